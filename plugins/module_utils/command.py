@@ -1,0 +1,74 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The one way Drover runs a program: arguments as a list, the C locale, a deadline of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+__all__ = ["CommandError", "CommandResult", "Runner", "run"]
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a finished program left behind: its arguments, exit status and both outputs as text."""
+
+    argv: tuple[str, ...]
+    rc: int
+    stdout: str
+    stderr: str
+
+
+class CommandError(Exception):
+    """A program that is missing, ran out of time, or exited with a status its caller did not expect.
+
+    ``result`` is None when the program never ran to its end.
+    """
+
+    def __init__(self, message: str, result: CommandResult | None = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+#: The seam that unit tests replace: same signature as :func:`run`.
+Runner = Callable[..., CommandResult]
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    stdin: str | None = None,
+    timeout: float = 60.0,
+    ok: Sequence[int] | None = (0,),
+    env: Mapping[str, str] | None = None,
+) -> CommandResult:
+    """Run ``argv`` to its end and return what it left behind.
+
+    ``timeout`` is in seconds. ``ok`` lists the acceptable exit statuses; None accepts all.
+    Raises CommandError with the program's last words otherwise.
+    """
+    name = argv[0]
+    try:
+        done = subprocess.run(
+            list(argv),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+            env={**os.environ, "LC_ALL": "C", **(env or {})},
+        )
+    except FileNotFoundError as error:
+        raise CommandError(f"{name} is not installed here ({error})") from error
+    except subprocess.TimeoutExpired as error:
+        raise CommandError(f"{' '.join(argv)} did not end within {timeout:g} s") from error
+    result = CommandResult(tuple(argv), done.returncode, done.stdout, done.stderr)
+    if ok is not None and result.rc not in ok:
+        words = (result.stderr.strip() or result.stdout.strip()).splitlines()
+        tail = "; ".join(words[-3:]) if words else "it said nothing"
+        raise CommandError(f"{' '.join(argv)} exited with {result.rc}: {tail}", result)
+    return result

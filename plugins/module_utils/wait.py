@@ -1,0 +1,48 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Waiting: a predicate, a monotonic clock and a deadline; a timeout carries what was seen last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+__all__ = ["WaitTimeout", "wait_for"]
+
+T = TypeVar("T")
+
+
+class WaitTimeout(Exception, Generic[T]):
+    """The deadline passed. ``last`` is what the last look returned, ``waited`` the seconds spent."""
+
+    def __init__(self, what: str, last: T, waited: float) -> None:
+        super().__init__(f"{what} did not happen within {waited:.1f} s; last seen: {last}")
+        self.what = what
+        self.last = last
+        self.waited = waited
+
+
+def wait_for(
+    look: Callable[[], T],
+    done: Callable[[T], bool],
+    *,
+    what: str,
+    timeout: float,
+    interval: float = 0.5,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Look every ``interval`` seconds until ``done(look())`` holds, and return that last look.
+
+    Looks at least once. Raises WaitTimeout after ``timeout`` seconds.
+    """
+    start = clock()
+    while True:
+        seen = look()
+        if done(seen):
+            return seen
+        waited = clock() - start
+        if waited >= timeout:
+            raise WaitTimeout(what, seen, waited)
+        sleep(min(interval, max(0.0, timeout - waited)))
