@@ -1,0 +1,62 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From the declared and the present state of systemd units to the systemctl calls that are due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Unit", "parse_show", "plan"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit as ``systemctl show`` tells it."""
+
+    load: str = "not-found"
+    active: str = "inactive"
+    file: str = ""
+
+    @property
+    def up(self) -> bool:
+        return self.active in ("active", "activating", "reloading")
+
+    @property
+    def enabled(self) -> bool:
+        # static and indirect units have nothing to enable; generated ones are somebody else's.
+        return self.file in ("enabled", "enabled-runtime", "static", "indirect", "alias", "generated")
+
+    @property
+    def masked(self) -> bool:
+        return self.load == "masked" or self.file.startswith("masked")
+
+
+def parse_show(names: Sequence[str], text: str) -> dict[str, Unit]:
+    """Read ``systemctl show -p Id,Names,LoadState,ActiveState,UnitFileState``: a paragraph per unit asked, in order."""
+    units = {}
+    for name, paragraph in zip(names, text.split("\n\n"), strict=False):
+        values = dict(line.partition("=")[::2] for line in paragraph.splitlines())
+        units[name] = Unit(values.get("LoadState", ""), values.get("ActiveState", ""), values.get("UnitFileState", ""))
+    return units
+
+
+def plan(wanted: Mapping[str, Sequence[str]], units: Mapping[str, Unit]) -> list[list[str]]:
+    """The systemctl calls, fewest possible, that make ``wanted`` true.
+
+    ``wanted`` has the lists running, enabled, off and masked. A unit that is not there (its package is
+    still to be installed, in check mode) counts as needing everything; to stop it needs nothing.
+    """
+
+    def unit(name: str) -> Unit:
+        return units.get(name, Unit())
+
+    steps = {
+        "mask": [name for name in wanted["masked"] if not unit(name).masked],
+        "unmask": [name for name in (*wanted["running"], *wanted["enabled"]) if unit(name).masked],
+        "disable": [name for name in wanted["off"] if unit(name).file in ("enabled", "enabled-runtime")],
+        "stop": [name for name in (*wanted["masked"], *wanted["off"]) if unit(name).up],
+        "enable": [name for name in (*wanted["running"], *wanted["enabled"]) if not unit(name).enabled],
+        "start": [name for name in wanted["running"] if not unit(name).up],
+    }
+    return [[verb, *names] for verb, names in steps.items() if names]

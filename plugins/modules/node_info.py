@@ -1,0 +1,122 @@
+#!/usr/bin/python
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the roles need to know of a node before they touch it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: node_info
+short_description: Tell a node's system, size, packages and host keys
+version_added: 0.1.0
+description:
+  - One quick look for all roles, in place of the general fact gathering, which takes seconds a node.
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing in any mode.
+author: The Drover maintainers (@cspp)
+"""
+
+EXAMPLES = r"""
+- name: Look at the node
+  cspp.drover.node_info:
+  register: node
+"""
+
+RETURN = r"""
+os:
+  description: C(ID), C(VERSION_ID) and the other keys of C(/etc/os-release).
+  type: dict
+  returned: always
+memory:
+  description: Memory of the node in bytes.
+  type: int
+  returned: always
+cpus:
+  description: Processors of the node.
+  type: int
+  returned: always
+packages:
+  description: Names of the Debian packages installed.
+  type: list
+  elements: str
+  returned: always
+host_keys:
+  description: Public SSH host keys, as in C(ssh_host_*_key.pub) without the comment.
+  type: list
+  elements: str
+  returned: always
+interfaces:
+  description:
+    - Network interfaces by name, with C(mac), C(bridge) (the bridge it is a port of, or none) and C(addresses)
+      (with prefix).
+  type: dict
+  returned: always
+ifupdown:
+  description: Interfaces that C(/etc/network/interfaces) configures, other than the loopback.
+  type: list
+  elements: str
+  returned: always
+"""
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, run
+
+
+def packages() -> list[str]:
+    """Installed packages, without the architecture."""
+    shown = run(["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}${Package}\n"]).stdout
+    return sorted({line[3:].strip() for line in shown.splitlines() if line.startswith("ii ")})
+
+
+def interfaces() -> dict[str, dict[str, Any]]:
+    """Interfaces with their MAC address, master and addresses."""
+    return {
+        link["ifname"]: {
+            "mac": link.get("address"),
+            "bridge": link.get("master"),
+            "addresses": [f"{a['local']}/{a['prefixlen']}" for a in link.get("addr_info", [])],
+        }
+        for link in json.loads(run(["ip", "-json", "address", "show"]).stdout)
+    }
+
+
+def ifupdown() -> list[str]:
+    """Interfaces with a stanza in /etc/network/interfaces or interfaces.d."""
+    names: set[str] = set()
+    for file in [Path("/etc/network/interfaces"), *sorted(Path("/etc/network/interfaces.d").glob("*"))]:
+        if file.is_file():
+            words = (line.split() for line in file.read_text().splitlines())
+            names.update(w[1] for w in words if len(w) > 3 and w[0] == "iface" and w[3] != "loopback")
+    return sorted(names)
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    try:
+        module.exit_json(
+            changed=False,
+            os=platform.freedesktop_os_release(),
+            memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            cpus=os.cpu_count(),
+            packages=packages(),
+            host_keys=[
+                " ".join(file.read_text().split()[:2]) for file in sorted(Path("/etc/ssh").glob("ssh_host_*_key.pub"))
+            ],
+            interfaces=interfaces(),
+            ifupdown=ifupdown(),
+        )
+    except CommandError as error:
+        module.fail_json(msg=f"{error}. Drover's nodes are Debian machines with iproute2 and dpkg.")
+
+
+if __name__ == "__main__":
+    main()
