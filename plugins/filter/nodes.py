@@ -1,0 +1,23 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Filters: from what the inventory says of nodes to what corosync and Pacemaker are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.cspp.drover.plugins.module_utils import nodes
+
+
+class FilterModule:
+    """cspp.drover.addresses, members, capacities, fencing_devices and fencing_report."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "addresses": nodes.addresses,
+            "members": nodes.members,
+            "capacities": nodes.capacities,
+            "fencing_devices": nodes.fencing_devices,
+            "fencing_report": nodes.fencing_report,
+        }

@@ -1,0 +1,206 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The cluster's secrets: given, else adopted from a member, else made new; and the certificates they sign.
+
+X.509 is python3-cryptography's work. Everything that crosses this interface is PEM or plain text.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import secrets
+from collections.abc import Mapping, Sequence
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+__all__ = ["NAMES", "TrustError", "choose", "fault", "issue", "new_authority", "newest", "rotate"]
+
+#: The secrets every member keeps in /etc/drover/secrets, by file name.
+NAMES = ("corosync.key", "pacemaker.key", "ca.key", "ca.crt")
+AUTHORITY_DAYS = 3650
+#: corosync takes 128 to 4096 bytes, Pacemaker 32 to 256.
+SHARED_KEY_BYTES = 128
+
+
+class TrustError(Exception):
+    """Members whose secrets contradict each other, or a secret that cannot be read."""
+
+
+def choose(given: Mapping[str, str], found: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, str], list[str]]:
+    """Settle on one value per secret.
+
+    ``given`` are the operator's, ``found`` each member's by node name; both by the names in NAMES.
+    Returns the chosen values and the names of those made new. Raises TrustError when members disagree.
+    """
+    chosen: dict[str, str] = {}
+    for name in ("corosync.key", "pacemaker.key"):
+        values = {node: of[name] for node, of in found.items() if of.get(name)}
+        if given.get(name):
+            chosen[name] = given[name]
+        elif len(set(values.values())) > 1:
+            raise TrustError(
+                f"{name} differs between {', '.join(sorted(values))}: these nodes belong to different clusters. "
+                f"Remove /etc/drover/secrets on the nodes that are to join, or take them out of the inventory."
+            )
+        elif values:
+            chosen[name] = next(iter(values.values()))
+    authority = _choose_authority(given, found)
+    new = [name for name in ("corosync.key", "pacemaker.key") if name not in chosen]
+    chosen.update({name: secrets.token_hex(SHARED_KEY_BYTES) for name in new})
+    if authority is None:
+        authority = new_authority()
+        new += ["ca.key", "ca.crt"]
+    chosen["ca.key"], chosen["ca.crt"] = authority
+    return chosen, new
+
+
+def _choose_authority(given: Mapping[str, str], found: Mapping[str, Mapping[str, str]]) -> tuple[str, str] | None:
+    """The authority all can follow: while one is replaced, the bundle that holds both the new and the old."""
+    if given.get("ca.key") and given.get("ca.crt"):
+        return given["ca.key"], given["ca.crt"]
+    held = {
+        node: (of["ca.key"], _certificates(of["ca.crt"]))
+        for node, of in found.items()
+        if of.get("ca.key") and of.get("ca.crt")
+    }
+    if not held:
+        return None
+    node, (key, bundle) = max(held.items(), key=lambda item: len(item[1][1]))
+    for other, (_key, certificates) in held.items():
+        if not set(certificates) <= set(bundle):
+            raise TrustError(
+                f"{node} and {other} have different certificate authorities: these nodes belong to different "
+                f"clusters. Remove /etc/drover/secrets on the nodes that are to join."
+            )
+    return key, _pem(bundle)
+
+
+def rotate(authority: tuple[str, str]) -> tuple[str, str]:
+    """A new authority in front of the present one, so that certificates of either are believed."""
+    key, certificate = new_authority()
+    return key, certificate + _pem(_certificates(authority[1])[:1])
+
+
+def newest(authority: str) -> str:
+    """The authority that signs, without those it replaced."""
+    return _pem(_certificates(authority)[:1])
+
+
+def new_authority(days: int = AUTHORITY_DAYS) -> tuple[str, str]:
+    """A new certificate authority: its private key and its certificate, valid ``days`` days."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Drover cluster CA {secrets.token_hex(4)}")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        _builder(subject, subject, key.public_key(), now, days)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(authority=True), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return _key_pem(key), _pem([certificate])
+
+
+def issue(
+    authority: tuple[str, str], name: str, names: Sequence[str], addresses: Sequence[str], days: int
+) -> tuple[str, str]:
+    """A node's private key and certificate, for TLS as server and as client."""
+    ca_key = serialization.load_pem_private_key(authority[0].encode(), None)
+    if not isinstance(ca_key, ec.EllipticCurvePrivateKey):
+        raise TrustError("ca.key is not a key on an elliptic curve")
+    ca = _certificates(authority[1])[0]
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        _builder(subject, ca.subject, key.public_key(), now, days)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(authority=False), critical=True)
+        .add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
+        )
+        .add_extension(x509.SubjectAlternativeName(_alternatives(names, addresses)), critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    return _key_pem(key), _pem([certificate])
+
+
+def fault(
+    certificate: str, key: str, authority: str, names: Sequence[str], addresses: Sequence[str], renew_days: int
+) -> str | None:
+    """Why the certificate has to be made anew, or None when it serves."""
+    try:
+        held = _certificates(certificate)[0]
+        public = serialization.load_pem_private_key(key.encode(), None).public_key()
+    except (ValueError, IndexError, TypeError):
+        return "it cannot be read"
+    if public != held.public_key():
+        return "the key is another's"
+    try:
+        held.verify_directly_issued_by(_certificates(authority)[0])
+    except (ValueError, TypeError, InvalidSignature):
+        return "another authority signed it"
+    alternatives = held.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    if set(alternatives) != set(_alternatives(names, addresses)):
+        return "the node's names or addresses changed"
+    if held.not_valid_after_utc - datetime.datetime.now(datetime.UTC) < datetime.timedelta(days=renew_days):
+        return f"it ends on {held.not_valid_after_utc:%Y-%m-%d}"
+    return None
+
+
+def _certificates(pem: str) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem.encode())
+    except ValueError as error:
+        raise TrustError(f"ca.crt cannot be read: {error}") from error
+
+
+def _pem(certificates: Sequence[x509.Certificate]) -> str:
+    return "".join(c.public_bytes(serialization.Encoding.PEM).decode() for c in certificates)
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+
+
+def _alternatives(names: Sequence[str], addresses: Sequence[str]) -> list[x509.GeneralName]:
+    return [
+        *(x509.DNSName(name) for name in names),
+        *(x509.IPAddress(ipaddress.ip_address(address)) for address in addresses),
+    ]
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, now: datetime.datetime, days: int
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        # Nodes' clocks may differ a little when the first certificate is made.
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=days))
+    )
+
+
+def _usage(*, authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not authority,
+        # An elliptic curve has no use for it, but libvirt before 9.1 refuses a certificate without.
+        key_encipherment=not authority,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        content_commitment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )

@@ -1,0 +1,92 @@
+#!/usr/bin/python
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Settle on the cluster's secrets."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: secrets
+short_description: Settle on one set of cluster secrets
+version_added: 0.1.0
+description:
+  - A secret is taken as given, else adopted from a member that holds it, else made new.
+  - Writes nothing. The role M(cspp.drover.files) writes the result to every member. Run it with C(no_log).
+options:
+  given:
+    description: Secrets the operator supplies, by name (V(corosync.key), V(pacemaker.key), V(ca.key), V(ca.crt)).
+    type: dict
+    default: {}
+  found:
+    description: What each member holds, by node name, from M(cspp.drover.secrets_info).
+    type: dict
+    default: {}
+  rotate_authority:
+    description: Put a new certificate authority in front of the present one.
+    type: bool
+    default: false
+  retire_authority:
+    description: Believe the newest certificate authority alone.
+    type: bool
+    default: false
+requirements: [python3-cryptography]
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing in any mode; what it makes new is thrown away unless the caller writes it.
+author: The Drover maintainers (@cspp)
+"""
+
+EXAMPLES = r"""
+- name: Settle on the secrets
+  cspp.drover.secrets:
+    found: {node1: {}, node2: {}}
+  no_log: true
+"""
+
+RETURN = r"""
+secrets:
+  description: The value of each secret by name.
+  type: dict
+  returned: always
+created:
+  description: Names of the secrets made new.
+  type: list
+  elements: str
+  returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+try:
+    from ansible_collections.cspp.drover.plugins.module_utils import trust
+except ImportError:
+    trust = None  # type: ignore[assignment]
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "given": {"type": "dict", "default": {}, "no_log": False},
+            "found": {"type": "dict", "default": {}, "no_log": False},
+            "rotate_authority": {"type": "bool", "default": False},
+            "retire_authority": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    if trust is None:
+        module.fail_json(msg=missing_required_lib("cryptography") + " On Debian it is python3-cryptography.")
+    try:
+        chosen, created = trust.choose(module.params["given"], module.params["found"])
+    except trust.TrustError as error:
+        module.fail_json(msg=str(error))
+    if module.params["rotate_authority"]:
+        chosen["ca.key"], chosen["ca.crt"] = trust.rotate((chosen["ca.key"], chosen["ca.crt"]))
+        created += ["ca.key", "ca.crt"]
+    if module.params["retire_authority"]:
+        chosen["ca.crt"] = trust.newest(chosen["ca.crt"])
+    module.exit_json(changed=bool(created), secrets=chosen, created=created)
+
+
+if __name__ == "__main__":
+    main()
