@@ -1,0 +1,63 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Bridges as systemd-networkd's files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["files"]
+
+FOLDER = "/etc/systemd/network"
+HEADER = "# Kept by Drover's role network.\n"
+
+
+def _unit(sections: Mapping[str, list[tuple[str, str]]]) -> str:
+    return HEADER + "\n".join(
+        f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in lines) for name, lines in sections.items() if lines
+    )
+
+
+def files(bridges: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, str]]:
+    """The files that declare ``bridges`` (see the role's defaults), as [{path, content}].
+
+    Names start with 05- so that they go before the installer's. A bridge declared empty is somebody else's.
+    """
+    entries: list[dict[str, str]] = []
+    for name, bridge in bridges.items():
+        if not bridge:
+            continue
+        ports = [str(port) for port in bridge.get("ports", [])]
+        vlan_aware = bool(bridge.get("vlan_aware", False))
+        mtu = [("MTUBytes", str(bridge["mtu"]))] if bridge.get("mtu") else []
+        netdev = {
+            # With MACAddress=none the bridge takes over its first port's address: neighbours notice nothing.
+            "NetDev": [("Name", name), ("Kind", "bridge"), ("MACAddress", "none")],
+            # Guests must be reachable the moment they start; there is one way into each bridge, so no loops.
+            "Bridge": [("STP", "no"), ("ForwardDelaySec", "0"), ("VLANFiltering", "yes" if vlan_aware else "no")],
+        }
+        network = {
+            "Match": [("Name", name)],
+            "Link": mtu,
+            "Network": [
+                *(("Address", str(address)) for address in bridge.get("addresses", [])),
+                *([("Gateway", str(bridge["gateway"]))] if bridge.get("gateway") else []),
+                *(("DNS", str(server)) for server in bridge.get("dns", [])),
+                ("ConfigureWithoutCarrier", "yes"),
+                *([] if bridge.get("addresses") else [("LinkLocalAddressing", "no")]),
+            ],
+        }
+        entries += [
+            {"path": f"{FOLDER}/05-drover-{name}.netdev", "content": _unit(netdev)},
+            {"path": f"{FOLDER}/05-drover-{name}.network", "content": _unit(network)},
+        ]
+        for port in ports:
+            port_unit = {
+                "Match": [("Name", port)],
+                "Link": mtu,
+                "Network": [("Bridge", name), ("LinkLocalAddressing", "no")],
+                "BridgeVLAN": [("VLAN", "2-4094")] if vlan_aware else [],
+            }
+            entries.append({"path": f"{FOLDER}/05-drover-{name}-{port}.network", "content": _unit(port_unit)})
+    return entries
