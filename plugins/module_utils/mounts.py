@@ -1,0 +1,46 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Mounts of storage pools as systemd units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["unit_name", "units"]
+
+
+def unit_name(path: str) -> str:
+    """The mount unit's name for an absolute path, as systemd.unit(5) tells under "String escaping"."""
+    plain = path.strip("/")
+    if not plain:
+        return "-.mount"
+    escaped = ""
+    for position, character in enumerate(plain):
+        if character == "/":
+            escaped += "-"
+        elif (character.isascii() and (character.isalnum() or character in ":_")) or (character == "." and position):
+            escaped += character
+        else:
+            escaped += "".join(f"\\x{byte:02x}" for byte in character.encode())
+    return f"{escaped}.mount"
+
+
+def units(pools: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Unit files for the pools that are to be mounted, as [{path, content}] (see role storage's defaults)."""
+    entries = []
+    for name, pool in pools.items():
+        mount = pool.get("mount")
+        if not mount:
+            continue
+        content = (
+            "# Kept by Drover's role storage.\n"
+            f"[Unit]\nDescription=Storage pool {name}\n"
+            # Guests must be gone before their disks are.
+            "Before=pacemaker.service\n\n"
+            f"[Mount]\nWhat={mount['src']}\nWhere={pool['path']}\nType={mount['fstype']}\n"
+            f"Options={mount.get('options', 'defaults')}\n\n"
+            "[Install]\nWantedBy=multi-user.target\n"
+        )
+        entries.append({"path": f"/etc/systemd/system/{unit_name(pool['path'])}", "content": content})
+    return entries

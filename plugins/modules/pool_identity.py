@@ -1,0 +1,86 @@
+#!/usr/bin/python
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Mark storage, so that two nodes can tell whether they see the same."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pool_identity
+short_description: Mark directories, so that nodes can tell whether they share them
+version_added: 0.1.0
+description:
+  - Reads the identity in each directory, and makes one where there is none. Nodes that share a directory read the same
+    identity, whichever made it.
+options:
+  paths:
+    description: Directories; made when missing.
+    type: list
+    elements: path
+    required: true
+attributes:
+  check_mode:
+    support: full
+    description: Tells what would be made.
+author: The Drover maintainers (@cspp)
+"""
+
+EXAMPLES = r"""
+- name: Tell the pools apart
+  cspp.drover.pool_identity:
+    paths: [/srv/drover/shared]
+"""
+
+RETURN = r"""
+identities:
+  description: The identity by path; null for one that check mode did not make.
+  type: dict
+  returned: always
+"""
+
+import os
+import uuid
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+MARK = ".drover-pool"
+
+
+def identity(folder: Path, check: bool) -> tuple[str | None, bool]:
+    """The directory's identity, and whether it was (would be) made."""
+    mark = folder / MARK
+    if mark.is_file():
+        return mark.read_text().strip(), False
+    if check:
+        return None, True
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f"{MARK}.{uuid.uuid4()}"
+    draft.write_text(f"{uuid.uuid4()}\n")
+    try:
+        # Of several nodes that come here at once, one wins: link() does not overwrite, on NFS neither.
+        os.link(draft, mark)
+        return mark.read_text().strip(), True
+    except FileExistsError:
+        return mark.read_text().strip(), False
+    finally:
+        draft.unlink()
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={"paths": {"type": "list", "elements": "path", "required": True}}, supports_check_mode=True
+    )
+    identities: dict[str, str | None] = {}
+    changed = False
+    for path in module.params["paths"]:
+        try:
+            identities[path], made = identity(Path(path), module.check_mode)
+        except OSError as error:
+            module.fail_json(msg=f"{path} cannot be used as a pool: {error}")
+        changed = changed or made
+    module.exit_json(changed=changed, identities=identities)
+
+
+if __name__ == "__main__":
+    main()
