@@ -83,7 +83,7 @@ def _choose_authority(given: Mapping[str, str], found: Mapping[str, Mapping[str,
 def rotate(authority: tuple[str, str]) -> tuple[str, str]:
     """A new authority in front of the present one, so that certificates of either are believed."""
     key, certificate = new_authority()
-    return key, certificate + _pem(_certificates(authority[1])[:1])
+    return key, certificate + _pem(_certificates(authority[1]))
 
 
 def newest(authority: str) -> str:

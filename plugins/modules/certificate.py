@@ -44,6 +44,10 @@ options:
     description: Renew when fewer days than this are left.
     type: int
     default: 90
+  trust_only:
+    description: Only tell the node which authorities to believe, and leave its certificate as it is.
+    type: bool
+    default: false
 requirements: [python3-cryptography]
 attributes:
   check_mode:
@@ -108,6 +112,7 @@ def main() -> None:
             "group": {"type": "str", "default": "root"},
             "days": {"type": "int", "default": 825},
             "renew_days": {"type": "int", "default": 90},
+            "trust_only": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -122,7 +127,10 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("cryptography") + " On Debian it is python3-cryptography.")
     authority = (SECRETS / "ca.key").read_text(), (SECRETS / "ca.crt").read_text()
     subject = params["names"], params["addresses"]
-    if not certificate.is_file() or not key.is_file():
+    reason = ""
+    if params["trust_only"]:
+        pass
+    elif not certificate.is_file() or not key.is_file():
         reason = "there is none"
     else:
         reason = (

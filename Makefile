@@ -1,0 +1,61 @@
+# `make demo` and `make test` need a Debian machine and root, and nothing else.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+PLAY := $(BIN)/ansible-playbook
+COLLECTION := .cache/collections/ansible_collections/cspp/drover
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup setup-dev demo test lint unit scenario lab-up lab-down clean
+
+help:
+	@echo "make demo       a three-node cluster on this machine, shown at work"
+	@echo "make test       linters, unit tests and the cluster scenario"
+	@echo "make lint unit scenario   the parts of it"
+	@echo "make lab-up     three bare nodes; lab-down removes them"
+	@echo "make clean      removes labs, caches and the virtual environment"
+
+setup: $(VENV)/setup $(COLLECTION)
+
+setup-dev: setup $(VENV)/setup-dev
+
+$(VENV)/setup: requirements.txt
+	tests/setup
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/setup-dev: requirements-dev.txt $(VENV)/setup
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+# The checkout is the collection: cspp.drover.* resolves to it.
+$(COLLECTION):
+	mkdir -p $(dir $@)
+	ln -sfn ../../../.. $@
+
+demo: setup
+	$(BIN)/python -u -m tests.demo
+
+lab-up: setup
+	$(PLAY) playbooks/lab.yml -e lab_state=present
+
+lab-down: setup
+	$(PLAY) playbooks/lab.yml -e lab_state=absent
+
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy plugins tests
+	$(BIN)/ansible-lint --offline -q
+
+unit: setup-dev
+	$(BIN)/pytest
+
+scenario: setup-dev
+	$(BIN)/molecule test
+
+test: lint unit scenario
+
+clean: lab-down
+	rm -rf $(VENV) .cache

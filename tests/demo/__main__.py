@@ -1,0 +1,261 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From bare Debian to a running, fenced, migrating cluster, told step by step; `make demo` runs it.
+
+Everything is done by the plays that a user runs, through ansible-runner. What it measures at the end was seen by
+a client outside of the nodes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ansible_runner
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / ".cache" / "collections"))
+
+from ansible_collections.cspp.drover.plugins.module_utils.lab_witness import Witness  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.probe import (  # noqa: E402
+    OutageProbe,
+    SessionProbe,
+    answers,
+)
+from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout, wait_for  # noqa: E402
+
+LAB = os.environ.get("DROVER_LAB", "drover")
+INVENTORY = ROOT / "inventory" / "lab"
+VM, CONTAINER = "game", "web"
+ECHO, SSH = 7, 22
+
+
+class DemoError(Exception):
+    """A step that did not do what it should."""
+
+
+class Story:
+    """Prints the steps with their times, and runs plays."""
+
+    def __init__(self) -> None:
+        self.begun = time.monotonic()
+        self.measured: list[tuple[str, str]] = []
+
+    def say(self, text: str) -> None:
+        seconds = int(time.monotonic() - self.begun)
+        print(f"[{seconds // 60}:{seconds % 60:02}] {text}", flush=True)
+
+    def note(self, what: str, value: str) -> None:
+        self.measured.append((what, value))
+        self.say(f"      {what}: {value}")
+
+    def play(self, name: str, **variables: Any) -> float:
+        """Run a playbook as a user would, and show which role is at work. Returns its seconds."""
+        words = " ".join(["ansible-playbook", f"playbooks/{name}.yml", *(f"-e {k}={v}" for k, v in variables.items())])
+        self.say(f"  $ {words}")
+        begun = time.monotonic()
+        failures: list[str] = []
+        shown = ""
+
+        def handle(event: dict[str, Any]) -> bool:
+            nonlocal shown
+            data = event.get("event_data", {})
+            kind = event["event"]
+            if kind == "playbook_on_task_start":
+                role = str(data.get("role") or "").rsplit(".", 1)[-1]
+                if role and role != shown:
+                    shown = role
+                    self.say(f"      role {role}")
+            elif kind == "verbose" and event.get("stdout", "").startswith("drover:"):
+                self.say(f"      {event['stdout'].removeprefix('drover:').strip()}")
+            elif kind in ("runner_on_failed", "runner_on_unreachable") and not data.get("ignore_errors"):
+                failures.append(f"{data.get('host')}: {data.get('task')}: {data.get('res', {}).get('msg')}")
+            return True
+
+        run = ansible_runner.run(
+            private_data_dir=str(ROOT / ".cache" / "demo"),
+            project_dir=str(ROOT),
+            playbook=f"playbooks/{name}.yml",
+            inventory=str(INVENTORY),
+            extravars=variables,
+            envvars={
+                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            },
+            event_handler=handle,
+            quiet=True,
+            rotate_artifacts=20,
+        )
+        seconds = time.monotonic() - begun
+        if run.status != "successful":
+            log = Path(run.config.artifact_dir, "stdout")
+            raise DemoError(f"{words} failed.\n" + "\n".join(failures) + f"\nThe whole output is in {log}")
+        self.say(f"      done in {seconds:.0f} s")
+        return seconds
+
+
+def inventory() -> dict[str, Any]:
+    """The lab's nodes and guests, with their variables."""
+    shown = subprocess.run(
+        [Path(sys.executable).parent / "ansible-inventory", "-i", INVENTORY, "--list"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+    )
+    return dict(json.loads(shown.stdout)["_meta"]["hostvars"])
+
+
+class Cluster:
+    """What the demo asks the cluster itself, over SSH like a user."""
+
+    def __init__(self) -> None:
+        self.folder = ROOT / ".cache" / "lab" / LAB
+        self.lab = json.loads((self.folder / "lab.json").read_text())
+        self.hosts = inventory()
+
+    def ask(self, *command: str) -> str | None:
+        """The first node that answers runs the command; None when none does."""
+        for host in self.hosts.values():
+            ssh = ["ssh", "-q", "-i", _plain(host["ansible_ssh_private_key_file"]), "-o", "ConnectTimeout=2"]
+            ssh += [*_plain(host["ansible_ssh_common_args"]).split(), f"root@{_plain(host['ansible_host'])}", *command]
+            done = subprocess.run(ssh, capture_output=True, text=True, timeout=30, check=False)
+            if done.returncode == 0:
+                return done.stdout
+        return None
+
+    def where(self, guest: str) -> str:
+        """The node that the guest runs on."""
+        text = self.ask("crm_resource", "--locate", "--resource", guest, "--output-as=xml") or ""
+        nodes = [part.split("<")[0] for part in text.split("<node>")[1:]] or [
+            part.split('"')[1] for part in text.split("<node ")[1:]
+        ]
+        if len(nodes) != 1:
+            raise DemoError(f"{guest} should run on one node, but the cluster says: {text}")
+        return nodes[0]
+
+    def online(self) -> set[str]:
+        """Names of the nodes that are members."""
+        text = self.ask("crm_node", "--list") or ""
+        return {line.split()[1] for line in text.splitlines() if line.endswith("member")}
+
+    def cut_power(self, node: str) -> None:
+        """What happens when somebody pulls the plug: the BMC takes the node's power away."""
+        host = self.hosts[node]
+        subprocess.run(
+            [
+                *("ipmitool", "-I", "lanplus", "-H", _plain(host["bmc_address"]), "-p", str(host["bmc_port"])),
+                *("-U", _plain(host["bmc_user"]), "-E", "chassis", "power", "off"),
+            ],
+            check=True,
+            capture_output=True,
+            timeout=30,
+            env={**os.environ, "IPMI_PASSWORD": _plain(host["bmc_password"])},
+        )
+
+
+def _plain(value: Any) -> str:
+    return str(value["__ansible_unsafe"] if isinstance(value, dict) else value)
+
+
+def until(what: str, look: Callable[[], bool], timeout: float) -> None:
+    """Wait for it, or tell what did not happen."""
+    try:
+        wait_for(look, bool, what=what, timeout=timeout, interval=0.2)
+    except WaitTimeout as error:
+        raise DemoError(str(error)) from error
+
+
+def main() -> None:
+    story = Story()
+    story.say("Three bare Debian 13 nodes, each with a power controller that speaks IPMI")
+    story.play("lab", lab_state="present")
+
+    story.say("From bare Debian to a cluster with a virtual machine and a container")
+    story.play("site")
+    cluster = Cluster()
+    prefix = cluster.lab["subnet"].rsplit(".", 1)[0]
+    vm, container = f"{prefix}.150", f"{prefix}.151"
+    until(f"{VM} answers", lambda: answers(vm, ECHO), 60)
+    until(f"{CONTAINER} answers", lambda: answers(container, SSH, greeting=True), 60)
+    story.say(
+        f"  {VM} answers at {vm} on {cluster.where(VM)}, {CONTAINER} at {container} on {cluster.where(CONTAINER)}"
+    )
+
+    story.say(f"{VM} moves to another node while a client holds a TCP session to it, 100 messages a second")
+    session = SessionProbe(vm, ECHO)
+    session.start()
+    source = cluster.where(VM)
+    story.play("migrate", guest=VM)
+    result = session.stop()
+    target = cluster.where(VM)
+    if target == source or not result.alive:
+        raise DemoError(f"{VM} was to leave {source} and is on {target}; its session: {result.broken or 'alive'}")
+    story.note(
+        f"live migration {source} -> {target}, longest silence of the open session", f"{result.silence * 1000:.0f} ms"
+    )
+
+    story.say(f"{CONTAINER} moves beside it: stopped there, started here")
+    outage = OutageProbe(container, SSH, greeting=True)
+    outage.start()
+    story.play("migrate", guest=CONTAINER, to=target)
+    story.note("container, from stop to ready", f"{outage.stop().length:.1f} s")
+
+    story.say(f"{target} goes into maintenance: its guests leave")
+    session = SessionProbe(vm, ECHO)
+    session.start()
+    story.play("maintenance", node=target, state="on")
+    if {cluster.where(VM), cluster.where(CONTAINER)} & {target}:
+        raise DemoError(f"guests are still on {target}")
+    story.say(f"{target} comes back from maintenance: its guests return")
+    story.play("maintenance", node=target, state="off")
+    result = session.stop()
+    homes = {VM: cluster.where(VM), CONTAINER: cluster.where(CONTAINER)}
+    if homes != {VM: target, CONTAINER: target} or not result.alive:
+        raise DemoError(f"guests were to return to {target}, are at {homes}; session: {result.broken or 'alive'}")
+    story.note("maintenance and back, longest silence of the open session", f"{result.silence * 1000:.0f} ms")
+
+    story.say(f"{target} loses its power with both guests on it")
+    witness = Witness([VM, CONTAINER])
+    probes = {VM: OutageProbe(vm, ECHO), CONTAINER: OutageProbe(container, SSH, greeting=True)}
+    for probe in probes.values():
+        probe.start()
+    witness.start()
+    cluster.cut_power(target)
+    until("the loss of both guests", lambda: not any(probe.up for probe in probes.values()), 20)
+    until("the return of both guests", lambda: all(probe.up for probe in probes.values()), 120)
+    for name, probe in probes.items():
+        story.note(f"power cut to {name} answering again", f"{probe.stop().length:.1f} s")
+    most = witness.stop()
+    if max(most.values()) > 1:
+        raise DemoError(f"a guest ran more than once at a time: {most}")
+    story.note("most instances of a guest seen at one moment", f"{max(most.values())} ({witness.looks} looks)")
+    story.say(f"Fencing has switched {target} on again; it rejoins")
+    until(f"{target} is a member again", lambda: target in cluster.online(), 90)
+
+    seconds = time.monotonic() - story.begun
+    width = max(len(what) for what, _ in story.measured)
+    print(f"\nMeasured by a client outside of the nodes ({seconds // 60:.0f} min {seconds % 60:.0f} s in all):")
+    for what, value in story.measured:
+        print(f"  {what:<{width}}  {value:>16}")
+    print(
+        "\nThe lab is still running. Try next:\n"
+        "  .venv/bin/ansible-playbook playbooks/status.yml\n"
+        f"  .venv/bin/ansible-playbook playbooks/migrate.yml -e guest={VM}\n"
+        f"  .venv/bin/ansible-playbook playbooks/maintenance.yml -e node={target} -e state=on\n"
+        "`make lab-down` takes it away again."
+    )
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except DemoError as failure:
+        sys.exit(f"\nThe demo stopped: {failure}\nThe lab is left as it is, for a look; `make lab-down` removes it.")
