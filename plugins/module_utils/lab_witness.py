@@ -8,11 +8,16 @@ import threading
 from collections.abc import Collection
 from pathlib import Path
 
+from .lab_machine import PROC, root_upper_directory
+
 __all__ = ["Witness", "instances"]
 
 
-def instances(guests: Collection[str], proc: Path = Path("/proc")) -> dict[str, int]:
-    """How many times each guest runs now, on whatever node: QEMU processes and LXC monitors with its name."""
+def instances(guests: Collection[str], lab: Path | None = None, proc: Path = PROC) -> dict[str, int]:
+    """How many times each guest runs now, on whatever node: QEMU processes and LXC monitors with its name.
+
+    With the directory of a ``lab`` only its nodes count: another one may have guests of the same names.
+    """
     count = dict.fromkeys(guests, 0)
     for entry in proc.iterdir():
         if not entry.name.isdigit():
@@ -22,9 +27,14 @@ def instances(guests: Collection[str], proc: Path = Path("/proc")) -> dict[str, 
         except OSError:  # it ended meanwhile
             continue
         name = _guest(words)
-        if name in count:
+        if name in count and (lab is None or _runs_in(int(entry.name), lab, proc)):
             count[name] += 1
     return count
+
+
+def _runs_in(pid: int, lab: Path, proc: Path) -> bool:
+    disk = root_upper_directory(pid, proc)
+    return disk is not None and Path(disk).is_relative_to(lab)
 
 
 def _guest(words: list[str]) -> str | None:
@@ -40,9 +50,10 @@ def _guest(words: list[str]) -> str | None:
 class Witness(threading.Thread):
     """Counts every tenth of a second from ``start()`` to ``stop()``; not for the time of a live migration."""
 
-    def __init__(self, guests: Collection[str], interval: float = 0.1) -> None:
+    def __init__(self, guests: Collection[str], lab: Path | None = None, interval: float = 0.1) -> None:
         super().__init__(daemon=True)
         self.guests = tuple(guests)
+        self.lab = lab
         self.most = dict.fromkeys(guests, 0)
         self.looks = 0
         self._interval = interval
@@ -50,7 +61,7 @@ class Witness(threading.Thread):
 
     def run(self) -> None:
         while not self._ending.is_set():
-            for name, count in instances(self.guests).items():
+            for name, count in instances(self.guests, self.lab).items():
                 self.most[name] = max(self.most[name], count)
             self.looks += 1
             self._ending.wait(self._interval)

@@ -1,0 +1,352 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A lab's nodes on this machine: making them, giving them power, waiting until they are ready, removing them."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from .command import CommandError, CommandResult, Runner, run
+from .lab_chassis import BmcSettings, Chassis, forget_nspawn, kill
+from .lab_layout import Lab, Node
+from .lab_machine import Process, greets_by_ssh, is_leader, processes, root_upper_directory, write_whole
+from .lab_plan import NodesSeen, Step, nodes_steps
+from .wait import WaitTimeout, wait_for
+
+__all__ = ["LabNodes", "NodeSettings", "NodesError"]
+
+BMC_USER = "drover"
+BMC_MODULE = "module_utils.lab_bmc"
+
+
+class NodesError(Exception):
+    """A node did not become what it should; the message says which and what to look at."""
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """What all nodes of a lab have in common.
+
+    ``devices`` are given to nodes when this machine has them. ``plugins`` is the directory above this
+    package, from where a BMC's own Python process imports it.
+    """
+
+    base: str
+    package_proxy: str
+    bmc_port: int
+    devices: Sequence[str]
+    plugins: str
+
+
+class LabNodes:
+    """Finds, plans and carries out."""
+
+    def __init__(self, lab: Lab, settings: NodeSettings, runner: Runner = run) -> None:
+        self.lab = lab
+        self.settings = settings
+        self.run = runner
+        self.by_name = {node.name: node for node in lab.every_node()}
+
+    # -- finding --------------------------------------------------------------------------------
+
+    def see(self) -> NodesSeen:
+        directory = self.lab.nodes_directory
+        found = {entry.name for entry in directory.iterdir()} if directory.is_dir() else set()
+        complete = {node.index for node in self.by_name.values() if (node.directory / "chassis.json").is_file()}
+        uppers: set[str | None] = set()
+        roots: set[str] = set()
+        bmcs: set[str] = set()
+        for process in processes():
+            if is_leader(process.pid):
+                uppers.add(root_upper_directory(process.pid))
+            if process.program == "systemd-nspawn":
+                roots.update(process.argv)
+            if BMC_MODULE in process.argv:
+                bmcs.add(process.argv[-1])
+        return NodesSeen(
+            complete=complete,
+            half_made={node.index for node in self.by_name.values() if node.name in found} - complete,
+            powered={
+                node.index
+                for node in self.by_name.values()
+                if f"{node.directory}/upper" in uppers or f"--directory={node.directory}/root" in roots
+            },
+            with_bmc={node.index for node in self.by_name.values() if str(node.directory) in bmcs},
+        )
+
+    def plan(self, nodes: int) -> list[Step]:
+        """The steps to ``nodes`` nodes, and to a description of them."""
+        steps = nodes_steps(self.lab, nodes, self.see())
+        if nodes == 0:
+            return steps
+        described = self.lab.description.read_text() if self.lab.description.is_file() else ""
+        if described != self.description(nodes):
+            steps.append(Step("describe lab in", str(self.lab.description)))
+        return steps
+
+    # -- acting ---------------------------------------------------------------------------------
+
+    def carry_out(self, steps: Sequence[Step], nodes: int, timeout: float) -> list[str]:
+        """Do all steps, then wait up to ``timeout`` seconds until the nodes are ready; return warnings."""
+
+        def nodes_to(verb: str) -> list[Node]:
+            return [self.by_name[step.subject] for step in steps if step.verb == verb]
+
+        if nodes == 0:
+            self.lab.description.unlink(missing_ok=True)
+        self._each(self.remove_node, nodes_to("remove node"))
+        if nodes == 0:
+            forget_nspawn()
+            return []
+        self.lab.shared_directory.mkdir(parents=True, exist_ok=True)
+        self.lab.image_cache.mkdir(parents=True, exist_ok=True)
+        self.ensure_secrets()
+        created = nodes_to("create node")
+        self.refuse_if_answering(created)
+        self._each(self.create_node, created)
+        self._each(self.start_bmc, nodes_to("start BMC of"))
+        self._each(self.power_on, nodes_to("power on"))
+        self.write_known_hosts(nodes)
+        warnings = self.wait_until_ready(self.lab.nodes(nodes), {node.name for node in created}, timeout)
+        write_whole(self.lab.description, self.description(nodes) or "")
+        return warnings
+
+    @staticmethod
+    def _each(action: Callable[[Node], None], nodes: Sequence[Node]) -> None:
+        """Run ``action`` for all nodes at the same time; the first error is raised."""
+        if nodes:
+            with ThreadPoolExecutor(len(nodes)) as pool:
+                list(pool.map(action, nodes))
+
+    def ensure_secrets(self) -> None:
+        if not self.lab.secrets.exists():
+            write_whole(self.lab.secrets, json.dumps({"bmc_password": secrets.token_hex(8)}) + "\n")
+        if not self.lab.ssh_key.with_suffix(".pub").exists():
+            make_key(self.lab.ssh_key, f"drover-lab-{self.lab.name}", self.run)
+
+    def bmc_password(self) -> str:
+        return str(json.loads(self.lab.secrets.read_text())["bmc_password"])
+
+    def refuse_if_answering(self, nodes: Sequence[Node]) -> None:
+        """Prove that the addresses of nodes about to be created are free."""
+        with ThreadPoolExecutor(max(1, len(nodes))) as pool:
+            answering = pool.map(lambda node: greets_by_ssh(node.address), nodes)
+        taken = [f"{node.name} ({node.address})" for node, found in zip(nodes, answering, strict=True) if found]
+        if taken:
+            raise NodesError(f"Something already answers where new nodes are to be: {', '.join(taken)}. Stop it first.")
+
+    def chassis(self, node: Node) -> Chassis:
+        return Chassis(
+            machine=node.machine,
+            directory=str(node.directory),
+            base=self.settings.base,
+            bridge=self.lab.bridge,
+            uuid=str(uuid.uuid4()),
+            console_log=str(node.console_log),
+            binds=[
+                *(device for device in self.settings.devices if Path(device).exists()),
+                f"{self.lab.shared_directory}:/srv/drover/shared",
+                f"{self.lab.image_cache}:/var/cache/drover/images",
+            ],
+        )
+
+    def create_node(self, node: Node) -> None:
+        """A disk with the node's own files on it, and its hardware's description, which makes it complete."""
+        for name in ("upper", "work", "root"):
+            (node.directory / name).mkdir(parents=True, exist_ok=True)
+        chassis = self.chassis(node)
+        chassis.mount(self.run)
+        for path, (content, mode) in self.own_files(node).items():
+            file = chassis.root / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch(mode=mode)
+            file.write_text(content)
+        BmcSettings(node.bmc_address, self.settings.bmc_port, BMC_USER, self.bmc_password()).save(node.directory)
+        chassis.save(node.directory)
+
+    def own_files(self, node: Node) -> dict[str, tuple[str, int]]:
+        """Files that differ from node to node: contents and mode by path."""
+        key = node.directory / "ssh_host_ed25519_key"
+        make_key(key, node.name, self.run)
+        address = f"{node.address}/{self.lab.subnet.prefixlen}"
+        network = f"[Match]\nName=host0\n\n[Network]\nAddress={address}\nGateway={self.lab.gateway}\n"
+        proxy = f'Acquire::http::Proxy "{self.settings.package_proxy}";\n'
+        return {
+            "etc/hostname": (f"{node.name}\n", 0o644),
+            "etc/hosts": (f"127.0.0.1 localhost\n::1 localhost\n{node.address} {node.name}\n", 0o644),
+            "etc/systemd/network/10-host0.network": (network, 0o644),
+            "etc/apt/apt.conf.d/80lab-proxy": (proxy, 0o644),
+            "etc/ssh/ssh_host_ed25519_key": (key.read_text(), 0o600),
+            "etc/ssh/ssh_host_ed25519_key.pub": (key.with_suffix(".pub").read_text(), 0o644),
+            "root/.ssh/authorized_keys": (self.lab.ssh_key.with_suffix(".pub").read_text(), 0o600),
+        }
+
+    def start_bmc(self, node: Node) -> None:
+        with node.bmc_log.open("ab") as log:
+            subprocess.Popen(
+                [sys.executable, "-m", BMC_MODULE, str(node.directory)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+                env={**os.environ, "PYTHONPATH": self.settings.plugins, "PYTHONDONTWRITEBYTECODE": "1"},
+            )
+
+    def power_on(self, node: Node) -> None:
+        """Through its BMC, which so has proved to work."""
+        request = ["chassis", "power", "on"]
+        try:
+            wait_for(
+                lambda: self.ask_bmc(node, request),
+                lambda error: error is None,
+                what=f"power-on of {node.name} by its BMC",
+                timeout=15,
+                interval=0.2,
+            )
+        except WaitTimeout as error:
+            raise NodesError(f"{error}. Its log: {node.bmc_log}") from error
+
+    def ask_bmc(self, node: Node, request: Sequence[str]) -> str | None:
+        """Send one IPMI command; None, or what went wrong."""
+        access = ["-I", "lanplus", "-C", "3", "-H", node.bmc_address, "-p", str(self.settings.bmc_port)]
+        secret = {"IPMI_PASSWORD": self.bmc_password()}
+        try:
+            self.run(
+                ["ipmitool", *access, "-N", "1", "-R", "3", "-U", BMC_USER, "-E", *request], env=secret, timeout=20
+            )
+        except CommandError as error:
+            return str(error)
+        return None
+
+    def write_known_hosts(self, nodes: int) -> None:
+        keys = []
+        for node in self.lab.nodes(nodes):
+            kind, key = (node.directory / "ssh_host_ed25519_key.pub").read_text().split()[:2]
+            keys.append(f"{node.address} {kind} {key}\n")
+        self.lab.known_hosts.write_text("".join(keys))
+
+    def description(self, nodes: int) -> str | None:
+        """What the inventory plugin reads; None before there are secrets to describe."""
+        if not self.lab.secrets.is_file():
+            return None
+        description = {
+            "name": self.lab.name,
+            "subnet": str(self.lab.subnet),
+            "gateway": self.lab.gateway,
+            "bridge": self.lab.bridge,
+            "ssh_key": str(self.lab.ssh_key),
+            "known_hosts": str(self.lab.known_hosts),
+            "nodes": [
+                {
+                    "name": node.name,
+                    "address": node.address,
+                    "bmc_address": node.bmc_address,
+                    "bmc_port": self.settings.bmc_port,
+                    "bmc_user": BMC_USER,
+                    "bmc_password": self.bmc_password(),
+                }
+                for node in self.lab.nodes(nodes)
+            ],
+        }
+        return json.dumps(description, indent=1) + "\n"
+
+    # -- waiting --------------------------------------------------------------------------------
+
+    def wait_until_ready(self, nodes: Sequence[Node], created: set[str], timeout: float) -> list[str]:
+        """SSH answers and systemd has started everything on every node.
+
+        A node just created must have no failed unit; on older ones they may be their user's doing.
+        Returns warnings; raises NodesError.
+        """
+        with ThreadPoolExecutor(len(nodes)) as pool:
+            states = list(pool.map(lambda node: self.state_of(node, timeout, node.name in created), nodes))
+        troubles: list[str] = []
+        warnings: list[str] = []
+        for node, state in zip(nodes, states, strict=True):
+            if state == "running":
+                continue
+            text = f"{node.name} is {state}"
+            (troubles if node.name in created or not state.startswith("degraded") else warnings).append(text)
+        if troubles:
+            raise NodesError(f"{'; '.join(troubles)}. Consoles: {self.lab.directory}/console-*.log")
+        return warnings
+
+    def state_of(self, node: Node, timeout: float, new: bool) -> str:
+        """``running``, or a description of what is not. A new node must also reach the package cache."""
+
+        def look() -> str:
+            answer = self.ssh(node, "systemctl is-system-running --wait", timeout)
+            return answer.stdout.strip() or answer.stderr.strip()
+
+        def settled(state: str) -> bool:
+            return state in ("running", "degraded")
+
+        try:
+            state = wait_for(look, settled, what="systemd's start", timeout=timeout, interval=0.3)
+        except WaitTimeout as error:
+            return f"not ready after {timeout:g} s ({error.last})"
+        except CommandError as error:
+            return str(error)
+        if state == "degraded":
+            units = self.ssh(node, "systemctl list-units --failed --plain --no-legend --output=json", 20).stdout
+            state = f"degraded: {', '.join(unit['unit'] for unit in json.loads(units))}"
+        if new:
+            proxy = self.settings.package_proxy
+            host, _, port = proxy.removeprefix("http://").partition(":")
+            if self.ssh(node, f"timeout 5 bash -c 'true >/dev/tcp/{host}/{port}'", 20).rc != 0:
+                state = f"unable to reach {proxy}: let this machine's firewall accept what comes from {self.lab.bridge}"
+        return state
+
+    def ssh(self, node: Node, command: str, timeout: float) -> CommandResult:
+        options = [
+            "BatchMode=yes",
+            "ConnectTimeout=2",
+            "StrictHostKeyChecking=yes",
+            f"UserKnownHostsFile={self.lab.known_hosts}",
+            f"IdentityFile={self.lab.ssh_key}",
+            "IdentitiesOnly=yes",
+        ]
+        flags = [flag for option in options for flag in ("-o", option)]
+        return self.run(["ssh", "-F", "none", *flags, f"root@{node.address}", command], timeout=timeout, ok=None)
+
+    # -- removing -------------------------------------------------------------------------------
+
+    def remove_node(self, node: Node) -> None:
+        self.stop_bmc(node)
+        chassis = self.chassis(node)
+        chassis.cut_power(runner=self.run)
+        chassis.unmount(self.run)
+        if node.directory.exists():
+            shutil.rmtree(node.directory)
+        node.bmc_log.unlink(missing_ok=True)
+        node.console_log.unlink(missing_ok=True)
+
+    def stop_bmc(self, node: Node) -> None:
+        def living() -> list[int]:
+            return bmcs_of(node, processes())
+
+        for pid in living():
+            kill(pid, signal.SIGKILL)
+        wait_for(living, lambda pids: not pids, what=f"the end of {node.name}'s BMC", timeout=5, interval=0.02)
+
+
+def bmcs_of(node: Node, among: Iterable[Process]) -> list[int]:
+    return [p.pid for p in among if BMC_MODULE in p.argv and p.argv[-1] == str(node.directory)]
+
+
+def make_key(file: Path, comment: str, runner: Runner) -> None:
+    for part in (file, file.with_suffix(".pub")):
+        part.unlink(missing_ok=True)
+    runner(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(file)])

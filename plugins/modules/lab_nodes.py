@@ -1,0 +1,139 @@
+#!/usr/bin/python
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Keep a lab's nodes."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: lab_nodes
+short_description: Keep a lab's nodes: as many as wanted, each powered on and ready
+version_added: 0.1.0
+description:
+  - Makes nodes that are missing, removes those that are too many or half made, starts their power controllers (BMCs),
+    has those power the nodes on, and waits until systemd has started everything and SSH answers.
+  - With O(nodes=0) everything of them is removed.
+options:
+  name:
+    description: The lab's name.
+    type: str
+    required: true
+  subnet:
+    description: The lab's network, with prefix length 24.
+    type: str
+    required: true
+  cache:
+    description: The directory that holds C(lab/) (the instances) and C(lab-cache/) (what they share).
+    type: path
+    required: true
+  nodes:
+    description: How many nodes. None means no lab.
+    type: int
+    required: true
+  package_port:
+    description: TCP port at which the package cache is offered to nodes.
+    type: int
+    default: 3142
+  base:
+    description: The directory with the base system all nodes start from.
+    type: path
+  bmc_port:
+    description: UDP port of the nodes' power controllers.
+    type: int
+    default: 623
+  devices:
+    description: Devices that nodes get when this machine has them.
+    type: list
+    elements: path
+    default: []
+  plugins:
+    description: This collection's C(plugins) directory, from which power controllers are started.
+    type: path
+    required: true
+  timeout:
+    description: Seconds within which nodes must be ready.
+    type: int
+    default: 120
+attributes:
+  check_mode:
+    support: full
+    description: Returns the same steps, and does none of them.
+author: The Drover maintainers (@cspp)
+"""
+
+EXAMPLES = r"""
+- name: Keep three nodes
+  cspp.drover.lab_nodes:
+    name: drover
+    subnet: 10.213.0.0/24
+    cache: /srv/drover/.cache
+    nodes: 3
+    base: /srv/drover/.cache/lab-cache/base-0123456789ab
+    plugins: /srv/drover/plugins
+"""
+
+RETURN = r"""
+steps:
+  description: What was (in check mode would be) done.
+  type: list
+  elements: str
+  returned: always
+"""
+
+import ipaddress
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.lab_chassis import ChassisError
+from ansible_collections.cspp.drover.plugins.module_utils.lab_layout import Lab
+from ansible_collections.cspp.drover.plugins.module_utils.lab_machine import exclusively
+from ansible_collections.cspp.drover.plugins.module_utils.lab_nodes import LabNodes, NodesError, NodeSettings
+from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "subnet": {"type": "str", "required": True},
+            "cache": {"type": "path", "required": True},
+            "nodes": {"type": "int", "required": True},
+            "package_port": {"type": "int", "default": 3142},
+            "base": {"type": "path"},
+            "bmc_port": {"type": "int", "default": 623},
+            "devices": {"type": "list", "elements": "path", "default": []},
+            "plugins": {"type": "path", "required": True},
+            "timeout": {"type": "int", "default": 120},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    lab = Lab(params["name"], ipaddress.IPv4Network(params["subnet"]), Path(params["cache"]))
+    settings = NodeSettings(
+        base=params["base"] or "",
+        package_proxy=f"http://{lab.gateway}:{params['package_port']}",
+        bmc_port=params["bmc_port"],
+        devices=params["devices"],
+        plugins=params["plugins"],
+    )
+    nodes = LabNodes(lab, settings)
+    try:
+        if module.check_mode:
+            steps = nodes.plan(params["nodes"])
+        else:
+            with exclusively(lab.lock):
+                steps = nodes.plan(params["nodes"])
+                warnings = nodes.carry_out(steps, params["nodes"], params["timeout"])
+            for warning in warnings:
+                module.warn(warning)
+    except (CommandError, ChassisError, NodesError, WaitTimeout) as error:
+        module.fail_json(msg=str(error))
+    lines = [str(step) for step in steps]
+    diff = {"before": "", "after": "".join(f"{line}\n" for line in lines)}
+    module.exit_json(changed=bool(steps), steps=lines, diff=diff)
+
+
+if __name__ == "__main__":
+    main()
