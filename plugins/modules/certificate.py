@@ -10,8 +10,8 @@ module: certificate
 short_description: Keep a node's TLS certificate valid
 version_added: 0.1.0
 description:
-  - Signs a key and certificate for this node with the cluster's own authority from C(/etc/drover/secrets), when there is
-    none, when it was signed by another authority, when its names differ, or when it ends soon.
+  - Signs a key and certificate for this node with the cluster's own authority from C(/etc/drover/secrets), when there
+    is none, when it was signed by another authority, when its names differ, or when it ends soon.
   - The private key is made on the node and never leaves it.
 options:
   name:

@@ -90,9 +90,9 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import lab_preflight
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
-from ansible_collections.cspp.drover.plugins.module_utils.lab_layout import Lab, parameter_problems
+from ansible_collections.cspp.drover.plugins.module_utils.lab import preflight
+from ansible_collections.cspp.drover.plugins.module_utils.lab.layout import Lab, parameter_problems
 
 
 def main() -> None:
@@ -113,15 +113,15 @@ def main() -> None:
     nodes, port = params["nodes"], params["package_port"]
     result: dict[str, object] = {}
     try:
-        result["missing_packages"] = lab_preflight.missing_packages(params["packages"])
+        result["missing_packages"] = preflight.missing_packages(params["packages"])
         problems = parameter_problems(params["name"], params["subnet"], nodes)
         if not problems:
             lab = Lab(params["name"], ipaddress.IPv4Network(params["subnet"]), Path(params["cache"]))
             result["package_cache_address"] = lab.package_cache_address
             result["package_proxy"] = f"http://{lab.gateway}:{port}"
             if params["state"] == "present":
-                survey = lab_preflight.take_survey(lab, nodes, port, params["bmc_port"])
-                problems = lab_preflight.problems(lab, nodes, survey)
+                survey = preflight.take_survey(lab, nodes, port, params["bmc_port"])
+                problems = preflight.problems(lab, nodes, survey)
             elif os.geteuid() != 0:
                 problems.append("This is not root, who alone can remove a lab. Run it as root (sudo -E).")
     except CommandError as error:

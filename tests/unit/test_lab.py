@@ -14,19 +14,22 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.inventory import lab as lab_inventory
-from ansible_collections.cspp.drover.plugins.module_utils import lab_bmc, lab_chassis, lab_machine, lab_preflight
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandResult
-from ansible_collections.cspp.drover.plugins.module_utils.lab_chassis import BmcSettings, Chassis, ChassisError
-from ansible_collections.cspp.drover.plugins.module_utils.lab_layout import MAX_NODES, Lab, parameter_problems
-from ansible_collections.cspp.drover.plugins.module_utils.lab_machine import Process
-from ansible_collections.cspp.drover.plugins.module_utils.lab_nodes import LabNodes, NodeSettings
-from ansible_collections.cspp.drover.plugins.module_utils.lab_plan import (
+from ansible_collections.cspp.drover.plugins.module_utils.lab import bmc as lab_bmc
+from ansible_collections.cspp.drover.plugins.module_utils.lab import chassis as lab_chassis
+from ansible_collections.cspp.drover.plugins.module_utils.lab import machine as lab_machine
+from ansible_collections.cspp.drover.plugins.module_utils.lab import preflight as lab_preflight
+from ansible_collections.cspp.drover.plugins.module_utils.lab.chassis import BmcSettings, Chassis, ChassisError
+from ansible_collections.cspp.drover.plugins.module_utils.lab.layout import MAX_NODES, Lab, parameter_problems
+from ansible_collections.cspp.drover.plugins.module_utils.lab.machine import Process
+from ansible_collections.cspp.drover.plugins.module_utils.lab.nodes import LabNodes, NodeSettings
+from ansible_collections.cspp.drover.plugins.module_utils.lab.plan import (
     NetworkSeen,
     NodesSeen,
     network_steps,
     nodes_steps,
 )
-from ansible_collections.cspp.drover.plugins.module_utils.lab_preflight import GIB, Survey, problems
+from ansible_collections.cspp.drover.plugins.module_utils.lab.preflight import GIB, Survey, problems
 
 LAB = Lab("try", ipaddress.IPv4Network("10.99.0.0/24"), Path("/checkout/.cache"))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .command import Runner, run
+from ..command import Runner, run
 
 __all__ = [
     "Process",

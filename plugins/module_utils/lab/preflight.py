@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .command import CommandError, Runner, run
-from .lab_layout import Lab
-from .lab_machine import greets_by_ssh, links, processes
-from .lab_network import LabNetwork
+from ..command import CommandError, Runner, run
+from .layout import Lab
+from .machine import greets_by_ssh, links, processes
+from .network import LabNetwork
 
 __all__ = ["Survey", "missing_packages", "problems", "take_survey"]
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A lab node's power controller: a BMC that speaks IPMI 2.0 over LAN and really has its node's power.
 
-A daemon, started as ``python -m module_utils.lab_bmc NODE_DIRECTORY``; its settings and the node's
+A daemon, started as ``python -m module_utils.lab.bmc NODE_DIRECTORY``; its settings and the node's
 hardware are described there, in ``bmc.json`` and ``chassis.json``. When it is
 killed, the node lives on, and the next BMC takes it over.
 """
@@ -20,9 +20,9 @@ from pathlib import Path
 from pyghmi.ipmi.bmc import Bmc
 from pyghmi.ipmi.private import session as ipmi_session
 
-from .command import CommandError
-from .lab_chassis import REBOOT, BmcSettings, Chassis, ChassisError
-from .wait import WaitTimeout
+from ..command import CommandError
+from ..wait import WaitTimeout
+from .chassis import REBOOT, BmcSettings, Chassis, ChassisError
 
 __all__ = ["NodeBmc", "main"]
 

@@ -14,9 +14,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .command import Runner, run
-from .lab_machine import is_leader, mount_points, processes, root_upper_directory, write_whole
-from .wait import WaitTimeout, wait_for
+from ..command import Runner, run
+from ..wait import WaitTimeout, wait_for
+from .machine import is_leader, mount_points, processes, root_upper_directory, write_whole
 
 __all__ = ["REBOOT", "BmcSettings", "Chassis", "ChassisError", "forget_nspawn", "kill"]
 

@@ -17,17 +17,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from .command import CommandError, CommandResult, Runner, run
-from .lab_chassis import BmcSettings, Chassis, forget_nspawn, kill
-from .lab_layout import Lab, Node
-from .lab_machine import Process, greets_by_ssh, is_leader, processes, root_upper_directory, write_whole
-from .lab_plan import NodesSeen, Step, nodes_steps
-from .wait import WaitTimeout, wait_for
+from ..command import CommandError, CommandResult, Runner, run
+from ..wait import WaitTimeout, wait_for
+from .chassis import BmcSettings, Chassis, forget_nspawn, kill
+from .layout import Lab, Node
+from .machine import Process, greets_by_ssh, is_leader, processes, root_upper_directory, write_whole
+from .plan import NodesSeen, Step, nodes_steps
 
 __all__ = ["LabNodes", "NodeSettings", "NodesError"]
 
 BMC_USER = "drover"
-BMC_MODULE = "module_utils.lab_bmc"
+BMC_MODULE = "module_utils.lab.bmc"
 
 
 class NodesError(Exception):

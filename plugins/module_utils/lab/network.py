@@ -17,12 +17,12 @@ import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from .command import Runner, run
-from .lab_chassis import kill
-from .lab_layout import Lab
-from .lab_machine import Process, links, processes
-from .lab_plan import NetworkSeen, Step, network_steps
-from .wait import WaitTimeout, wait_for
+from ..command import Runner, run
+from ..wait import WaitTimeout, wait_for
+from .chassis import kill
+from .layout import Lab
+from .machine import Process, links, processes
+from .plan import NetworkSeen, Step, network_steps
 
 __all__ = ["LabNetwork"]
 

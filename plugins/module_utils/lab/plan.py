@@ -8,7 +8,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from .lab_layout import Lab
+from .layout import Lab
 
 __all__ = ["NetworkSeen", "NodesSeen", "Step", "network_steps", "nodes_steps"]
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Collection
 from pathlib import Path
 
-from .lab_machine import PROC, root_upper_directory
+from .machine import PROC, root_upper_directory
 
 __all__ = ["Witness", "instances"]
 
