@@ -53,6 +53,10 @@ interfaces:
       (with prefix).
   type: dict
   returned: always
+id_ranges:
+  description: Lines of C(/etc/subuid) and C(/etc/subgid), by C(subuid) and C(subgid).
+  type: dict
+  returned: always
 ifupdown:
   description: Interfaces that C(/etc/network/interfaces) configures, other than the loopback.
   type: list
@@ -74,7 +78,8 @@ from ansible_collections.cspp.drover.plugins.module_utils.command import Command
 def packages() -> list[str]:
     """Installed packages, without the architecture."""
     shown = run(["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}${Package}\n"]).stdout
-    return sorted({line[3:].strip() for line in shown.splitlines() if line.startswith("ii ")})
+    # The second letter is the state; the first says what somebody wants of it, "h" to keep it as it is.
+    return sorted({line[3:].strip() for line in shown.splitlines() if line[1:3] == "i "})
 
 
 def interfaces() -> dict[str, dict[str, Any]]:
@@ -87,6 +92,11 @@ def interfaces() -> dict[str, dict[str, Any]]:
         }
         for link in json.loads(run(["ip", "-json", "address", "show"]).stdout)
     }
+
+
+def lines(file: Path) -> list[str]:
+    """The file's lines, none when it is not there."""
+    return file.read_text().splitlines() if file.is_file() else []
 
 
 def ifupdown() -> list[str]:
@@ -112,6 +122,7 @@ def main() -> None:
                 " ".join(file.read_text().split()[:2]) for file in sorted(Path("/etc/ssh").glob("ssh_host_*_key.pub"))
             ],
             interfaces=interfaces(),
+            id_ranges={name: lines(Path("/etc", name)) for name in ("subuid", "subgid")},
             ifupdown=ifupdown(),
         )
     except CommandError as error:

@@ -22,7 +22,7 @@ import ansible_runner
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".cache" / "collections"))
 
-from ansible_collections.cspp.drover.plugins.module_utils.lab_witness import Witness  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.lab.witness import Witness  # noqa: E402
 from ansible_collections.cspp.drover.plugins.module_utils.probe import (  # noqa: E402
     OutageProbe,
     SessionProbe,
@@ -78,8 +78,10 @@ class Story:
                 failures.append(f"{data.get('host')}: {data.get('task')}: {data.get('res', {}).get('msg')}")
             return True
 
+        private = ROOT / ".cache" / "demo"
+        private.mkdir(parents=True, exist_ok=True)
         run = ansible_runner.run(
-            private_data_dir=str(ROOT / ".cache" / "demo"),
+            private_data_dir=str(private),
             project_dir=str(ROOT),
             playbook=f"playbooks/{name}.yml",
             inventory=str(INVENTORY),
@@ -223,7 +225,7 @@ def main() -> None:
     story.note("maintenance and back, longest silence of the open session", f"{result.silence * 1000:.0f} ms")
 
     story.say(f"{target} loses its power with both guests on it")
-    witness = Witness([VM, CONTAINER])
+    witness = Witness([VM, CONTAINER], cluster.folder)
     probes = {VM: OutageProbe(vm, ECHO), CONTAINER: OutageProbe(container, SSH, greeting=True)}
     for probe in probes.values():
         probe.start()

@@ -13,10 +13,10 @@ from .machine import PROC, root_upper_directory
 __all__ = ["Witness", "instances"]
 
 
-def instances(guests: Collection[str], lab: Path | None = None, proc: Path = PROC) -> dict[str, int]:
+def instances(guests: Collection[str], lab: Path, proc: Path = PROC) -> dict[str, int]:
     """How many times each guest runs now, on whatever node: QEMU processes and LXC monitors with its name.
 
-    With the directory of a ``lab`` only its nodes count: another one may have guests of the same names.
+    ``lab`` is the lab's directory. Only its nodes count: another lab may have guests of the same names.
     """
     count = dict.fromkeys(guests, 0)
     for entry in proc.iterdir():
@@ -27,7 +27,7 @@ def instances(guests: Collection[str], lab: Path | None = None, proc: Path = PRO
         except OSError:  # it ended meanwhile
             continue
         name = _guest(words)
-        if name in count and (lab is None or _runs_in(int(entry.name), lab, proc)):
+        if name in count and _runs_in(int(entry.name), lab, proc):
             count[name] += 1
     return count
 
@@ -50,7 +50,7 @@ def _guest(words: list[str]) -> str | None:
 class Witness(threading.Thread):
     """Counts every tenth of a second from ``start()`` to ``stop()``; not for the time of a live migration."""
 
-    def __init__(self, guests: Collection[str], lab: Path | None = None, interval: float = 0.1) -> None:
+    def __init__(self, guests: Collection[str], lab: Path, interval: float = 0.1) -> None:
         super().__init__(daemon=True)
         self.guests = tuple(guests)
         self.lab = lab
