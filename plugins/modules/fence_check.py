@@ -72,6 +72,7 @@ results:
   returned: always
 """
 
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -80,6 +81,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, run
 from ansible_collections.cspp.drover.plugins.module_utils.resources import FenceDevice
+
+#: "2026-01-31 12:00:00,123 ERROR: ", as fence agents begin a line.
+TIME = re.compile(r"^[0-9-]+ [0-9:,]+ [A-Z]+: ")
 
 
 def ask(device: dict[str, Any], timeout: int) -> dict[str, Any]:
@@ -93,7 +97,8 @@ def ask(device: dict[str, Any], timeout: int) -> dict[str, Any]:
         message = str(error)
         if error.result is not None:
             said = (error.result.stderr or error.result.stdout).strip().splitlines()
-            message = said[-1] if said else f"{device['agent']} exited with {error.result.rc}"
+            # Without the time, which would make the same complaint of every node another.
+            message = TIME.sub("", said[-1]) if said else f"{device['agent']} exited with {error.result.rc}"
         where = f"{device['address']} port {device['port']}"
         return {"node": device["node"], "works": False, "message": f"{message} ({device['agent']} at {where})"}
     return {"node": device["node"], "works": True, "message": "answers"}

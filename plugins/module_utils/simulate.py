@@ -1,0 +1,126 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What Pacemaker would do: the XML that crm_simulate prints, as a typed prediction.
+
+The prediction comes from Pacemaker's own scheduler, so it holds for check mode as well: also for resources
+that do not exist yet, and for nodes that are still to be put in standby.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from xml.etree import ElementTree as ET
+
+__all__ = ["Action", "Prediction", "parse"]
+
+#: What the scheduler calls an action, as a phrase; {source} and {target} are nodes.
+_PHRASES = {
+    "start": "start on {target}",
+    "stop": "stop on {source}",
+    "restart": "restart on {source}",
+    "reload": "apply changes live on {source}",
+    "migrate": "migrate live {source} -> {target}",
+    "move": "stop on {source}, start on {target}",
+    "recover": "recover {source} -> {target}",
+    "fence": "fence (power-cycle)",
+}
+
+
+@dataclass(frozen=True)
+class Action:
+    """One predicted action.
+
+    ``kind`` is one of start, stop, restart, reload, migrate, move, recover, fence, or whatever else the
+    scheduler names; ``name`` is a resource, or a node when fenced; ``reason`` is the scheduler's own.
+    """
+
+    kind: str
+    name: str
+    source: str | None = None
+    target: str | None = None
+    reason: str | None = None
+
+    @property
+    def away(self) -> bool:
+        """Whether the resource leaves its node."""
+        return self.kind == "stop" or (self.source is not None and self.target not in {None, self.source})
+
+    def __str__(self) -> str:
+        phrase = _PHRASES.get(self.kind, self.kind)
+        if self.kind == "recover" and self.target in {None, self.source}:
+            phrase = "recover on {source}"
+        text = f"{self.name}: {phrase.format(source=self.source, target=self.target)}"
+        return f"{text} ({self.reason})" if self.reason and self.kind in {"stop", "fence"} else text
+
+    def as_dict(self) -> dict[str, str | None]:
+        return {
+            "action": self.kind,
+            "name": self.name,
+            "from": self.source,
+            "to": self.target,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """All predicted actions, and where each resource would be when they are done (None: nowhere).
+
+    ``busy`` are the resources for which anything at all is to be done, even a mere look at their state.
+    """
+
+    actions: tuple[Action, ...] = ()
+    places: tuple[tuple[str, str | None], ...] = ()
+    busy: frozenset[str] = frozenset()
+
+    @property
+    def empty(self) -> bool:
+        return not self.actions
+
+    def of(self, name: str) -> tuple[Action, ...]:
+        return tuple(action for action in self.actions if action.name == name)
+
+    def place(self, name: str) -> str | None:
+        return dict(self.places).get(name)
+
+    def refusals(self, resources: Collection[str], asked: Collection[str] = ()) -> list[Action]:
+        """The stops among ``resources`` that nothing asked for: a guest would be left running nowhere."""
+        return [
+            action
+            for action in self.actions
+            if action.kind == "stop" and action.name in resources and action.name not in asked
+        ]
+
+    def sentences(self) -> list[str]:
+        return [str(action) for action in self.actions]
+
+
+def parse(output: str) -> Prediction:
+    """Parse the output of ``crm_simulate --simulate --output-as=xml``.
+
+    Raises xml.etree.ElementTree.ParseError on text that isn't XML.
+    """
+    root = ET.fromstring(output)
+    actions = [_action(element) for element in root.iterfind("actions/*")]
+    places = []
+    for resource in root.iterfind("revised_cluster_status/resources//resource"):
+        node = resource.find("node")
+        active = resource.get("active") == "true" and node is not None
+        places.append((resource.get("id", ""), node.get("name") if active and node is not None else None))
+    busy = {element.get("resource", "") for element in root.iterfind("transition/rsc_action")}
+    return Prediction(tuple(actions), tuple(places), frozenset(busy))
+
+
+def _action(element: ET.Element) -> Action:
+    reason = element.get("reason")
+    if element.tag == "node_action":
+        task = element.get("task", "")
+        kind = "fence" if task.startswith("Fence") else task.lower()
+        return Action(kind, element.get("node", ""), reason=reason)
+    kind = element.get("action", "")
+    node = element.get("node")
+    source, target = element.get("source"), element.get("dest")
+    if node is not None:
+        source, target = (None, node) if kind == "start" else (node, None)
+    return Action(kind, element.get("resource", ""), source, target, reason)

@@ -1,0 +1,239 @@
+#!/usr/bin/python
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Configure the cluster itself."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cluster_config
+short_description: Configure the cluster's options, nodes and fencing
+version_added: 0.1.0
+description:
+  - Brings the cluster's options, defaults, node settings and fencing devices to what is wanted, by one atomic patch.
+  - What is not mentioned is left alone, and so is everything in the configuration that is not Drover's.
+  - Run it on one member; it waits until that member has seen all nodes and a leader.
+options:
+  properties:
+    description:
+      - Cluster options, on top of the ones that Drover sets itself. An empty value removes an option.
+    type: dict
+    default: {}
+  resource_defaults:
+    description: Defaults of resources' meta attributes, on top of the ones that Drover sets itself.
+    type: dict
+    default: {}
+  op_defaults:
+    description: Defaults of operations.
+    type: dict
+    default: {}
+  nodes:
+    description: Settings of nodes by name; each a mapping with V(utilization) and V(attributes).
+    type: dict
+    default: {}
+  fencing:
+    description:
+      - One device per node. Devices of nodes that are not in the list are removed.
+      - Without this option devices are left alone, and so is the option C(stonith-enabled).
+      - An empty list removes all devices and switches fencing off.
+    type: list
+    elements: dict
+    suboptions:
+      node:
+        description: The node whose power it cuts.
+        type: str
+        required: true
+      agent:
+        description: Fence agent.
+        type: str
+        default: fence_ipmilan
+      address:
+        description: Address of the device, a BMC for instance.
+        type: str
+        required: true
+      port:
+        description: UDP port of the device.
+        type: int
+        default: 623
+      username:
+        description: User of the device.
+        type: str
+        required: true
+      password:
+        description: Password of that user. Never shown.
+        type: str
+        required: true
+      options:
+        description: Further parameters of the agent.
+        type: dict
+        default: {}
+  fenced:
+    description:
+      - Whether the cluster relies on fencing (C(stonith-enabled)). Devices can be there before it does.
+      - By default it does as soon as O(fencing) has a device.
+    type: bool
+  wait_timeout:
+    description: Seconds to wait for the cluster, before and after the change.
+    type: int
+    default: 90
+attributes:
+  check_mode:
+    support: full
+    description: Predicts what the cluster would do, and changes nothing.
+  diff_mode:
+    support: full
+    description: One difference per object, secrets hidden.
+author: The Drover maintainers (@cspp)
+"""
+
+EXAMPLES = r"""
+- name: Configure the cluster
+  cspp.drover.cluster_config:
+    properties: {cluster-recheck-interval: 2min}
+    nodes:
+      node1: {utilization: {memory: 30000, vcpus: 16}}
+    fencing:
+      - {node: node1, address: 192.0.2.11, username: drover, password: "{{ bmc_password }}"}
+  run_once: true
+"""
+
+RETURN = r"""
+objects:
+  description: What differed, a phrase per object.
+  type: list
+  elements: str
+  returned: always
+  sample: [update property stonith-enabled, create resource drover-fence-node1]
+actions:
+  description: What the cluster does because of it, as predicted by its own scheduler.
+  type: list
+  elements: dict
+  returned: always
+kept:
+  description: Settings made by hand that were left standing.
+  type: list
+  elements: str
+  returned: always
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cspp.drover.plugins.module_utils import resources
+from ansible_collections.cspp.drover.plugins.module_utils.cib import (
+    Configuration,
+    NodeSettings,
+    NotOurs,
+    Wanted,
+    read,
+)
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker, Snapshot
+from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
+
+FENCING = {
+    "node": {"type": "str", "required": True},
+    "agent": {"type": "str", "default": "fence_ipmilan"},
+    "address": {"type": "str", "required": True},
+    "port": {"type": "int", "default": 623},
+    "username": {"type": "str", "required": True},
+    "password": {"type": "str", "required": True, "no_log": True},
+    "options": {"type": "dict", "default": {}},
+}
+
+
+def settings(values: dict[str, Any]) -> dict[str, str | None]:
+    """A mapping as YAML gives it, in Pacemaker's words: true, 5, nothing."""
+    return {
+        str(name): None
+        if value is None or value == ""
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+        for name, value in values.items()
+    }
+
+
+def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
+    properties = resources.cluster_properties(len(live.nodes), fenced=False)
+    del properties["stonith-enabled"]
+    fenced = params["fenced"]
+    described = None
+    if params["fencing"] is not None:
+        described = [_device(device) for device in params["fencing"]]
+        fenced = bool(described) if fenced is None else fenced
+    devices, places, gone = resources.fencing(described, live)
+    if fenced is not None:
+        properties["stonith-enabled"] = str(fenced).lower()
+    return Wanted(
+        primitives=tuple(devices),
+        constraints=tuple(places),
+        properties={**properties, **settings(params["properties"])},
+        resource_defaults={**resources.RESOURCE_DEFAULTS, **settings(params["resource_defaults"])},
+        operation_defaults={**resources.OPERATION_DEFAULTS, **settings(params["op_defaults"])},
+        nodes=tuple(
+            NodeSettings(name, settings(node.get("attributes") or {}), settings(node.get("utilization") or {}))
+            for name, node in sorted(params["nodes"].items())
+        ),
+        absent=frozenset(gone),
+    )
+
+
+def _device(device: dict[str, Any]) -> resources.FenceDevice:
+    options = {name: value for name, value in settings(device["options"]).items() if value is not None}
+    return resources.FenceDevice(**{**device, "options": options})
+
+
+def configure(cluster: Pacemaker, params: dict[str, Any], check: bool) -> dict[str, Any]:
+    names = set(params["nodes"]) | {device["node"] for device in params["fencing"] or []}
+
+    def ready(seen: Snapshot) -> bool:
+        members = {node.name for node in seen.status.nodes if not node.pending}
+        return seen.status.dc is not None and names <= members
+
+    cluster.wait(ready, what="a cluster with a leader and all its nodes", timeout=params["wait_timeout"])
+    applied = cluster.apply(lambda cib: wanted(params, read(cib)), check=check)
+    difference = applied.difference
+    if difference.changed and not check:
+        devices = [f"drover-fence-{device['node']}" for device in params["fencing"] or []]
+        seen = cluster.wait(
+            lambda seen: seen.idle(devices),
+            what="the start of the fencing devices",
+            timeout=params["wait_timeout"],
+        )
+        failed = [str(failure) for name in devices for failure in seen.status.failures_of(name)]
+        if failed:
+            raise ClusterError(
+                f"{'; '.join(failed)}. Check the device's address, port, user and password, and that the nodes "
+                "reach it; then run this again"
+            )
+    return {
+        "changed": difference.changed,
+        "diff": difference.diff(),
+        "objects": difference.names(),
+        "actions": [action.as_dict() for action in applied.prediction.actions],
+        "kept": list(difference.kept),
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "properties": {"type": "dict", "default": {}},
+            "resource_defaults": {"type": "dict", "default": {}},
+            "op_defaults": {"type": "dict", "default": {}},
+            "nodes": {"type": "dict", "default": {}},
+            "fencing": {"type": "list", "elements": "dict", "options": FENCING},
+            "fenced": {"type": "bool"},
+            "wait_timeout": {"type": "int", "default": 90},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**configure(Pacemaker(), module.params, module.check_mode))
+    except (ClusterError, NotOurs, ValueError, WaitTimeout) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils.cib import Difference, Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
+    ClusterError,
+    Contended,
+    Pacemaker,
+    parse_status,
+    probed,
+)
+from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
+
+DATA = Path(__file__).parent / "data" / "pacemaker"
+CIB = (DATA / "cib-guests.xml").read_text(encoding="utf-8")
+STATUS = (DATA / "crm_mon-guests.xml").read_text(encoding="utf-8")
+FAILED = (DATA / "crm_mon-migration-failed.xml").read_text(encoding="utf-8")
+RELOAD = (DATA / "crm_simulate-reload.xml").read_text(encoding="utf-8")
+CHANGE = Wanted(properties={"cluster-recheck-interval": "1min"})
+
+
+class Tools:
+    """Answers for Pacemaker's tools; records every call. ``stale`` patches are refused as outdated."""
+
+    def __init__(self, stale: int = 0, cib: str = CIB) -> None:
+        self.calls: list[list[str]] = []
+        self.stale = stale
+        self.cib = cib
+
+    def __call__(self, argv: list[str], **_options: Any) -> CommandResult:
+        self.calls.append(list(argv))
+        answers = {
+            "cibadmin --query": self.cib,
+            "crm_mon --one-shot": STATUS,
+            "crm_simulate --simulate": RELOAD,
+            "crm_diff --original": "<diff/>",
+            "cibadmin --patch": "",
+        }
+        key = " ".join(argv[:2])
+        if key == "cibadmin --patch" and self.stale:
+            self.stale -= 1
+            raise CommandError("older", CommandResult(tuple(argv), 103, "", "Update was older"))
+        return CommandResult(tuple(argv), 0, answers[key], "")
+
+    def names(self) -> list[str]:
+        return [" ".join(argv[:2]).replace(" --", " ") for argv in self.calls]
+
+
+CYCLE = ["cibadmin query", "crm_simulate simulate", "crm_diff original", "cibadmin patch"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "check", "stale", "calls"),
+    [
+        (Wanted(), False, 0, ["cibadmin query"]),
+        (CHANGE, True, 0, ["cibadmin query", "crm_simulate simulate"]),
+        (CHANGE, False, 0, CYCLE),
+        (CHANGE, False, 1, [*CYCLE, "cibadmin query", "crm_diff original", "cibadmin patch"]),
+    ],
+    ids=["nothing to do", "check mode writes nothing", "one patch", "outdated once"],
+)
+def test_apply(wanted: Wanted, check: bool, stale: int, calls: list[str]) -> None:
+    tools = Tools(stale)
+    applied = Pacemaker(tools).apply(lambda _cib: wanted, check=check)
+    assert tools.names() == calls
+    assert applied.difference.changed is (wanted is CHANGE)
+
+
+def test_apply_gives_up_clearly() -> None:
+    with pytest.raises(Contended, match="3 attempts"):
+        Pacemaker(Tools(stale=99), tries=3).apply(lambda _cib: CHANGE, check=False)
+
+
+def test_a_guard_refuses_before_anything_is_written() -> None:
+    def guard(_difference: Difference, _prediction: Prediction) -> None:
+        raise ClusterError("no")
+
+    tools = Tools()
+    with pytest.raises(ClusterError):
+        Pacemaker(tools).apply(lambda _cib: CHANGE, check=False, guard=guard)
+    assert "cibadmin patch" not in tools.names()
+
+
+def test_secrets_stay_off_the_command_line() -> None:
+    tools = Tools(cib=CIB.replace('name="boot" value="', 'name="password" value="tiger'))
+    Pacemaker(tools).apply(lambda _cib: CHANGE, check=False)
+    assert "tiger" not in str(tools.calls)
+
+
+def test_without_a_cluster_the_remedy_is_named() -> None:
+    def down(argv: list[str], **_options: Any) -> CommandResult:
+        raise CommandError("x", CommandResult(tuple(argv), 102, "", "Connection refused"))
+
+    with pytest.raises(ClusterError, match=r"systemctl status corosync pacemaker.*site\.yml"):
+        Pacemaker(down).query()
+
+
+def test_status() -> None:
+    status = parse_status(STATUS)
+    assert status.quorum
+    assert not status.fencing
+    assert [node.word for node in status.nodes] == ["online"] * 3
+    guest = status.resource("mc")
+    assert guest is not None
+    assert (guest.node, guest.word, guest.running) == ("n2", "running", True)
+
+
+def test_status_of_a_failed_migration() -> None:
+    status = parse_status(FAILED)
+    guest = status.resource("mc")
+    assert guest is not None
+    assert (guest.nodes, guest.node, guest.word, guest.running) == (
+        ("n2", "n3"),
+        None,
+        "failed, blocked",
+        False,
+    )
+    (failure,) = map(str, status.failures_of("mc"))
+    assert failure == "migrate_to of mc failed on n2: Error occurred ('journalctl -u pacemaker' there says why)"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "word", "usable"),
+    [
+        ('online="true" standby="true"', "maintenance", False),
+        ('online="true" maintenance="true"', "maintenance", False),
+        ('online="true" pending="true"', "pending", False),
+        ('online="true" shutdown="true"', "shutdown", False),
+        ('online="false" unclean="true"', "unclean", False),
+        ('online="false"', "offline", False),
+        ('online="true"', "online", True),
+    ],
+)
+def test_node_words(attributes: str, word: str, usable: bool) -> None:
+    (node,) = parse_status(f'<r><nodes><node name="n1" {attributes}/></nodes></r>').nodes
+    assert (node.word, node.usable) == (word, usable)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "word"),
+    [
+        ('role="Started" active="true" managed="true"', "running"),
+        ('role="Started" active="true"', "running, unmanaged"),
+        ('role="Migrating" active="true" managed="true"', "migrating"),
+        ('role="Stopped" pending="Starting"', "starting"),
+        ('role="Stopped" managed="true"', "stopped"),
+        ('role="Stopped"', "unmanaged, not seen"),
+        ('role="Started" active="true" failed="true"', "failed"),
+    ],
+)
+def test_guest_words(attributes: str, word: str) -> None:
+    (guest,) = parse_status(f'<r><resources><resource id="mc" {attributes}/></resources></r>').resources
+    assert guest.word == word
+
+
+@pytest.mark.parametrize(("code", "known"), [("0", True), ("7", True), ("193", False)])
+def test_probed_means_that_an_answer_is_there(code: str, known: bool) -> None:
+    history = f'<lrm_resource id="mc"><lrm_rsc_op rc-code="{code}"/></lrm_resource>'
+    state = f'<node_state uname="n1"><lrm><lrm_resources>{history}</lrm_resources></lrm></node_state>'
+    assert probed(f"<cib><status>{state}</status></cib>", "mc") == ({"n1"} if known else set())

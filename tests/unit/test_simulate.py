@@ -1,0 +1,67 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils.simulate import Action, Prediction, parse
+
+DATA = Path(__file__).parent / "data" / "pacemaker"
+
+
+def prediction(name: str) -> Prediction:
+    return parse((DATA / f"crm_simulate-{name}.xml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("transcript", "sentences"),
+    [
+        ("idle", []),
+        ("start", ["g1: start on n1", "g2: start on n2"]),
+        ("migrate", ["mc: migrate live n2 -> n3"]),
+        ("restart", ["mc: restart on n2"]),
+        ("reload", ["mc: apply changes live on n2"]),
+        (
+            "fence",
+            [
+                "n2: fence (power-cycle) (peer is no longer part of the cluster)",
+                "mc: stop on n2, start on n1",
+                "drover-fence-n2: start on n3",
+            ],
+        ),
+    ],
+)
+def test_sentences(transcript: str, sentences: list[str]) -> None:
+    assert prediction(transcript).sentences() == sentences
+
+
+def test_tells_places_and_what_is_busy() -> None:
+    migrating = prediction("migrate")
+    assert migrating.place("mc") == "n3"
+    assert migrating.place("unknown") is None
+    assert migrating.busy == {"mc"}
+    assert prediction("idle").empty
+
+
+def test_a_stop_that_nobody_asked_for_is_refused() -> None:
+    stop = Action("stop", "mc", source="n1", reason="node availability")
+    plan = Prediction((stop, Action("migrate", "web", "n1", "n2")))
+    assert plan.refusals({"mc", "web"}) == [stop]
+    assert plan.refusals({"mc"}, asked={"mc"}) == []
+    assert plan.refusals({"web"}) == []
+    assert str(stop) == "mc: stop on n1 (node availability)"
+
+
+@pytest.mark.parametrize(
+    ("action", "away"),
+    [
+        (Action("stop", "a", "n1"), True),
+        (Action("migrate", "a", "n1", "n2"), True),
+        (Action("recover", "a", "n1", "n1"), False),
+        (Action("start", "a", None, "n1"), False),
+    ],
+)
+def test_leaving_a_node(action: Action, away: bool) -> None:
+    assert action.away is away
