@@ -1,0 +1,82 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How a new guest learns its name, addresses and keys.
+
+A VM finds a small disk labelled CIDATA with three files on it: cloud-init's NoCloud data source
+(https://docs.cloudinit.io/en/latest/reference/datasources/nocloud.html), with the network in version 2 of its
+format. The tiny VM reads the same files. A container gets plain files when its root file system is made; its
+addresses come from LXC.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+__all__ = ["container_files", "vm_files"]
+
+
+def vm_files(
+    name: str,
+    uuid: str,
+    nics: Sequence[Mapping[str, Any]],
+    *,
+    ssh_keys: Sequence[str] = (),
+    nameservers: Sequence[str] = (),
+) -> dict[str, str]:
+    """The files on a VM's seed disk. ``nics`` are those of its definition."""
+    return {
+        "meta-data": f"instance-id: {uuid}\nlocal-hostname: {name}\n",
+        "network-config": "\n".join(["version: 2", *_ethernets(nics, nameservers)]) + "\n",
+        "user-data": "\n".join(_user_data(ssh_keys)) + "\n",
+    }
+
+
+def container_files(name: str, *, ssh_keys: Sequence[str] = (), nameservers: Sequence[str] = ()) -> dict[str, str]:
+    """Files a container's new root file system gets besides its image, by path."""
+    files = {"etc/hostname": f"{name}\n", "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {name}\n::1 localhost\n"}
+    if nameservers:
+        files["etc/resolv.conf"] = "".join(f"nameserver {server}\n" for server in nameservers)
+    if ssh_keys:
+        files["root/.ssh/authorized_keys"] = "".join(f"{key}\n" for key in ssh_keys)
+    return files
+
+
+def _user_data(ssh_keys: Sequence[str]) -> Iterator[str]:
+    yield "#cloud-config"
+    # A changed address takes effect at the next boot, not only at the first.
+    yield "updates:"
+    yield "  network:"
+    yield "    when: [boot]"
+    if ssh_keys:
+        yield "disable_root: false"
+        yield "ssh_authorized_keys:"
+        yield from (f"  - {json.dumps(key)}" for key in ssh_keys)
+
+
+def _ethernets(nics: Sequence[Mapping[str, Any]], nameservers: Sequence[str]) -> Iterator[str]:
+    if nics:
+        yield "ethernets:"
+    for index, nic in enumerate(nics):
+        yield f"  eth{index}:"
+        yield "    match:"
+        yield f'      macaddress: "{nic["mac"]}"'
+        yield f"    set-name: eth{index}"
+        if nic["mtu"] is not None:
+            yield f"    mtu: {nic['mtu']}"
+        if not nic["addresses"]:
+            yield "    dhcp4: true"
+            continue
+        yield "    addresses:"
+        yield from (f'      - "{address}"' for address in nic["addresses"])
+        if nic["gateways"]:
+            yield "    routes:"
+        for gateway in nic["gateways"]:
+            yield f'      - to: "{"0.0.0.0/0" if ipaddress.ip_address(gateway).version == 4 else "::/0"}"'
+            yield f'        via: "{gateway}"'
+        if nameservers:
+            yield "    nameservers:"
+            yield "      addresses:"
+            yield from (f'        - "{server}"' for server in nameservers)

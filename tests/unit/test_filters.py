@@ -1,0 +1,131 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What each module of role guests is told, and what the reader is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils import declaration
+
+CLUSTER: dict[str, Any] = {
+    "nodes": {"node1": {"memory": 8 << 30, "vcpus": 4, "addresses": ["10.0.0.11/24"]}, "node2": {}},
+    "images": {"debian-13": {"vm": "disk", "container": "rootfs"}, "tiny": {"vm": "kernel"}},
+    "pools": {"shared": {"type": "directory", "path": "/pool"}},
+    "default_pool": "shared",
+    "bridges": ["br0"],
+    "ssh_keys": ["ssh-ed25519 AAAA me"],
+}
+GUESTS: dict[str, Any] = {
+    "game": {"kind": "vm", "memory": "192MiB", "image": "tiny", "ha": False},
+    "mail": {"kind": "vm", "memory": "1GiB", "disks": [{"size": "8GiB", "image": "debian-13"}], "ha": {"priority": 5}},
+    "web": {"kind": "container", "memory": "256MiB", "rootfs": {"image": "debian-13"}},
+    "old": {"state": "absent", "remove_disks": True},
+    "kept": {"state": "absent"},
+}
+IMAGES = {
+    "vm/tiny": {"path": "/images/tiny-1", "files": {"kernel": "kernel", "initrd": "initrd"}, "cmdline": "quiet"},
+    "vm/debian-13": {"path": "/images/debian-13-2", "files": {"disk": "disk.qcow2"}},
+    "container/debian-13": {"path": "/images/debian-13-3", "files": {"rootfs": "rootfs.tar"}},
+}
+
+
+def test_the_images_of_present_guests_are_needed() -> None:
+    assert declaration.problems(GUESTS, CLUSTER) == []
+    assert declaration.images_needed(GUESTS, CLUSTER) == [
+        {"name": "debian-13", "kind": "container"},
+        {"name": "debian-13", "kind": "vm"},
+        {"name": "tiny", "kind": "vm"},
+    ]
+
+
+def test_volumes_name_their_images_and_their_place_in_the_yaml() -> None:
+    found = declaration.volumes(GUESTS, CLUSTER, IMAGES)
+    assert [(entry["type"], entry["path"], entry.get("image"), entry["label"]) for entry in found] == [
+        ("seed", "/pool/vms/game/seed.img", None, "guests.game"),
+        ("disk", "/pool/vms/mail/vda.qcow2", "/images/debian-13-2/disk.qcow2", "guests.mail.disks[0]"),
+        ("seed", "/pool/vms/mail/seed.img", None, "guests.mail"),
+        ("rootfs", "/pool/containers/web/rootfs", "/images/debian-13-3/rootfs.tar", "guests.web.rootfs"),
+    ]
+    assert found[3]["idmap"] == {"start": 100000, "count": 65536}
+
+
+def test_only_what_was_told_to_go_is_left_over() -> None:
+    assert [entry["path"] for entry in declaration.leftovers(GUESTS, CLUSTER)] == [
+        "/pool/vms/old",
+        "/pool/containers/old",
+    ]
+
+
+def test_resources_carry_definitions_and_wishes() -> None:
+    found = {entry["name"]: entry for entry in declaration.resources(GUESTS, CLUSTER, IMAGES)}
+    assert found["game"]["definition"]["kernel"] == {
+        "kernel": "/images/tiny-1/kernel",
+        "initrd": "/images/tiny-1/initrd",
+        "cmdline": "quiet",
+    }
+    assert [found[name].get("ha") for name in ("game", "mail", "web")] == [False, {"priority": 5}, {"priority": 0}]
+    assert found["old"] == {"name": "old", "state": "absent"}
+
+
+def test_an_image_that_was_not_built_is_said() -> None:
+    with pytest.raises(ValueError, match="image tiny for a vm was not built"):
+        declaration.resources(GUESTS, CLUSTER, {})
+
+
+STATES: list[dict[str, Any]] = [
+    {"game": {"changes": [{"path": "cpu", "before": None, "after": "EPYC", "how": "restart"}]}},
+    {"web": {"changes": [{"path": "memory", "before": "256MiB", "after": "512MiB", "how": "live"}]}},
+    {},
+]
+
+
+def test_a_restart_is_needed_where_a_change_needs_it() -> None:
+    assert declaration.restarts(STATES) == ["game"]
+
+
+def test_the_report_ends_with_the_command_that_permits_the_restart() -> None:
+    outcome = {
+        "guests": {
+            "web": {"node": "node2", "state": "running", "pending_restart": False},
+            "game": {"node": "node1", "state": "running", "pending_restart": True},
+            "lost": {"node": None, "state": "stopped", "pending_restart": False},
+        },
+        "plan": ["web reloads on node2"],
+        "kept": [],
+    }
+    assert declaration.report(outcome, STATES, ["it is Sunday"]) == [
+        "game  running on node1",
+        "        cpu: nothing -> EPYC (waits for a restart)",
+        "lost  stopped",
+        "web   running on node2",
+        "        memory: 256MiB -> 512MiB",
+        "The cluster: web reloads on node2",
+        "Worth knowing: it is Sunday",
+        "What waits for a restart comes with the next one. To restart now:",
+        "  ansible-playbook playbooks/guests.yml -e guests_allow_restart=game",
+    ]
+
+
+def test_nodes_are_known_as_far_as_they_could_be_asked() -> None:
+    facts = {"memory": 8 << 30, "cpus": 4, "interfaces": {"br0": {"addresses": ["10.0.0.11/24", "fe80::1/64"]}}}
+    hosts: list[dict[str, Any]] = [
+        {"inventory_hostname": "node1", "ansible_host": "10.0.0.11", "node_facts": facts},
+        {"inventory_hostname": "node2", "ansible_host": "10.0.0.12", "node_facts": {"unreachable": True}},
+        {"inventory_hostname": "node3", "ansible_host": "10.0.0.13"},
+    ]
+    assert declaration.nodes(hosts) == {
+        "node1": {"addresses": ["10.0.0.11/24", "fe80::1/64"], "memory": 8 << 30, "vcpus": 4},
+        "node2": {"addresses": ["10.0.0.12"]},
+        "node3": {"addresses": ["10.0.0.13"]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "permission"),
+    [("all", True), (True, True), (False, []), ("", []), ([], []), ("a, b", ["a", "b"]), (["a"], ["a"])],
+)
+def test_restarts_are_permitted_in_every_way_people_write(written: object, permission: object) -> None:
+    assert declaration.permission(written) == permission
