@@ -1,0 +1,378 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The OCF resource agent ``ocf:drover:vm``: one virtual machine under libvirt.
+
+The VM's definition comes with the resource; libvirt holds no definition of its own. So nothing but Pacemaker
+starts the VM, and a node that lost it has nothing left of it. Whatever fails during a live migration leaves
+the VM running where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import ocf
+from .libvirt_host import HostError, LibvirtHost, LibvirtUnreachable, Seen, State, emulator_pid, kill_emulator
+from .ocf import AgentError, Code, Deadline, Request
+from .wait import WaitTimeout
+
+if TYPE_CHECKING:
+    from .domain import Accelerator
+
+__all__ = ["METADATA", "downtime_limit", "main"]
+
+_ACCELERATOR = Path("/etc/drover/accelerator.json")
+
+METADATA = ocf.Metadata(
+    name="vm",
+    shortdesc="A virtual machine of Drover",
+    longdesc="Runs a virtual machine under libvirt from the definition Drover wrote, and migrates it live.",
+    parameters=(
+        ocf.Parameter(
+            "definition",
+            "What the virtual machine is",
+            "The machine as a JSON object, written by Drover. What can be changed while it runs is changed "
+            "when this changes; the rest waits for the next start.",
+            reloadable=True,
+            required=True,
+        ),
+        ocf.Parameter(
+            "boot",
+            "Which start this is",
+            "Drover changes it when the machine has to restart and somebody permitted that.",
+        ),
+    ),
+    actions=(
+        ocf.Action("start", timeout=90),
+        ocf.Action("stop", timeout=120),
+        ocf.Action("monitor", timeout=30, interval=10),
+        ocf.Action("migrate_to", timeout=600),
+        ocf.Action("migrate_from", timeout=60),
+        ocf.Action("reload-agent", timeout=60),
+        ocf.Action("validate-all", timeout=20),
+        ocf.Action("meta-data", timeout=5),
+    ),
+)
+
+#: Seconds between two presses of the power button: a guest that is still booting does not notice the first.
+_PRESS_AGAIN = 5.0
+#: Seconds kept for cutting a VM's power: libvirt asks QEMU for 10 s, then kills it.
+_DESTROY_RESERVE = 20.0
+#: Seconds kept for calling a migration off.
+_ABORT_RESERVE = 10.0
+#: Milliseconds. The pause comes out about 10 ms longer than what QEMU is allowed to plan.
+_FIRST_LIMIT = 10
+#: Seconds between two looks at a migration.
+_TICK = 0.2
+#: Passes over the guest's memory before the limit is raised.
+_PATIENCE = 4
+
+
+def main() -> int:
+    """Answer Pacemaker's call."""
+    actions: dict[str, Callable[[Request], Code]] = {
+        "start": lambda request: start(request, LibvirtHost()),
+        "stop": _stop_somehow,
+        "monitor": _monitor_somehow,
+        "migrate_to": lambda request: migrate_to(request, LibvirtHost()),
+        "migrate_from": lambda request: migrate_from(request, LibvirtHost()),
+        "reload-agent": lambda request: reload_agent(request, LibvirtHost()),
+        "validate-all": lambda request: validate_all(request, LibvirtHost()),
+    }
+    return ocf.run(METADATA, actions, errors=(HostError,))
+
+
+def start(request: Request, host: LibvirtHost) -> Code:
+    """Start the VM, unless it runs. What is left of a migration whose other end is gone makes room."""
+    name = request.instance
+    definition = request.definition()
+    seen = host.seen(name)
+    if seen.state in (State.RUNNING, State.PAUSED):
+        return Code.SUCCESS
+    if seen.state in (State.FAILED, State.LEAVING):
+        raise AgentError(f"{name} is here but {_why(seen)}: it has to be stopped before it can start")
+    _require_files(definition)
+    from .domain import render
+
+    xml = render(definition, accelerator())
+    if seen.state is State.INCOMING:
+        # Pacemaker starts a VM only when it runs nowhere, so what it was coming from is dead.
+        host.destroy(name)
+    elif seen.state is State.OFF:
+        host.forget(name)
+    host.create(xml)
+    ocf.info(f"started {name}")
+    return Code.SUCCESS
+
+
+def stop(request: Request, host: LibvirtHost) -> Code:
+    """Shut the VM down, cut its power when it does not listen, and leave nothing of it on this node."""
+    name = request.instance
+    seen = host.seen(name)
+    if host.progress(name):
+        ocf.warning(f"calling off the migration of {name}, which Pacemaker no longer waits for")
+        with suppress(HostError):  # it may have ended
+            host.abort(name)
+    if seen.state is State.PAUSED:
+        host.resume(name)
+        seen = host.seen(name)
+    if seen.state is State.RUNNING:
+        seen = _shut_down(request, host)
+    if seen.state not in (State.ABSENT, State.OFF):
+        ocf.warning(f"cutting the power of {name}: it {_why(seen)}")
+        seen = _destroy(request, host)
+    if seen.state is State.OFF:
+        host.forget(name)
+    return Code.SUCCESS
+
+
+def monitor(request: Request, host: LibvirtHost) -> Code:
+    """Whether the VM runs here. An incoming one does not yet, a leaving one still does."""
+    seen = host.seen(request.instance)
+    if seen.state in (State.RUNNING, State.PAUSED, State.LEAVING):
+        return Code.SUCCESS
+    if seen.state is State.FAILED:
+        raise AgentError(f"{request.instance} {_why(seen)}")
+    return Code.NOT_RUNNING
+
+
+def migrate_to(request: Request, host: LibvirtHost) -> Code:
+    """Move the running VM to another node; it goes on here when that fails."""
+    name, target = request.instance, request.target
+    if not target:
+        raise AgentError("Pacemaker named no node to migrate to", Code.ERR_ARGS)
+    policy = request.definition()["migration"]
+    seen = host.seen(name)
+    if seen.state is not State.RUNNING:
+        raise AgentError(f"{name} cannot migrate: it {_why(seen)}")
+    limit = min(_FIRST_LIMIT, policy["max_downtime"])
+    # Before the start: QEMU decides about the pause with the limit it has in the moment the last pass ends.
+    host.set_max_downtime(name, limit)
+    moving = _Migration(lambda: host.migrate(name, target, policy["bandwidth"]))
+    timeout = min(policy["timeout"] or float("inf"), request.deadline.left(_ABORT_RESERVE))
+    patience = Deadline(timeout)
+    late = ""
+    while not moving.wait(_TICK):
+        with suppress(HostError):  # it can end between any two of these lines
+            progress = host.progress(name)
+            if progress is None:
+                continue
+            wanted = downtime_limit(progress.passes, policy["max_downtime"])
+            if wanted > limit:
+                limit = wanted
+                host.set_max_downtime(name, limit)
+            if not late and not patience.left():
+                late = (
+                    f"after {timeout:.0f} s it still had {progress.remaining:,} bytes to send "
+                    f"and was changing {progress.dirty_rate:,} a second"
+                )
+                host.abort(name)
+    if moving.error is None:
+        return Code.SUCCESS
+    if not isinstance(moving.error, HostError):
+        raise moving.error
+    raise AgentError(f"{name} could not migrate to {target}, {_still_here(name, host)}: {late or moving.error}")
+
+
+def migrate_from(request: Request, host: LibvirtHost) -> Code:
+    """Make sure that the VM that came from another node runs here."""
+    name = request.instance
+    try:
+        request.deadline.wait(
+            lambda: host.seen(name),
+            lambda seen: seen.state is not State.INCOMING,
+            what=f"the arrival of {name}",
+            timeout=request.deadline.left(2.0),
+        )
+    except WaitTimeout as error:
+        raise AgentError(str(error)) from error
+    seen = host.seen(name)
+    if seen.state is not State.RUNNING:
+        raise AgentError(f"{name} did not arrive from {request.source}: here it {_why(seen)}")
+    outcome = host.outcome(name)
+    if outcome:
+        ocf.info(f"{name} came from {request.source} in {outcome.total} ms with a pause of {outcome.pause} ms")
+    return Code.SUCCESS
+
+
+def reload_agent(request: Request, host: LibvirtHost) -> Code:
+    """Bring the running VM as close to its changed definition as is possible while it runs.
+
+    Never fails for a change that does not take: Pacemaker would restart the VM. Such a change stays visible
+    as a difference, like those that wait for a restart.
+    """
+    name = request.instance
+    definition = request.definition()
+    from .domain import METADATA_URI, difference, remembered
+
+    live = host.live_xml(name)
+    sizes = host.disk_sizes(name, [disk["target"] for disk in definition["disks"]])
+    for change in difference(live, definition, sizes):
+        what = f"{name}: {change.path} from {change.before} to {change.after}"
+        if change.how == "restart":
+            ocf.info(f"{what} waits for a restart")
+            continue
+        try:
+            host.apply(name, change)
+            if change.action == "set-memory":
+                host.remember(name, remembered(live, definition), METADATA_URI)
+        except HostError as error:
+            ocf.warning(f"{what} could not be made while it runs: {error}")
+        else:
+            ocf.info(what)
+    return Code.SUCCESS
+
+
+def validate_all(request: Request, _host: LibvirtHost) -> Code:
+    """Whether the VM could start on this node."""
+    _require_files(request.definition())
+    accelerator()
+    return Code.SUCCESS
+
+
+def downtime_limit(passes: int, ceiling: int) -> int:
+    """The pause in milliseconds that QEMU may plan after this many passes over the guest's memory.
+
+    Low at first, because QEMU leaves for the pause whatever it may; doubled with every pass that did not get
+    there, for a guest that changes memory faster than the low limit allows.
+    """
+    return min(ceiling, _FIRST_LIMIT << max(0, passes - _PATIENCE))
+
+
+def accelerator() -> Accelerator:
+    """What this node runs VMs with, as found out when it was set up. Raises AgentError when nobody has."""
+    try:
+        found: Accelerator = json.loads(_ACCELERATOR.read_text(encoding="utf-8"))["accelerator"]
+    except (OSError, ValueError, KeyError) as error:
+        raise AgentError(
+            f"{_ACCELERATOR} does not say how this node runs VMs ({error}): run site.yml for it", Code.ERR_INSTALLED
+        ) from error
+    return found
+
+
+class _Migration:
+    """A migration under way in a thread of its own, so that somebody can watch it."""
+
+    def __init__(self, migrate: Callable[[], None]) -> None:
+        self.error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, args=(migrate,), daemon=True)
+        self._thread.start()
+
+    def _run(self, migrate: Callable[[], None]) -> None:
+        try:
+            migrate()
+        except Exception as error:  # raised again in the thread that waits
+            self.error = error
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it has ended, at most ``seconds`` from now."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+
+def _monitor_somehow(request: Request) -> Code:
+    """Monitor by libvirt; by the VM's process when libvirt does not answer.
+
+    A daemon that restarts or hangs says nothing about the VM, and Pacemaker would restart it.
+    """
+
+    def by_process() -> Code:
+        ocf.warning(f"libvirt does not answer: looked for the process of {request.instance} instead")
+        return Code.NOT_RUNNING if emulator_pid(request.instance) is None else Code.SUCCESS
+
+    ocf.answer_before(request.deadline, 2.0, by_process)
+    try:
+        return monitor(request, LibvirtHost())
+    except LibvirtUnreachable:
+        return by_process()
+
+
+def _stop_somehow(request: Request) -> Code:
+    """Stop by libvirt; by ending the VM's process when libvirt does not answer. Failing would fence the node."""
+    name, deadline = request.instance, request.deadline
+
+    def by_process() -> Code:
+        ocf.warning(f"libvirt does not answer: ending the process of {name}")
+        return Code.SUCCESS if kill_emulator(name, deadline.left, deadline.sleep) else Code.ERR_GENERIC
+
+    ocf.answer_before(deadline, 6.0, by_process)
+    try:
+        return stop(request, LibvirtHost())
+    except LibvirtUnreachable:
+        return by_process()
+
+
+def _still_here(name: str, host: LibvirtHost) -> str:
+    try:
+        seen = host.seen(name)
+    except HostError:
+        return "and libvirt here does not tell what became of it"
+    return "it goes on here" if seen.state is State.RUNNING else f"here it {_why(seen)}"
+
+
+def _shut_down(request: Request, host: LibvirtHost) -> Seen:
+    """Press the power button until the VM is off or its patience is at an end."""
+    name, deadline = request.instance, request.deadline
+    patience = Deadline(_patience(request), deadline.clock, deadline.sleep)
+    while True:
+        with suppress(HostError):  # it may be gone by itself; the look below tells
+            host.shut_down(name)
+        try:
+            return patience.wait(
+                lambda: host.seen(name),
+                lambda now: now.state is not State.RUNNING,
+                what=f"the end of {name}",
+                timeout=min(_PRESS_AGAIN, patience.left()),
+            )
+        except WaitTimeout as error:
+            if not patience.left():
+                seen: Seen = error.last
+                return seen
+
+
+def _destroy(request: Request, host: LibvirtHost) -> Seen:
+    name, deadline = request.instance, request.deadline
+    try:
+        host.destroy(name)
+    except HostError as error:
+        seen = host.seen(name)
+        if seen.state in (State.ABSENT, State.OFF):
+            return seen
+        ocf.warning(f"libvirt could not end {name} ({error}): ending its process")
+        if not kill_emulator(name, deadline.left, deadline.sleep):
+            raise
+    return host.seen(name)
+
+
+def _patience(request: Request) -> float:
+    """The seconds a VM may take to shut down: its own limit, within Pacemaker's."""
+    deadline = request.deadline
+    left = deadline.left(min(_DESTROY_RESERVE, deadline.seconds / 2))
+    try:
+        return min(left, float(request.definition()["stop_timeout"]))
+    except AgentError:
+        return left
+
+
+def _require_files(definition: dict[str, Any]) -> None:
+    """Refuse when this node cannot see what the VM starts from."""
+    kernel = definition["kernel"] or {}
+    paths = [disk["source"]["path"] for disk in definition["disks"] if disk["source"]["type"] == "file"]
+    paths += [kernel[part] for part in ("kernel", "initrd") if part in kernel]
+    missing = [path for path in paths if not os.path.exists(path)]
+    if missing:
+        raise AgentError(
+            f"{definition['name']} cannot start here, missing: {', '.join(missing)}. Is the storage mounted?"
+        )
+
+
+def _why(seen: Seen) -> str:
+    if seen.state is State.RUNNING:
+        return "is still running"
+    return f"is {seen.state.value}" + (f" ({seen.reason})" if seen.reason else "")

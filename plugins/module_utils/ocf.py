@@ -1,0 +1,262 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The OCF resource agent protocol: what Pacemaker tells an agent and how the agent answers.
+
+Follows the Open Cluster Framework Resource Agent API 1.1
+(https://github.com/ClusterLabs/OCF-spec/blob/main/ra/1.1/resource-agent-api.md) and, for ``meta_*``
+parameters and the exit reason, Pacemaker Administration. An agent runs every few seconds on every node, so
+this module and what it imports stay light.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import syslog
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple, TypeVar
+
+from .wait import wait_for
+
+__all__ = [
+    "Action",
+    "AgentError",
+    "Code",
+    "Deadline",
+    "Metadata",
+    "Parameter",
+    "Request",
+    "answer_before",
+    "info",
+    "run",
+    "warning",
+]
+
+T = TypeVar("T")
+
+
+class Code(IntEnum):
+    """What an action answers with; the names are those of the standard."""
+
+    SUCCESS = 0
+    ERR_GENERIC = 1
+    ERR_ARGS = 2
+    ERR_UNIMPLEMENTED = 3
+    ERR_PERM = 4
+    ERR_INSTALLED = 5
+    ERR_CONFIGURED = 6
+    NOT_RUNNING = 7
+
+
+class AgentError(Exception):
+    """An action that failed: the reason for the status display, and the code that decides what happens next."""
+
+    def __init__(self, reason: str, code: Code = Code.ERR_GENERIC) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class Deadline:
+    """The moment by which an action must have answered. Pacemaker kills it then, and takes it for failed."""
+
+    def __init__(
+        self,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.seconds = seconds
+        self.sleep = sleep
+        self.clock = clock
+        self._end = clock() + seconds
+
+    def left(self, reserve: float = 0.0) -> float:
+        """The seconds until then, less ``reserve``; never negative."""
+        return max(0.0, self._end - reserve - self.clock())
+
+    def wait(
+        self, look: Callable[[], T], done: Callable[[T], bool], *, what: str, timeout: float, interval: float = 0.1
+    ) -> T:
+        """:func:`wait.wait_for` on this deadline's clock."""
+        return wait_for(look, done, what=what, timeout=timeout, interval=interval, clock=self.clock, sleep=self.sleep)
+
+
+class Parameter(NamedTuple):
+    """An instance attribute. A change to one that is not reloadable makes Pacemaker restart the resource."""
+
+    name: str
+    shortdesc: str
+    longdesc: str
+    reloadable: bool = False
+    required: bool = False
+
+
+class Action(NamedTuple):
+    """An action with its default timeout and, for a recurring one, its interval, both in seconds."""
+
+    name: str
+    timeout: int
+    interval: int | None = None
+
+
+class Metadata(NamedTuple):
+    """What an agent tells about itself."""
+
+    name: str
+    shortdesc: str
+    longdesc: str
+    parameters: Sequence[Parameter]
+    actions: Sequence[Action]
+
+    def timeout(self, action: str) -> int:
+        """The default timeout of an action in seconds."""
+        return next((known.timeout for known in self.actions if known.name == action), 20)
+
+    def xml(self) -> str:
+        """The answer to ``meta-data``. Texts are plain: nothing in them needs escaping."""
+        lines = ['<?xml version="1.0"?>', f'<resource-agent name="{self.name}" version="1.0">']
+        lines += ["<version>1.1</version>", *_described("", self), "<parameters>"]
+        for parameter in self.parameters:
+            flags = f'reloadable="{parameter.reloadable:d}" required="{parameter.required:d}"'
+            lines.append(f'  <parameter name="{parameter.name}" unique="0" {flags}>')
+            lines += [*_described("    ", parameter), '    <content type="string"/>', "  </parameter>"]
+        lines += ["</parameters>", "<actions>"]
+        for action in self.actions:
+            every = "" if action.interval is None else f' interval="{action.interval}s" depth="0"'
+            lines.append(f'  <action name="{action.name}" timeout="{action.timeout}s"{every}/>')
+        return "\n".join([*lines, "</actions>", "</resource-agent>", ""])
+
+
+def _described(indent: str, described: Metadata | Parameter) -> list[str]:
+    return [
+        f'{indent}<longdesc lang="en">{described.longdesc}</longdesc>',
+        f'{indent}<shortdesc lang="en">{described.shortdesc}</shortdesc>',
+    ]
+
+
+class Request(NamedTuple):
+    """One call of an agent.
+
+    ``instance`` is the resource's id, which is the guest's name; ``target`` and ``source`` are the nodes at
+    the ends of a migration.
+    """
+
+    action: str
+    instance: str
+    parameters: Mapping[str, str]
+    deadline: Deadline
+    target: str | None = None
+    source: str | None = None
+
+    @classmethod
+    def read(cls, argv: Sequence[str], environ: Mapping[str, str], metadata: Metadata) -> Request:
+        """From the command line and environment that Pacemaker calls an agent with."""
+        action = argv[1] if len(argv) > 1 else environ.get("__OCF_ACTION", "")
+        prefix, meta = "OCF_RESKEY_", "OCF_RESKEY_CRM_meta_"
+        milliseconds = environ.get(f"{meta}timeout", "")
+        seconds = int(milliseconds) / 1000 if milliseconds.isdigit() else metadata.timeout(action)
+        return cls(
+            action=action,
+            instance=environ.get("OCF_RESOURCE_INSTANCE", "").partition(":")[0],
+            parameters={
+                key.removeprefix(prefix): value
+                for key, value in environ.items()
+                if key.startswith(prefix) and not key.startswith(meta)
+            },
+            deadline=Deadline(seconds),
+            target=environ.get(f"{meta}migrate_target"),
+            source=environ.get(f"{meta}migrate_source"),
+        )
+
+    def parameter(self, name: str) -> str:
+        """A parameter's value. Raises AgentError when the resource lacks it."""
+        value = self.parameters.get(name)
+        if not value:
+            raise AgentError(
+                f"the resource {self.instance} has no parameter {name}: run the guests playbook to write it",
+                Code.ERR_CONFIGURED,
+            )
+        return value
+
+    def definition(self) -> dict[str, Any]:
+        """What the guest is, from the parameter of that name. Raises AgentError when it cannot be that."""
+        try:
+            definition: dict[str, Any] = json.loads(self.parameter("definition"))
+            name = definition["name"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise AgentError(
+                f"the definition of {self.instance} is unreadable: {error!r}", Code.ERR_CONFIGURED
+            ) from error
+        if name != self.instance:
+            raise AgentError(f"the definition of {self.instance} is that of {name}", Code.ERR_CONFIGURED)
+        return definition
+
+
+def run(
+    metadata: Metadata,
+    actions: Mapping[str, Callable[[Request], Code]],
+    errors: tuple[type[Exception], ...] = (),
+) -> int:
+    """Carry out the action that this process was called for, and return its exit status.
+
+    ``errors`` are the exceptions besides AgentError that mean a failed action.
+    """
+    request = Request.read(sys.argv, os.environ, metadata)
+    if request.action == "meta-data":
+        sys.stdout.write(metadata.xml())
+        return Code.SUCCESS
+    syslog.openlog(f"drover-{metadata.name}({request.instance})", syslog.LOG_PID, syslog.LOG_DAEMON)
+    action = actions.get(request.action)
+    if action is None:
+        names = ", ".join(known.name for known in metadata.actions)
+        sys.stderr.write(f"usage: {metadata.name} {{{names}}}\n")
+        return Code.ERR_UNIMPLEMENTED
+    try:
+        if not request.instance:
+            raise AgentError("OCF_RESOURCE_INSTANCE is not set: Pacemaker sets it to the guest's name", Code.ERR_ARGS)
+        return action(request)
+    except AgentError as error:
+        return _failed(request, str(error), error.code)
+    except errors as error:
+        return _failed(request, str(error), Code.ERR_GENERIC)
+
+
+def _failed(request: Request, reason: str, code: Code) -> Code:
+    line = " ".join(reason.split())
+    syslog.syslog(syslog.LOG_ERR, f"{request.action} failed: {line}")
+    # Pacemaker keeps what follows the prefix and shows it in the cluster's status.
+    sys.stderr.write(f"ocf-exit-reason:{line}\n")
+    return code
+
+
+def info(message: str) -> None:
+    """Tell the journal what was done."""
+    syslog.syslog(syslog.LOG_INFO, message)
+
+
+def warning(message: str) -> None:
+    """Tell the journal what somebody should look at."""
+    syslog.syslog(syslog.LOG_WARNING, message)
+
+
+def answer_before(deadline: Deadline, reserve: float, answer: Callable[[], Code]) -> None:
+    """Let ``answer`` end this process ``reserve`` seconds before the deadline if nothing else did by then.
+
+    For actions whose silence costs more than a rough answer: a monitor that hangs gets a healthy guest
+    restarted, a stop that hangs gets the whole node fenced.
+    """
+
+    def rough_answer() -> None:
+        code = Code.ERR_GENERIC
+        try:
+            code = answer()
+        finally:
+            os._exit(code)
+
+    timer = threading.Timer(deadline.left(reserve), rough_answer)
+    timer.daemon = True
+    timer.start()

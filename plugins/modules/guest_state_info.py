@@ -1,0 +1,120 @@
+#!/usr/bin/python
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What runs on this node, and how it differs from its definition."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: guest_state_info
+short_description: Compare the guests that run on a node with their definitions
+version_added: 0.1.0
+description:
+  - Looks at the running guests themselves, under libvirt and LXC, not at what the cluster believes of them.
+  - Tells what changes a guest's definition asks for, and which of them need a restart.
+options:
+  guests:
+    description:
+      - The guests to look for, each with C(name) and C(definition) (see module_utils/definition.py). Other keys
+        are ignored, so that the list for M(cspp.drover.guests) can be given. Guests without a definition are not
+        looked for.
+    type: list
+    elements: dict
+    required: true
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing in any mode.
+author: The Drover maintainers (@cspp)
+"""
+
+EXAMPLES = r"""
+- name: Compare running guests with their definitions
+  cspp.drover.guest_state_info:
+    guests: "{{ wanted_guests }}"
+  register: node_guests
+"""
+
+RETURN = r"""
+guests:
+  description:
+    - The guests that run on this node, by name. C(state) is libvirt's or LXC's in small letters. C(changes) is
+      what differs, each with C(path), C(before), C(after) and C(how) (C(live) or C(restart)).
+  type: dict
+  returned: always
+  sample:
+    minecraft:
+      kind: vm
+      state: running
+      changes:
+        - {path: memory, before: 1GiB, after: 2GiB, how: live}
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cspp.drover.plugins.module_utils import container, domain
+from ansible_collections.cspp.drover.plugins.module_utils.definition import Change, Definition
+from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import HostError, LibvirtHost, State, VmGone
+from ansible_collections.cspp.drover.plugins.module_utils.lxc_host import LxcError, LxcHost
+
+_NOT_HERE = (State.ABSENT, State.OFF, State.INCOMING)
+
+
+def vm(host: LibvirtHost, definition: Definition) -> dict[str, Any] | None:
+    """The VM as it runs on this node, or None."""
+    name = definition["name"]
+    seen = host.seen(name)
+    if seen.state in _NOT_HERE:
+        return None
+    try:
+        sizes = host.disk_sizes(name, [disk["target"] for disk in definition["disks"]])
+        changes = domain.difference(host.live_xml(name), definition, sizes)
+    except VmGone:  # it has just left
+        return None
+    return _found("vm", seen.state.value, changes)
+
+
+def lxc(host: LxcHost, definition: Definition) -> dict[str, Any] | None:
+    """The container as it runs on this node, or None."""
+    name = definition["name"]
+    state = host.state(name)
+    if state == "STOPPED":
+        return None
+    return _found("container", state.lower(), container.difference(host.config(name), definition))
+
+
+def _found(kind: str, state: str, changes: Iterable[Change]) -> dict[str, Any]:
+    told = [{"path": c.path, "before": c.before, "after": c.after, "how": c.how} for c in changes]
+    return {"kind": kind, "state": state, "changes": told}
+
+
+def guests(wanted: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Those of the wanted guests that run here."""
+    definitions = [guest["definition"] for guest in wanted if guest.get("definition")]
+    vms = [definition for definition in definitions if definition["kind"] == "vm"]
+    containers = [definition for definition in definitions if definition["kind"] == "container"]
+    found = {}
+    if vms:
+        libvirt_host = LibvirtHost()
+        found.update({definition["name"]: vm(libvirt_host, definition) for definition in vms})
+    if containers:
+        lxc_host = LxcHost()
+        found.update({definition["name"]: lxc(lxc_host, definition) for definition in containers})
+    return {name: guest for name, guest in found.items() if guest}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={"guests": {"type": "list", "elements": "dict", "required": True}}, supports_check_mode=True
+    )
+    try:
+        module.exit_json(changed=False, guests=guests(module.params["guests"]))
+    except (HostError, LxcError, ImportError) as error:
+        module.fail_json(msg=f"Cannot look at this node's guests: {error}. Run site.yml for this node.")
+
+
+if __name__ == "__main__":
+    main()

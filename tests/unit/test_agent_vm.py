@@ -1,0 +1,288 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The VM agent against a libvirt host that does as it is told."""
+
+from __future__ import annotations
+
+import json
+import syslog
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils import agent_vm, domain
+from ansible_collections.cspp.drover.plugins.module_utils.definition import Change
+from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import HostError, Progress, Seen, State, VmGone
+from ansible_collections.cspp.drover.plugins.module_utils.ocf import AgentError, Code, Deadline, Request
+
+MIB = 1024**2
+POLICY = {"max_downtime": 50, "bandwidth": 128 * MIB, "timeout": None}
+
+
+class Clock:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Host:
+    """A node with one VM, which goes through ``states``: the next one after every call that changes it."""
+
+    def __init__(self, *states: State, reason: str = "") -> None:
+        self.states = list(states)
+        self.reason = reason
+        self.calls: list[str] = []
+        self.fails: dict[str, Exception] = {}
+        self.deaf = False
+        self.moving: list[Progress | None] = []
+
+    def seen(self, _name: str) -> Seen:
+        return Seen(self.states[0], self.reason)
+
+    def progress(self, _name: str) -> Progress | None:
+        return self.moving[0] if self.moving else None
+
+    def outcome(self, _name: str) -> None:
+        return None
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        def do(*arguments: Any) -> None:
+            shown = [str(argument) for argument in arguments if not str(argument).startswith("<")]
+            self.calls.append(" ".join([name, *shown]))
+            if name in self.fails:
+                raise self.fails[name]
+            if len(self.states) > 1 and not (name == "shut_down" and self.deaf) and not name.startswith("set"):
+                self.states.pop(0)
+
+        return do
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A node with an accelerator and the VM's disk."""
+    monkeypatch.setattr(syslog, "syslog", lambda *_arguments: None)
+    monkeypatch.setattr(agent_vm, "_ACCELERATOR", tmp_path / "accelerator.json")
+    monkeypatch.setattr(agent_vm, "_TICK", 0.001)
+    (tmp_path / "accelerator.json").write_text('{"accelerator": "tcg"}')
+    (tmp_path / "vda.qcow2").touch()
+    return tmp_path
+
+
+def request(node: Path, action: str, seconds: float = 100, clock: Clock | None = None, **changes: Any) -> Request:
+    clock = clock or Clock()
+    definition = {
+        "kind": "vm",
+        "name": "web",
+        "uuid": "5e6ab3e1-2c1f-5b52-9f35-2b31cf2e4d7e",
+        "vcpus": 1,
+        "max_vcpus": 1,
+        "memory": 256 * MIB,
+        "max_memory": 256 * MIB,
+        "cpu": None,
+        "firmware": "bios",
+        "kernel": None,
+        "disks": [
+            {
+                "target": "vda",
+                "source": {"type": "file", "path": f"{node}/vda.qcow2", "format": "qcow2"},
+                "size": MIB,
+                "readonly": False,
+            }
+        ],
+        "nics": [],
+        "migration": POLICY,
+        "stop_timeout": 30,
+        **changes,
+    }
+    return Request(
+        action, "web", {"definition": json.dumps(definition)}, Deadline(seconds, clock, clock.sleep), "n2", "n1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "calls"),
+    [
+        (State.ABSENT, ["create"]),
+        (State.OFF, ["forget web", "create"]),
+        (State.INCOMING, ["destroy web", "create"]),
+        (State.RUNNING, []),
+        (State.PAUSED, []),
+    ],
+)
+def test_start(node: Path, state: State, calls: list[str]) -> None:
+    host: Any = Host(state)
+    assert agent_vm.start(request(node, "start"), host) is Code.SUCCESS
+    assert host.calls == calls
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.LEAVING])
+def test_start_refuses_a_vm_that_is_here_but_does_not_run(node: Path, state: State) -> None:
+    host: Any = Host(state)
+    with pytest.raises(AgentError, match="stopped before"):
+        agent_vm.start(request(node, "start"), host)
+    assert host.calls == []
+
+
+@pytest.mark.parametrize(("lost", "reason"), [("vda.qcow2", "storage mounted"), ("accelerator.json", "site.yml")])
+def test_start_refuses_a_node_that_lacks_something(node: Path, lost: str, reason: str) -> None:
+    (node / lost).unlink()
+    host: Any = Host(State.ABSENT)
+    with pytest.raises(AgentError, match=reason):
+        agent_vm.start(request(node, "start"), host)
+    assert host.calls == []
+
+
+@pytest.mark.parametrize(
+    ("states", "calls"),
+    [
+        ([State.ABSENT], []),
+        ([State.OFF], ["forget web"]),
+        ([State.RUNNING, State.ABSENT], ["shut_down web"]),
+        ([State.RUNNING, State.OFF], ["shut_down web", "forget web"]),
+        ([State.PAUSED, State.RUNNING, State.ABSENT], ["resume web", "shut_down web"]),
+        ([State.FAILED, State.ABSENT], ["destroy web"]),
+        ([State.INCOMING, State.ABSENT], ["destroy web"]),
+        ([State.LEAVING, State.ABSENT], ["destroy web"]),
+    ],
+)
+def test_stop(node: Path, states: list[State], calls: list[str]) -> None:
+    host: Any = Host(*states)
+    assert agent_vm.stop(request(node, "stop"), host) is Code.SUCCESS
+    assert host.calls == calls
+
+
+@pytest.mark.parametrize(("seconds", "presses", "at"), [(100, 6, 30), (60, 6, 30), (30, 3, 15)])
+def test_stop_cuts_the_power_of_a_deaf_vm_in_time(node: Path, seconds: float, presses: int, at: float) -> None:
+    clock = Clock()
+    host: Any = Host(State.RUNNING, State.ABSENT)
+    host.deaf = True
+    assert agent_vm.stop(request(node, "stop", seconds, clock), host) is Code.SUCCESS
+    assert host.calls == ["shut_down web"] * presses + ["destroy web"]
+    assert clock.now == pytest.approx(at, abs=0.2)
+
+
+def test_stop_calls_off_a_migration_that_nobody_waits_for(node: Path) -> None:
+    host: Any = Host(State.RUNNING, State.RUNNING, State.ABSENT)
+    host.moving = [Progress(1, MIB, 0)]
+    assert agent_vm.stop(request(node, "stop"), host) is Code.SUCCESS
+    assert host.calls == ["abort web", "shut_down web"]
+
+
+def test_a_vm_that_ends_while_it_is_stopped_is_stopped(node: Path) -> None:
+    host: Any = Host(State.FAILED)
+    host.fails["destroy"] = VmGone("no domain")
+    host.seen = lambda _name: Seen(State.ABSENT if host.calls else State.FAILED)
+    assert agent_vm.stop(request(node, "stop"), host) is Code.SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        (State.RUNNING, Code.SUCCESS),
+        (State.PAUSED, Code.SUCCESS),
+        (State.LEAVING, Code.SUCCESS),
+        (State.INCOMING, Code.NOT_RUNNING),
+        (State.OFF, Code.NOT_RUNNING),
+        (State.ABSENT, Code.NOT_RUNNING),
+    ],
+)
+def test_monitor(node: Path, state: State, code: Code) -> None:
+    host: Any = Host(state)
+    assert agent_vm.monitor(request(node, "monitor"), host) is code
+
+
+def test_monitor_tells_why_a_vm_failed(node: Path) -> None:
+    host: Any = Host(State.FAILED, reason="I/O error")
+    with pytest.raises(AgentError, match=r"web is failed \(I/O error\)"):
+        agent_vm.monitor(request(node, "monitor"), host)
+
+
+def test_migrate_to_limits_the_pause_before_it_starts(node: Path) -> None:
+    host: Any = Host(State.RUNNING)
+    assert agent_vm.migrate_to(request(node, "migrate_to"), host) is Code.SUCCESS
+    assert host.calls == ["set_max_downtime web 10", f"migrate web n2 {128 * MIB}"]
+
+
+def test_a_failed_migration_says_where_the_vm_is(node: Path) -> None:
+    host: Any = Host(State.RUNNING)
+    host.fails["migrate"] = HostError("connection refused")
+    with pytest.raises(AgentError, match="could not migrate to n2, it goes on here: connection refused"):
+        agent_vm.migrate_to(request(node, "migrate_to"), host)
+
+
+def test_only_a_running_vm_migrates(node: Path) -> None:
+    host: Any = Host(State.FAILED)
+    with pytest.raises(AgentError, match="cannot migrate"):
+        agent_vm.migrate_to(request(node, "migrate_to"), host)
+    assert host.calls == []
+
+
+def test_a_migration_that_does_not_converge_is_given_more_and_then_called_off(node: Path) -> None:
+    import threading
+
+    called_off = threading.Event()
+    host: Any = Host(State.RUNNING)
+    host.moving = [Progress(6, 5 * MIB, MIB)]
+
+    def migrate(*_arguments: object) -> None:
+        called_off.wait(5)
+        raise HostError("operation aborted")
+
+    host.migrate = migrate
+    host.abort = lambda _name: called_off.set()
+    policy = {**POLICY, "timeout": 0.05}
+    with pytest.raises(AgentError, match="it goes on here: after 0 s it still had 5,242,880 bytes"):
+        agent_vm.migrate_to(request(node, "migrate_to", migration=policy), host)
+    assert host.calls == ["set_max_downtime web 10", "set_max_downtime web 40"]
+
+
+@pytest.mark.parametrize(
+    ("passes", "ceiling", "limit"),
+    [(0, 50, 10), (4, 50, 10), (5, 50, 20), (6, 50, 40), (7, 50, 50), (99, 300, 300), (1, 5, 5)],
+)
+def test_downtime_limit(passes: int, ceiling: int, limit: int) -> None:
+    assert agent_vm.downtime_limit(passes, ceiling) == limit
+
+
+def test_migrate_from(node: Path) -> None:
+    host: Any = Host(State.RUNNING)
+    assert agent_vm.migrate_from(request(node, "migrate_from"), host) is Code.SUCCESS
+
+
+@pytest.mark.parametrize(("state", "reason"), [(State.ABSENT, "did not arrive from n1"), (State.INCOMING, "arrival")])
+def test_migrate_from_does_not_take_a_shell_for_the_vm(node: Path, state: State, reason: str) -> None:
+    host: Any = Host(state)
+    with pytest.raises(AgentError, match=reason):
+        agent_vm.migrate_from(request(node, "migrate_from", seconds=10), host)
+
+
+def test_reload_applies_what_it_can_and_never_fails(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = (
+        Change("vcpus", "1", "2", "set-vcpus", value=2),
+        Change("memory", "1GiB", "2GiB", "set-memory", value=2),
+        Change("cpu", "a", "b", "restart"),
+    )
+    monkeypatch.setattr(domain, "difference", lambda *_arguments: changes)
+    monkeypatch.setattr(domain, "remembered", lambda *_arguments: "<definition/>")
+    host: Any = Host(State.RUNNING)
+    host.apply = lambda _name, change: host.calls.append(f"apply {change.path}")
+    assert agent_vm.reload_agent(request(node, "reload-agent"), host) is Code.SUCCESS
+    assert host.calls == [
+        "live_xml web",
+        "disk_sizes web ['vda']",
+        "apply vcpus",
+        "apply memory",
+        f"remember web {domain.METADATA_URI}",
+    ]
+    host = Host(State.RUNNING)
+    host.fails["apply"] = HostError("no")
+    assert agent_vm.reload_agent(request(node, "reload-agent"), host) is Code.SUCCESS

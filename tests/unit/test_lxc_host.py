@@ -1,0 +1,98 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""LXC through its commands: which are run, and what their answers mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
+from ansible_collections.cspp.drover.plugins.module_utils.lxc_host import LxcError, LxcHost
+
+LOG = """\
+lxc-start web 1 ERROR    idmap_utils - ../src/lxc/idmap_utils.c:lxc_map_ids:245 - newuidmap failed - not allowed
+lxc-start web 1 WARN     start - ../src/lxc/start.c:lxc_abort:1037 - No such process
+lxc-start web 1 ERROR    start - ../src/lxc/start.c:lxc_spawn:1800 - Failed to set up id mapping.
+lxc-start web 1 ERROR    lxccontainer - ../src/lxc/lxccontainer.c:wait:837 - ABORTING instead of RUNNING
+"""
+
+
+class Commands:
+    """Answers like LXC's commands; records every call."""
+
+    def __init__(self, *outputs: str | int) -> None:
+        self.outputs = list(outputs)
+        self.calls: list[str] = []
+
+    def __call__(self, argv: list[str], *, timeout: float, ok: tuple[int, ...]) -> CommandResult:
+        self.calls.append(" ".join(argv))
+        output = self.outputs.pop(0) if self.outputs else ""
+        if isinstance(output, str):
+            return CommandResult(tuple(argv), 0, output, "")
+        if output in ok:
+            return CommandResult(tuple(argv), output, "", "")
+        raise CommandError(f"{argv[0]} exited with {output}")
+
+
+@pytest.mark.parametrize(
+    ("output", "configured", "state"),
+    [
+        ("RUNNING\n", True, "RUNNING"),
+        ("STOPPED\n", True, "STOPPED"),
+        ("FROZEN\n", True, "FROZEN"),
+        (1, False, "STOPPED"),
+    ],
+)
+def test_state(tmp_path: Path, output: str | int, configured: bool, state: str) -> None:
+    commands = Commands(output)
+    host = LxcHost(commands, tmp_path)
+    if configured:
+        host.write_config("web", "")
+    assert host.state("web") == state
+    assert commands.calls == [f"lxc-info -P {tmp_path} -n web -s -H"]
+
+
+def test_a_container_that_was_started_here_is_never_taken_for_absent(tmp_path: Path) -> None:
+    host = LxcHost(Commands(1), tmp_path)
+    host.write_config("web", "")
+    with pytest.raises(LxcError):
+        host.state("web")
+
+
+@pytest.mark.parametrize(
+    ("do", "call"),
+    [
+        (lambda host: host.stop("web", 20, timeout=25), "lxc-stop -P {root} -n web -t 20"),
+        (lambda host: host.kill("web", timeout=5), "lxc-stop -P {root} -n web -k"),
+        (lambda host: host.set_limits("web", {"memory.max": "1"}), "lxc-cgroup -P {root} -n web memory.max 1"),
+    ],
+)
+def test_commands(tmp_path: Path, do: Any, call: str) -> None:
+    commands = Commands()
+    do(LxcHost(commands, tmp_path))
+    assert commands.calls == [call.format(root=tmp_path)]
+
+
+def test_start_and_forget(tmp_path: Path) -> None:
+    commands = Commands()
+    host = LxcHost(commands, tmp_path)
+    host.start("web", "lxc.arch = x86_64\n", timeout=9)
+    assert commands.calls == [f"lxc-start -P {tmp_path} -n web -d -o {tmp_path}/web/log -l ERROR"]
+    assert host.config("web") == "lxc.arch = x86_64\n"
+    host.forget("web")
+    assert host.config("web") == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_start_tells_the_first_causes(tmp_path: Path) -> None:
+    class Failing(Commands):
+        def __call__(self, argv: list[str], **options: Any) -> CommandResult:
+            (tmp_path / "web" / "log").write_text(LOG)
+            return super().__call__(argv, **options)
+
+    with pytest.raises(LxcError) as caught:
+        LxcHost(Failing(1), tmp_path).start("web", "", timeout=9)
+    assert str(caught.value) == "newuidmap failed - not allowed; Failed to set up id mapping."
