@@ -1,0 +1,124 @@
+#!/usr/bin/python
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Find out whether a node's virtual machines run on KVM or TCG."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: accelerator
+short_description: Find out whether a node's virtual machines run on KVM or TCG
+version_added: 0.1.0
+description:
+  - Boots the tiny VM with KVM. If it does not come up in time, virtual machines on this node run on TCG, QEMU's own
+    and slow processor.
+  - The answer is written to a file that the agents read, and not sought again while QEMU, the tiny image, the node's
+    kernel and the presence of C(/dev/kvm) stay the same.
+options:
+  image:
+    description: Folder of the tiny image.
+    type: path
+    required: true
+  hash:
+    description: Its hash.
+    type: str
+    required: true
+  path:
+    description: Where the answer is kept.
+    type: path
+    default: /etc/drover/accelerator.json
+  timeout:
+    description: Seconds the tiny VM has to boot.
+    type: float
+    default: 10.0
+requirements: [qemu-system-x86]
+attributes:
+  check_mode:
+    support: full
+    description: Tells whether it would be found out; nothing is booted.
+  diff_mode:
+    support: full
+    description: The file before and after.
+author: The Drover maintainers (@cspp)
+"""
+
+EXAMPLES = r"""
+- name: KVM or TCG?
+  cspp.drover.accelerator:
+    image: "{{ images_built['vm/tiny'].path }}"
+    hash: "{{ images_built['vm/tiny'].hash }}"
+"""
+
+RETURN = r"""
+accelerator:
+  description: V(kvm) or V(tcg); null in check mode when it is not known yet.
+  type: str
+  returned: always
+reason:
+  description: Why.
+  type: str
+  returned: always
+  sample: "no KVM: there is no /dev/kvm"
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cspp.drover.plugins.module_utils.accelerator import circumstances, find_out, recorded
+from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
+
+
+def put(path: Path, text: str) -> None:
+    """Replace ``path`` in one step: agents may be reading it."""
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text)
+    draft.chmod(0o644)
+    draft.replace(path)
+
+
+def answer(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: record[key] for key in ("accelerator", "reason")}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "image": {"type": "path", "required": True},
+            "hash": {"type": "str", "required": True},
+            "path": {"type": "path", "default": "/etc/drover/accelerator.json"},
+            "timeout": {"type": "float", "default": 10.0},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    path, image = Path(params["path"]), Path(params["image"])
+    before = path.read_text() if path.is_file() else ""
+    try:
+        now = circumstances(params["hash"])
+        known = recorded(before, now)
+        if known:
+            module.exit_json(changed=False, **answer(known))
+        if module.check_mode:
+            module.exit_json(changed=True, accelerator=None, reason="it would be found out by booting the tiny VM")
+        if not (image / "kernel").is_file():
+            module.fail_json(msg=f"{image}/kernel is missing here: is {image.parent} the same directory on all nodes?")
+        with tempfile.TemporaryDirectory(prefix="drover-") as scratch:
+            record = find_out(now, image, Path(scratch), timeout=params["timeout"])
+    except CommandError as error:
+        if module.check_mode:
+            module.exit_json(changed=True, accelerator=None, reason="it would be found out when QEMU is installed")
+        module.fail_json(msg=f"{error}. Let role kvm run first.")
+    after = json.dumps(record, indent=2, sort_keys=True) + "\n"
+    put(path, after)
+    headers = {"before_header": str(path), "after_header": str(path)}
+    module.exit_json(changed=True, diff={"before": before, "after": after, **headers}, **answer(record))
+
+
+if __name__ == "__main__":
+    main()
