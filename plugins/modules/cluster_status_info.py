@@ -1,0 +1,94 @@
+#!/usr/bin/python
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Tell the state of the cluster."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cluster_status_info
+short_description: Tell the state of the cluster
+version_added: 0.1.0
+description:
+  - Tells nodes, guests, where they are and how they do, as one member sees it.
+  - Does not fail on a node that is not a running member; it says so in C(member).
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing in any mode.
+author: The Drover maintainers (@cspp)
+"""
+
+EXAMPLES = r"""
+- name: Look at the cluster
+  cspp.drover.cluster_status_info:
+  register: status
+"""
+
+RETURN = r"""
+member:
+  description: Whether this node is a running member of a cluster that has quorum, and can manage it.
+  type: bool
+  returned: always
+reason:
+  description: Why it is not.
+  type: str
+  returned: always
+cluster:
+  description: Leader, and whether there are quorum, fencing and cluster-wide maintenance.
+  type: dict
+  returned: on a member
+nodes:
+  description: Each node with its state, guests, memory in MiB and vcpus.
+  type: list
+  elements: dict
+  returned: on a member
+guests:
+  description: Each guest with its kind, state, nodes, availability and addresses.
+  type: list
+  elements: dict
+  returned: on a member
+fence_events:
+  description: Nodes that were fenced.
+  type: list
+  elements: dict
+  returned: on a member
+problems:
+  description: What is wrong, a sentence each.
+  type: list
+  elements: str
+  returned: on a member
+table:
+  description: All of it as lines for a terminal.
+  type: list
+  elements: str
+  returned: on a member
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cspp.drover.plugins.module_utils import overview
+from ansible_collections.cspp.drover.plugins.module_utils.cib import read
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker
+
+
+def look(cluster: Pacemaker) -> dict[str, Any]:
+    try:
+        live, status = read(cluster.query()), cluster.status()
+    except ClusterError as error:
+        return {"member": False, "reason": str(error)}
+    seen = overview.overview(live, status)
+    able = status.quorum and status.dc is not None
+    reason = "" if able else "it has no quorum, or no leader"
+    return {"member": able, "reason": reason, **seen, "table": overview.table(seen)}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module.exit_json(changed=False, **look(Pacemaker()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils import move
+from ansible_collections.cspp.drover.plugins.module_utils.cib import (
+    Colocation,
+    Configuration,
+    Constraint,
+    Location,
+    Pin,
+    Primitive,
+)
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterStatus, Snapshot
+from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
+from ansible_collections.cspp.drover.tests.unit.cluster_samples import (
+    failure,
+    guest,
+    live,
+    node,
+    primitive,
+    status,
+)
+
+HERE = status(guest("mc", "n1"))
+
+
+def nodes(**of_n2: Any) -> ClusterStatus:
+    return status(guest("mc", "n1"), nodes=(node("n1"), node("n2", **of_n2)))
+
+
+def test_a_move_is_held_until_it_is_over() -> None:
+    plan = move.plan("mc", "n2", live(primitive()), HERE)
+    assert (plan.source, plan.target, plan.live, plan.needed) == ("n1", "n2", True, True)
+    assert plan.timeout == 316 + 120 + 30
+    assert plan.wanted.constraints == (
+        Location("drover-move-mc", "mc", "n2", "INFINITY"),
+        Location("drover-back-mc", "mc", "n1", "100000"),
+    )
+    left = {c.id for c in plan.wanted.constraints} | {"drover-drain-mc"}
+    assert move.finished("mc").absent == left
+
+
+def test_a_pin_moves_and_moves_back_when_that_fails() -> None:
+    pinned = live(primitive(), Pin("drover-pin-mc", "mc", "n1"))
+    plan = move.plan("mc", "n2", pinned, HERE)
+    assert plan.wanted.constraints == (Pin("drover-pin-mc", "mc", "n2"),)
+    assert move.undone(plan, pinned).constraints == (Pin("drover-pin-mc", "mc", "n1"),)
+
+
+def test_a_container_restarts() -> None:
+    plan = move.plan("mc", "n2", live(primitive(kind="container")), HERE)
+    assert not plan.live
+    assert plan.timeout == 120 + 90 + 30
+
+
+@pytest.mark.parametrize(
+    ("objects", "seen", "to", "words"),
+    [
+        ((), HERE, "n9", r"no such node.*n1, n2, n3"),
+        ((), nodes(standby=True), "n2", r"in maintenance.*maintenance\.yml -e node=n2 -e state=off"),
+        ((), nodes(online=False), "n2", "it is offline"),
+        (
+            (primitive("big", memory=3 * 2**30),),
+            status(guest("mc", "n1"), guest("big", "n2")),
+            "n2",
+            "no room.*1024 left",
+        ),
+        (
+            (primitive("web"), Colocation("drover-apart-mc-web", "mc", "web", "-5000")),
+            status(guest("mc", "n1"), guest("web", "n2")),
+            "n2",
+            "apart from it",
+        ),
+        (
+            (primitive("web"), Colocation("drover-together-mc-web", "mc", "web", "5000")),
+            status(guest("mc", "n1"), guest("web", "n1")),
+            "n2",
+            "together with web",
+        ),
+        ((), status(guest("mc", "n1"), nodes=(node("n1"),)), None, "no other node"),
+        ((), nodes(online=False), None, "can't leave n1.*n2: it is offline"),
+        ((), status(guest("mc")), "n2", "not running"),
+        ((), status(guest("mc", "n1", "n3", failed=True, blocked=True)), "n2", "failed, blocked on n1, n3"),
+    ],
+)
+def test_refusals_name_reason_and_remedy(
+    objects: tuple[Primitive | Constraint, ...], seen: ClusterStatus, to: str | None, words: str
+) -> None:
+    with pytest.raises(move.Refused, match=words):
+        move.plan("mc", to, live(primitive(), *objects), seen)
+
+
+def test_an_unknown_guest_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(move.Refused, match="the guests are: mc"):
+        move.plan("nope", None, live(primitive()), HERE)
+
+
+def test_an_administrators_maintenance_is_respected_and_our_own_is_not() -> None:
+    def unmanaged(**meta: str) -> Configuration:
+        return live(Primitive(**{**vars(primitive()), "meta": {"maintenance": "true", **meta}}))
+
+    with pytest.raises(move.Refused, match="--delete-parameter maintenance"):
+        move.plan("mc", "n2", unmanaged(), HERE)
+    assert move.plan("mc", "n2", unmanaged(**{"drover-recovery": "true"}), HERE).needed
+
+
+@pytest.mark.parametrize(
+    ("objects", "seen", "target"),
+    [
+        ((), HERE, "n2"),
+        ((Location("drover-prefer-mc-n3", "mc", "n3", "100"),), HERE, "n3"),
+        ((primitive("web"),), status(guest("mc", "n1"), guest("web", "n2")), "n3"),
+        ((Location("drover-move-mc", "mc", "n3", "INFINITY"),), HERE, "n3"),
+    ],
+    ids=["first of equals", "a wish", "most room", "what was begun is finished"],
+)
+def test_the_best_other_node(objects: tuple[Primitive | Constraint, ...], seen: ClusterStatus, target: str) -> None:
+    assert move.plan("mc", None, live(primitive(), *objects), seen).target == target
+
+
+def test_there_already() -> None:
+    assert not move.plan("mc", "n1", live(primitive()), HERE).needed
+
+
+@pytest.mark.parametrize(
+    ("seen", "busy", "outcome"),
+    [
+        (status(guest("mc", "n1", pending="Migrating")), True, "under way"),
+        (status(guest("mc", "n1")), True, "under way"),
+        (status(guest("mc", "n2")), False, "arrived"),
+        (status(guest("mc", "n1", "n2", failed=True, blocked=True)), False, "failed"),
+        (status(guest("mc", "n3")), False, "failed"),
+        (status(), False, "under way"),
+    ],
+)
+def test_outcome(seen: ClusterStatus, busy: bool, outcome: str) -> None:
+    plan = move.plan("mc", "n2", live(primitive()), HERE)
+    ahead = Prediction(busy=frozenset({"mc"} if busy else ()))
+    assert move.outcome(plan, Snapshot("", seen, ahead)) == outcome
+
+
+def test_old_failures_are_no_cause() -> None:
+    old, new = failure("start", where="n3"), failure("migrate_to")
+    plan = move.plan("mc", "n2", live(primitive()), status(guest("mc", "n1"), failures=(old,)))
+    assert move.causes(plan, status(failures=(old, new))) == ["migrate_to of mc failed on n1: no disk"]
