@@ -7,7 +7,7 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo test lint unit scenario lab-up lab-down clean
+.PHONY: help setup setup-dev demo test lint unit scenario bench-second-run lab-up lab-down clean
 
 help:
 	@echo "make demo       a three-node cluster on this machine, shown at work"
@@ -56,6 +56,9 @@ scenario: setup-dev
 	$(BIN)/molecule test
 
 test: lint unit scenario
+
+bench-second-run: setup
+	$(BIN)/python tests/bench/second_run.py
 
 clean: lab-down
 	rm -rf $(VENV) .cache

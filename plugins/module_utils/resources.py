@@ -32,7 +32,6 @@ from .pacemaker import ClusterStatus, Snapshot
 from .simulate import Prediction
 
 __all__ = [
-    "OPERATION_DEFAULTS",
     "RESOURCE_DEFAULTS",
     "FenceDevice",
     "GuestSpec",
@@ -56,7 +55,6 @@ __all__ = [
 MIB = 1024 * 1024
 
 RESOURCE_DEFAULTS: Mapping[str, str] = {"resource-stickiness": "1000"}
-OPERATION_DEFAULTS: Mapping[str, str] = {}
 
 #: Constraints that say what a guest's YAML says; those of a verb under way (move, home, drain) are the verb's.
 _DECLARED = ("prefer", "apart", "together", "pin", "remove")

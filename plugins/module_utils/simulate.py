@@ -41,11 +41,6 @@ class Action:
     target: str | None = None
     reason: str | None = None
 
-    @property
-    def away(self) -> bool:
-        """Whether the resource leaves its node."""
-        return self.kind == "stop" or (self.source is not None and self.target not in {None, self.source})
-
     def __str__(self) -> str:
         phrase = _PHRASES.get(self.kind, self.kind)
         if self.kind == "recover" and self.target in {None, self.source}:

@@ -170,7 +170,7 @@ def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
         constraints=tuple(places),
         properties={**properties, **settings(params["properties"])},
         resource_defaults={**resources.RESOURCE_DEFAULTS, **settings(params["resource_defaults"])},
-        operation_defaults={**resources.OPERATION_DEFAULTS, **settings(params["op_defaults"])},
+        operation_defaults=settings(params["op_defaults"]),
         nodes=tuple(
             NodeSettings(name, settings(node.get("attributes") or {}), settings(node.get("utilization") or {}))
             for name, node in sorted(params["nodes"].items())

@@ -95,6 +95,7 @@ changed_paths:
   returned: always
 """
 
+import contextlib
 import grp
 import os
 import pwd
@@ -202,6 +203,8 @@ def settle(entry: dict[str, Any], check: bool) -> dict[str, str] | None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     if wanted_kind == "link":
         draft = f"{path}.drover-new"
+        with contextlib.suppress(FileNotFoundError):  # a run that was cut short may have left one
+            os.unlink(draft)
         os.symlink(entry["link"], draft)
         os.replace(draft, path)
     elif wanted_kind == "directory":

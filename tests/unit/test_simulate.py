@@ -52,16 +52,3 @@ def test_a_stop_that_nobody_asked_for_is_refused() -> None:
     assert plan.refusals({"mc"}, asked={"mc"}) == []
     assert plan.refusals({"web"}) == []
     assert str(stop) == "mc: stop on n1 (node availability)"
-
-
-@pytest.mark.parametrize(
-    ("action", "away"),
-    [
-        (Action("stop", "a", "n1"), True),
-        (Action("migrate", "a", "n1", "n2"), True),
-        (Action("recover", "a", "n1", "n1"), False),
-        (Action("start", "a", None, "n1"), False),
-    ],
-)
-def test_leaving_a_node(action: Action, away: bool) -> None:
-    assert action.away is away

@@ -1,0 +1,74 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Small clusters for the tests of planners: three nodes and whatever runs on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.cspp.drover.plugins.module_utils import resources
+from ansible_collections.cspp.drover.plugins.module_utils.cib import (
+    Configuration,
+    Constraint,
+    NodeSettings,
+    Primitive,
+    Version,
+)
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
+    ClusterStatus,
+    FailedAction,
+    NodeStatus,
+    ResourceStatus,
+)
+
+GIB = 2**30
+NODES = ("n1", "n2", "n3")
+
+
+def definition(name: str = "mc", kind: str = "vm", **more: Any) -> dict[str, Any]:
+    return {"kind": kind, "name": name, "vcpus": 2, "memory": 2 * GIB, "stop_timeout": 60, **more}
+
+
+def primitive(name: str = "mc", **more: Any) -> Primitive:
+    return resources.guest_primitive(definition(name, **more), priority=0, boot="old")
+
+
+def node(name: str, **more: Any) -> NodeStatus:
+    bad = {"standby": False, "maintenance": False, "pending": False, "unclean": False, "shutdown": False}
+    return NodeStatus(**{"name": name, "online": True, **bad, **more})
+
+
+def guest(name: str, *nodes: str, **more: Any) -> ResourceStatus:
+    usual = {
+        "agent": "ocf:drover:vm",
+        "role": "Started" if nodes else "Stopped",
+        "active": bool(nodes),
+        "failed": False,
+        "blocked": False,
+        "managed": True,
+        "maintenance": False,
+        "orphaned": False,
+        "pending": None,
+    }
+    return ResourceStatus(**{"name": name, "nodes": nodes, **usual, **more})
+
+
+def status(*guests: ResourceStatus, nodes: tuple[NodeStatus, ...] | None = None, **more: Any) -> ClusterStatus:
+    members = tuple(node(name) for name in NODES) if nodes is None else nodes
+    usual = {"dc": "n1", "quorum": True, "fencing": True, "maintenance": False}
+    return ClusterStatus(**{**usual, "nodes": members, "resources": guests, **more})
+
+
+def live(*objects: Primitive | Constraint, memory: int = 4096, standby: tuple[str, ...] = ()) -> Configuration:
+    room: dict[str, str | None] = {"memory": str(memory), "vcpus": "4"}
+    return Configuration(
+        Version(0, 1, 0),
+        {o.id: o for o in objects if isinstance(o, Primitive)},
+        {o.id: o for o in objects if not isinstance(o, Primitive)},
+        {name: NodeSettings(name, {"standby": "on"} if name in standby else {}, room) for name in NODES},
+        {},
+    )
+
+
+def failure(operation: str, name: str = "mc", where: str = "n1") -> FailedAction:
+    return FailedAction(name, operation, where, "error", "no disk", "")

@@ -1,0 +1,80 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""cspp.drover.fence_check: what each answer of a fence agent means. The agents here are shell scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.modules import fence_check
+
+Call = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Makes an agent that runs a script, and returns a device that uses it."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    def make(script: str = "", node: str = "node1", **more: Any) -> dict[str, Any]:
+        agent = tmp_path / f"fence_{node}"
+        agent.write_text(f"#!/bin/sh\ncat > {tmp_path}/asked-{node}\n{script}\n")
+        agent.chmod(0o755)
+        return {"node": node, "agent": agent.name, "address": "192.0.2.101", "password": "pass word", **more}
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("script", "works", "message"),
+    [
+        ("exit 0", True, "answers"),
+        # The node is off: that is an answer.
+        ("exit 2", True, "answers"),
+        ("echo trying; echo wrong password >&2; exit 1", False, "wrong password (fence_node1 at 192.0.2.101 port 623)"),
+        ("echo '2026-01-31 12:00:00,123 ERROR: Failed: no' >&2; exit 1", False, "Failed: no (fence_node1 at"),
+        ("exit 1", False, "fence_node1 exited with 1 (fence_node1 at 192.0.2.101 port 623)"),
+        ("exec sleep 60", False, "did not end within 1 s"),
+    ],
+)
+def test_an_answer(call: Call, device: Callable[..., dict[str, Any]], script: str, works: bool, message: str) -> None:
+    result = call(fence_check, devices=[device(script)], timeout=1)
+    assert result["changed"] is False
+    [found] = result["results"]
+    assert (found["node"], found["works"]) == ("node1", works)
+    assert message in found["message"]
+    assert "2026" not in found["message"]
+
+
+def test_the_agent_reads_its_parameters_where_nobody_else_sees_them(
+    call: Call, device: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    call(fence_check, devices=[device(username="fence", port=6230, options={"power_wait": "2"})])
+    asked = (tmp_path / "asked-node1").read_text().splitlines()
+    wanted = {"action=status", "ip=192.0.2.101", "ipport=6230", "username=fence", "password=pass word", "power_wait=2"}
+    assert wanted <= set(asked)
+
+
+def test_devices_are_asked_at_once(call: Call, device: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    # Each waits until all three have been asked.
+    everybody = f"for i in 1 2 3; do while [ ! -e {tmp_path}/asked-node$i ]; do sleep 0.05; done; done"
+    devices = [device(everybody, node=f"node{number}") for number in (1, 2, 3)]
+    results = call(fence_check, devices=devices, timeout=10)["results"]
+    assert [(found["node"], found["works"]) for found in results] == [(d["node"], True) for d in devices]
+
+
+def test_an_agent_that_is_not_there_proves_nothing(call: Call) -> None:
+    devices = [{"node": "node1", "agent": "fence_drover_none", "address": "192.0.2.101"}]
+    [predicted] = call(fence_check, check=True, devices=devices)["results"]
+    assert predicted["works"] is None
+    [found] = call(fence_check, devices=devices)["results"]
+    assert found["works"] is False
+    assert "fence_drover_none is not installed here" in found["message"]
+
+
+def test_no_devices_no_answers(call: Call) -> None:
+    assert call(fence_check, devices=[])["results"] == []

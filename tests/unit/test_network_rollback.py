@@ -1,0 +1,125 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""cspp.drover.network_rollback: the way back is armed before anything is touched."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.modules import network_rollback
+
+Call = Callable[..., dict[str, Any]]
+Programs = Callable[..., list[list[str]]]
+ANSWERS = {"systemctl stop": 5, "systemd-run": "", "networkctl reload": "", "ifdown": 1}
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A node's folders below tmp_path: networkd's and ifupdown's."""
+    for name, place in {"ASIDE": "aside", "NETWORKD": "networkd", "IFUPDOWN": "ifupdown"}.items():
+        monkeypatch.setattr(network_rollback, name, tmp_path / place)
+    for place in ("networkd", "ifupdown"):
+        (tmp_path / place).mkdir()
+    (tmp_path / "networkd" / "10-eth0.network").write_text("old\n")
+    (tmp_path / "ifupdown" / "interfaces").write_text("iface eno1 inet dhcp\n")
+    return tmp_path
+
+
+def tree(folder: Path) -> dict[str, str]:
+    return {str(file.relative_to(folder)): file.read_text() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+@pytest.mark.parametrize("state", ["armed", "applied", "disarmed"])
+def test_check_mode_touches_nothing(call: Call, programs: Programs, node: Path, state: str) -> None:
+    before = tree(node)
+    calls = programs(network_rollback, {})
+    assert call(network_rollback, check=True, state=state)["changed"]
+    assert (calls, tree(node)) == ([], before)
+
+
+def test_the_whole_way(call: Call, programs: Programs, node: Path) -> None:
+    calls = programs(network_rollback, ANSWERS)
+    call(network_rollback, state="armed", after=45)
+    aside = tree(node / "aside")
+    assert aside["networkd/10-eth0.network"] == "old\n"
+    assert aside["ifupdown/interfaces"] == "iface eno1 inet dhcp\n"
+    assert calls[0] == ["systemctl", "stop", "drover-network-rollback.timer"]
+    assert calls[1][0] == "systemd-run"
+    assert {"--unit=drover-network-rollback", "--on-active=45", "--collect"} <= set(calls[1])
+    assert len(calls) == 2
+
+    (node / "networkd" / "05-drover-br0.netdev").write_text("new\n")
+    (node / "networkd" / "05-drover-lo.netdev").write_text("one that is there already\n")
+    call(network_rollback, state="applied")
+    assert calls[2:] == [["networkctl", "reload"]]
+    assert (node / "aside" / "new-bridges").read_text() == "br0"
+    assert tree(node / "ifupdown") == {"interfaces": "iface eno1 inet dhcp\n"}
+
+    call(network_rollback, state="disarmed")
+    assert calls[3:] == [["systemctl", "stop", "drover-network-rollback.timer"]]
+
+
+def test_interfaces_are_taken_over_and_the_old_file_is_kept(call: Call, programs: Programs, node: Path) -> None:
+    calls = programs(network_rollback, ANSWERS)
+    call(network_rollback, state="armed")
+    call(network_rollback, state="applied", takeover=["eno1"])
+    assert calls[2:] == [["ifdown", "--force", "eno1"], ["networkctl", "reload"]]
+    now = tree(node / "ifupdown")
+    assert now["interfaces.before-drover"] == "iface eno1 inet dhcp\n"
+    assert "eno1" not in now["interfaces"]
+
+
+def test_arming_again_starts_from_what_is_there_now(call: Call, programs: Programs, node: Path) -> None:
+    programs(network_rollback, ANSWERS)
+    call(network_rollback, state="armed")
+    (node / "networkd" / "10-eth0.network").write_text("newer\n")
+    call(network_rollback, state="armed")
+    assert tree(node / "aside" / "networkd") == {"10-eth0.network": "newer\n"}
+
+
+def test_a_failure_says_that_there_is_a_way_back(call: Call, programs: Programs, node: Path) -> None:
+    programs(network_rollback, {**ANSWERS, "networkctl reload": 1})
+    call(network_rollback, state="armed")
+    result = call(network_rollback, state="applied")
+    assert result["failed"]
+    assert "puts its old network configuration back" in result["msg"]
+
+
+def test_the_way_back_is_a_shell_script() -> None:
+    subprocess.run(["sh", "-n"], input=network_rollback.WAY_BACK, text=True, check=True, timeout=10)
+
+
+def test_the_way_back_restores_everything(tmp_path: Path) -> None:
+    """Run it with paths below tmp_path and networkctl, ip and systemctl that only note that they were called."""
+    folders = {"NETWORKD": tmp_path / "networkd", "IFUPDOWN": tmp_path / "ifupdown", "ASIDE": tmp_path / "aside"}
+    script = network_rollback.WAY_BACK
+    for name, folder in folders.items():
+        script = script.replace(str(getattr(network_rollback, name)), str(folder))
+    for name, files in {"networkd": {"a": "old"}, "ifupdown": {"interfaces": "old"}}.items():
+        for folder, content in ((tmp_path / name, "new"), (tmp_path / "aside" / name, "old")):
+            folder.mkdir(parents=True)
+            for file in files:
+                (folder / file).write_text(content)
+    (tmp_path / "networkd" / "05-drover-br0.netdev").write_text("new")
+    (tmp_path / "aside" / "new-bridges").write_text("br0")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for program in ("networkctl", "ip", "systemctl"):
+        listing = 'case "$*" in *list*) printf "1 lo loopback\\n2 eth0 ether\\n";; esac\n'
+        (programs / program).write_text(f'#!/bin/sh\n{listing}echo {program} "$@" >> {tmp_path}/calls\n')
+        (programs / program).chmod(0o755)
+    subprocess.run(["sh", "-c", script], env={"PATH": f"{programs}:/usr/bin:/bin"}, check=True, timeout=10)
+    assert tree(tmp_path / "networkd") == {"a": "old"}
+    assert tree(tmp_path / "ifupdown") == {"interfaces": "old"}
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        "ip link delete br0",
+        "networkctl reload",
+        "networkctl --no-legend --no-pager list",
+        "networkctl reconfigure eth0",
+        "systemctl restart networking.service",
+    ]

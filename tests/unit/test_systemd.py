@@ -1,0 +1,61 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which systemctl calls are due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils.systemd import Unit, parse_show, plan
+
+NONE: Mapping[str, list[str]] = {"running": [], "enabled": [], "off": [], "masked": []}
+UP = Unit("loaded", "active", "enabled")
+DOWN = Unit("loaded", "inactive", "disabled")
+MASKED = Unit("masked", "inactive", "masked")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "calls"),
+    [
+        ("running", UP, []),
+        ("running", DOWN, [["enable", "a"], ["start", "a"]]),
+        ("running", Unit("loaded", "failed", "enabled"), [["start", "a"]]),
+        ("running", Unit("loaded", "activating", "static"), []),
+        ("running", MASKED, [["unmask", "a"], ["enable", "a"], ["start", "a"]]),
+        # A package that is still to come.
+        ("running", None, [["enable", "a"], ["start", "a"]]),
+        ("enabled", Unit("loaded", "inactive", "enabled"), []),
+        ("enabled", DOWN, [["enable", "a"]]),
+        ("off", UP, [["disable", "a"], ["stop", "a"]]),
+        ("off", DOWN, []),
+        ("off", None, []),
+        ("off", Unit("loaded", "active", "static"), [["stop", "a"]]),
+        ("masked", UP, [["mask", "a"], ["stop", "a"]]),
+        ("masked", MASKED, []),
+        ("masked", Unit("masked", "active", "masked-runtime"), [["stop", "a"]]),
+        ("masked", None, [["mask", "a"]]),
+    ],
+)
+def test_one_unit(wanted: str, found: Unit | None, calls: list[list[str]]) -> None:
+    assert plan({**NONE, wanted: ["a"]}, {"a": found} if found else {}) == calls
+
+
+def test_many_units_take_one_call_per_verb() -> None:
+    wanted = {"running": ["a", "b"], "enabled": ["c"], "off": ["d"], "masked": ["e"]}
+    assert plan(wanted, dict.fromkeys("abc", DOWN) | dict.fromkeys("de", UP)) == [
+        ["mask", "e"],
+        ["disable", "d"],
+        ["stop", "e", "d"],
+        ["enable", "a", "b", "c"],
+        ["start", "a", "b"],
+    ]
+
+
+def test_paragraphs_belong_to_the_names_asked_for_also_when_they_are_aliases() -> None:
+    shown = (
+        "Id=ssh.service\nNames=ssh.service sshd.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n"
+        "\nId=gone.service\nNames=gone.service\nLoadState=not-found\nActiveState=inactive\nUnitFileState=\n"
+    )
+    assert parse_show(["sshd.service", "gone.service"], shown) == {"sshd.service": UP, "gone.service": Unit()}

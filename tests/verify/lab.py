@@ -1,0 +1,162 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The lab as its owner sees it: nodes reached over SSH, power controllers over IPMI, the cluster through its tools."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.cspp.drover.plugins.module_utils.cib import Configuration, read
+from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult, Runner, run
+from ansible_collections.cspp.drover.plugins.module_utils.lab.witness import instances
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterStatus, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.probe import answers
+from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
+
+from .plays import ROOT
+
+#: Where a guest answers when it is well, by kind: the tiny VM's echo, the container's SSH server, which speaks first.
+SERVICE = {"vm": (7, False), "container": (22, True)}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node's name, addresses and power controller."""
+
+    name: str
+    address: str
+    bmc_address: str
+    bmc_port: int
+    bmc_user: str
+    bmc_password: str
+
+
+class Lab:
+    """The lab that DROVER_LAB names."""
+
+    def __init__(self) -> None:
+        self.folder = ROOT / ".cache" / "lab" / os.environ["DROVER_LAB"]
+
+    @property
+    def description(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "lab.json").read_text())
+        return found
+
+    @property
+    def nodes(self) -> dict[str, Node]:
+        return {node["name"]: Node(**node) for node in self.description["nodes"]}
+
+    def ssh(self, node: str) -> Runner:
+        """Runs programs on the node as cspp.drover's own runner does here: same arguments, same errors."""
+        lab = self.description
+        options = ["BatchMode=yes", "ConnectTimeout=2", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes"]
+        options += [f"UserKnownHostsFile={lab['known_hosts']}", f"IdentityFile={lab['ssh_key']}"]
+        # A node whose power is cut says no good-bye.
+        options += ["ServerAliveInterval=2", "ServerAliveCountMax=3"]
+        flags = [word for option in options for word in ("-o", option)]
+        prefix = ["ssh", "-F", "none", "-q", *flags, f"root@{self.nodes[node].address}"]
+
+        def on_node(argv: Sequence[str], **how: Any) -> CommandResult:
+            return run([*prefix, f"LC_ALL=C {shlex.join(argv)}"], **how)
+
+        return on_node
+
+    def power(self, node: str, request: str) -> str:
+        """Ask the node's power controller, over IPMI: status, on, off."""
+        bmc = self.nodes[node]
+        where = ["-H", bmc.bmc_address, "-p", str(bmc.bmc_port), "-U", bmc.bmc_user, "-E"]
+        argv = ["ipmitool", "-I", "lanplus", *where, "chassis", "power", request]
+        return run(argv, env={"IPMI_PASSWORD": bmc.bmc_password}, timeout=30).stdout.strip()
+
+    def ask(self, question: Callable[[Pacemaker], Any]) -> Any:
+        """Ask the cluster, through whichever node answers."""
+        errors: list[str] = []
+        for node in self.nodes:
+            try:
+                return question(Pacemaker(self.ssh(node)))
+            except Exception as error:  # any of them may be down, or not a member
+                errors.append(f"{node}: {error}")
+        raise CommandError("; ".join(errors))
+
+    def status(self) -> ClusterStatus:
+        found: ClusterStatus = self.ask(Pacemaker.status)
+        return found
+
+    def cib(self) -> str:
+        found: str = self.ask(Pacemaker.query)
+        return found
+
+    def configuration(self) -> Configuration:
+        return read(self.cib())
+
+    def version(self) -> tuple[int, int]:
+        """Which version of the configuration the cluster has; statuses do not count."""
+        version = self.configuration().version
+        return version.configuration
+
+    def instances(self, *guests: str) -> dict[str, int]:
+        """How many times each guest runs in this lab, by this machine's process table."""
+        return instances(guests, self.folder)
+
+    def where(self, guest: str) -> str:
+        """The one node where the cluster has the guest running."""
+        seen = self.status().resource(guest)
+        assert seen is not None, f"the cluster does not know {guest}"
+        assert seen.running, f"{guest} is {seen.word} on {seen.nodes}"
+        assert seen.node is not None
+        return seen.node
+
+    def wait_for_members(self, timeout: float) -> ClusterStatus:
+        """Until every node is a member and may run guests."""
+        return wait_for(
+            self.status,
+            lambda seen: {node.name for node in seen.nodes if node.usable} == set(self.nodes),
+            what="every node's return to the cluster",
+            timeout=timeout,
+        )
+
+
+def address(guest: dict[str, Any]) -> str:
+    """Where a declared guest is to be reached."""
+    return str(guest["nics"][0]["address"]).partition("/")[0]
+
+
+def wait_until_answering(guest: dict[str, Any], *, timeout: float) -> None:
+    port, greeting = SERVICE[guest["kind"]]
+    host = address(guest)
+    wait_for(
+        lambda: answers(host, port, greeting=greeting),
+        bool,
+        what=f"an answer at {host} port {port}",
+        timeout=timeout,
+        interval=0.2,
+    )
+
+
+def leftovers(folder: Path, name: str) -> dict[str, list[str]]:
+    """Whatever on this machine still belongs to a lab of this name: by kind, what was found."""
+    links = json.loads(run(["ip", "-json", "link"]).stdout)
+    mounts = Path("/proc/self/mountinfo").read_text(errors="replace").splitlines()
+    tables = run(["nft", "list", "tables"], ok=None).stdout.splitlines() if Path("/usr/sbin/nft").exists() else []
+    processes = []
+    for entry in Path("/proc").iterdir():
+        try:
+            words = entry.joinpath("cmdline").read_bytes().decode(errors="replace").split("\0")
+            cwd = str(entry.joinpath("cwd").readlink())
+        except OSError:
+            continue
+        if any(str(folder) in word for word in words) or cwd.startswith(str(folder)):
+            processes.append(" ".join(words))
+    return {
+        "processes": processes,
+        "mounts": [line for line in mounts if str(folder) in line],
+        "links": [link["ifname"] for link in links if link["ifname"].startswith((f"vb-{name}-", f"lab-{name}"))],
+        "firewall tables": [table for table in tables if name in table],
+        "files": [str(folder)] if folder.exists() else [],
+    }
