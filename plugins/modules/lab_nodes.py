@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lab_nodes
-short_description: Keep a lab's nodes: as many as wanted, each powered on and ready
+short_description: Keep a lab's nodes, as many as wanted, each powered on and ready
 version_added: 0.1.0
 description:
   - Makes nodes that are missing, removes those that are too many or half made, starts their power controllers (BMCs),

@@ -97,7 +97,8 @@ class Story:
         seconds = time.monotonic() - begun
         if run.status != "successful":
             log = Path(run.config.artifact_dir, "stdout")
-            raise DemoError(f"{words} failed.\n" + "\n".join(failures) + f"\nThe whole output is in {log}")
+            told = failures or log.read_text().splitlines()[-5:]
+            raise DemoError(f"{words} failed.\n" + "\n".join(told) + f"\nThe whole output is in {log}")
         self.say(f"      done in {seconds:.0f} s")
         return seconds
 
