@@ -44,7 +44,7 @@ def parse_show(names: Sequence[str], text: str) -> dict[str, Unit]:
 def plan(wanted: Mapping[str, Sequence[str]], units: Mapping[str, Unit]) -> list[list[str]]:
     """The systemctl calls, fewest possible, that make ``wanted`` true.
 
-    ``wanted`` has the lists running, enabled, off and masked. A unit that is not there (its package is
+    ``wanted`` has the lists running, enabled and masked. A unit that is not there (its package is
     still to be installed, in check mode) counts as needing everything; to stop it needs nothing.
     """
 
@@ -54,8 +54,7 @@ def plan(wanted: Mapping[str, Sequence[str]], units: Mapping[str, Unit]) -> list
     steps = {
         "mask": [name for name in wanted["masked"] if not unit(name).masked],
         "unmask": [name for name in (*wanted["running"], *wanted["enabled"]) if unit(name).masked],
-        "disable": [name for name in wanted["off"] if unit(name).file in ("enabled", "enabled-runtime")],
-        "stop": [name for name in (*wanted["masked"], *wanted["off"]) if unit(name).up],
+        "stop": [name for name in wanted["masked"] if unit(name).up],
         "enable": [name for name in (*wanted["running"], *wanted["enabled"]) if not unit(name).enabled],
         "start": [name for name in wanted["running"] if not unit(name).up],
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: units
-short_description: Keep systemd units enabled, running, stopped or masked, in one call
+short_description: Keep systemd units enabled, running or masked, in one call
 version_added: 0.1.0
 description:
   - Looks at all units with one C(systemctl show) and changes only what differs. Restarts are a matter for handlers.
@@ -19,11 +19,6 @@ options:
     default: []
   enabled:
     description: Units to enable at boot, whether or not they run now.
-    type: list
-    elements: str
-    default: []
-  off:
-    description: Units to stop and to keep from starting at boot.
     type: list
     elements: str
     default: []
@@ -65,7 +60,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.systemd import Unit, p
 
 
 def main() -> None:
-    kinds = ("running", "enabled", "off", "masked")
+    kinds = ("running", "enabled", "masked")
     lists = {kind: {"type": "list", "elements": "str", "default": []} for kind in kinds}
     module = AnsibleModule(
         argument_spec={**lists, "reload": {"type": "bool", "default": False}},

@@ -61,16 +61,15 @@ class Story:
         self.say(f"  $ {words}")
         begun = time.monotonic()
         failures: list[str] = []
-        shown = ""
+        shown: set[str] = set()
 
         def handle(event: dict[str, Any]) -> bool:
-            nonlocal shown
             data = event.get("event_data", {})
             kind = event["event"]
             if kind == "playbook_on_task_start":
                 role = str(data.get("role") or "").rsplit(".", 1)[-1]
-                if role and role != shown:
-                    shown = role
+                if role and role not in shown:
+                    shown.add(role)
                     self.say(f"      role {role}")
             elif kind == "verbose" and event.get("stdout", "").startswith("drover:"):
                 self.say(f"      {event['stdout'].removeprefix('drover:').strip()}")

@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.systemd import Unit, parse_show, plan
 
-NONE: Mapping[str, list[str]] = {"running": [], "enabled": [], "off": [], "masked": []}
+NONE: Mapping[str, list[str]] = {"running": [], "enabled": [], "masked": []}
 UP = Unit("loaded", "active", "enabled")
 DOWN = Unit("loaded", "inactive", "disabled")
 MASKED = Unit("masked", "inactive", "masked")
@@ -28,10 +28,6 @@ MASKED = Unit("masked", "inactive", "masked")
         ("running", None, [["enable", "a"], ["start", "a"]]),
         ("enabled", Unit("loaded", "inactive", "enabled"), []),
         ("enabled", DOWN, [["enable", "a"]]),
-        ("off", UP, [["disable", "a"], ["stop", "a"]]),
-        ("off", DOWN, []),
-        ("off", None, []),
-        ("off", Unit("loaded", "active", "static"), [["stop", "a"]]),
         ("masked", UP, [["mask", "a"], ["stop", "a"]]),
         ("masked", MASKED, []),
         ("masked", Unit("masked", "active", "masked-runtime"), [["stop", "a"]]),
@@ -43,11 +39,10 @@ def test_one_unit(wanted: str, found: Unit | None, calls: list[list[str]]) -> No
 
 
 def test_many_units_take_one_call_per_verb() -> None:
-    wanted = {"running": ["a", "b"], "enabled": ["c"], "off": ["d"], "masked": ["e"]}
-    assert plan(wanted, dict.fromkeys("abc", DOWN) | dict.fromkeys("de", UP)) == [
+    wanted = {"running": ["a", "b"], "enabled": ["c"], "masked": ["e"]}
+    assert plan(wanted, dict.fromkeys("abc", DOWN) | {"e": UP}) == [
         ["mask", "e"],
-        ["disable", "d"],
-        ["stop", "e", "d"],
+        ["stop", "e"],
         ["enable", "a", "b", "c"],
         ["start", "a", "b"],
     ]

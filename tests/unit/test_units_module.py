@@ -27,8 +27,6 @@ STATES = {
         ({"running": ["a"]}, "down", ["enable a", "start a"]),
         ({"running": ["a"]}, "masked", ["unmask a", "enable a", "start a"]),
         ({"enabled": ["a"]}, "down", ["enable a"]),
-        ({"off": ["a"]}, "up", ["disable a", "stop a"]),
-        ({"off": ["a"]}, "down", []),
         ({"masked": ["a"]}, "up", ["mask a", "stop a"]),
         ({"masked": ["a"]}, "masked", []),
     ],
