@@ -10,7 +10,7 @@ module: units
 short_description: Keep systemd units enabled, running or masked, in one call
 version_added: 0.1.0
 description:
-  - Looks at all units with one C(systemctl show) and changes only what differs. Restarts are a matter for handlers.
+  - Looks at all units with one C(systemctl show) and changes only what differs.
 options:
   running:
     description: Units to enable at boot and to have running now.
@@ -24,6 +24,11 @@ options:
     default: []
   masked:
     description: Units to stop and to mask, so that nothing starts them.
+    type: list
+    elements: str
+    default: []
+  restarted:
+    description: Units to stop and then start, all of them together. For handlers.
     type: list
     elements: str
     default: []
@@ -63,7 +68,11 @@ def main() -> None:
     kinds = ("running", "enabled", "masked")
     lists = {kind: {"type": "list", "elements": "str", "default": []} for kind in kinds}
     module = AnsibleModule(
-        argument_spec={**lists, "reload": {"type": "bool", "default": False}},
+        argument_spec={
+            **lists,
+            "restarted": {"type": "list", "elements": "str", "default": []},
+            "reload": {"type": "bool", "default": False},
+        },
         supports_check_mode=True,
     )
     wanted = {name: module.params[name] for name in lists}
@@ -76,6 +85,8 @@ def main() -> None:
             properties = "Id,Names,LoadState,ActiveState,UnitFileState"
             units = parse_show(names, run(["systemctl", "show", "-p", properties, "--", *names]).stdout)
         calls = plan(wanted, units)
+        if module.params["restarted"]:
+            calls += [["stop", *module.params["restarted"]], ["start", *module.params["restarted"]]]
         if not module.check_mode:
             for call in calls:
                 run(["systemctl", *call], timeout=180)
