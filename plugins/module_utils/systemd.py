@@ -17,6 +17,7 @@ class Unit:
     load: str = "not-found"
     active: str = "inactive"
     file: str = ""
+    triggers: tuple[str, ...] = ()
 
     @property
     def up(self) -> bool:
@@ -33,11 +34,14 @@ class Unit:
 
 
 def parse_show(names: Sequence[str], text: str) -> dict[str, Unit]:
-    """Read ``systemctl show -p Id,Names,LoadState,ActiveState,UnitFileState``: a paragraph per unit asked, in order."""
+    """Read what ``systemctl show`` tells of the units asked for: a paragraph each, in order."""
     units = {}
     for name, paragraph in zip(names, text.split("\n\n"), strict=False):
         values = dict(line.partition("=")[::2] for line in paragraph.splitlines())
-        units[name] = Unit(values.get("LoadState", ""), values.get("ActiveState", ""), values.get("UnitFileState", ""))
+        load, active, file, triggers = (
+            values.get(key, "") for key in ("LoadState", "ActiveState", "UnitFileState", "Triggers")
+        )
+        units[name] = Unit(load, active, file, tuple(triggers.split()))
     return units
 
 
@@ -51,11 +55,14 @@ def plan(wanted: Mapping[str, Sequence[str]], units: Mapping[str, Unit]) -> list
     def unit(name: str) -> Unit:
         return units.get(name, Unit())
 
+    # A socket cannot be added to a service that runs.
+    sockets = [name for name in wanted["running"] if name.endswith(".socket") and not unit(name).up]
+    interrupted = {service for name in sockets for service in unit(name).triggers}
     steps = {
         "mask": [name for name in wanted["masked"] if not unit(name).masked],
         "unmask": [name for name in (*wanted["running"], *wanted["enabled"]) if unit(name).masked],
-        "stop": [name for name in wanted["masked"] if unit(name).up],
+        "stop": [*(name for name in wanted["masked"] if unit(name).up), *sorted(interrupted)],
         "enable": [name for name in (*wanted["running"], *wanted["enabled"]) if not unit(name).enabled],
-        "start": [name for name in wanted["running"] if not unit(name).up],
+        "start": [name for name in wanted["running"] if not unit(name).up or name in interrupted],
     }
     return [[verb, *names] for verb, names in steps.items() if names]

@@ -82,7 +82,7 @@ def main() -> None:
             run(["systemctl", "daemon-reload"])
         units: dict[str, Unit] = {}
         if names:
-            properties = "Id,Names,LoadState,ActiveState,UnitFileState"
+            properties = "Id,Names,LoadState,ActiveState,UnitFileState,Triggers"
             units = parse_show(names, run(["systemctl", "show", "-p", properties, "--", *names]).stdout)
         calls = plan(wanted, units)
         if module.params["restarted"]:

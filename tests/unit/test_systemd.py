@@ -54,3 +54,9 @@ def test_paragraphs_belong_to_the_names_asked_for_also_when_they_are_aliases() -
         "\nId=gone.service\nNames=gone.service\nLoadState=not-found\nActiveState=inactive\nUnitFileState=\n"
     )
     assert parse_show(["sshd.service", "gone.service"], shown) == {"sshd.service": UP, "gone.service": Unit()}
+
+
+def test_a_socket_is_added_to_a_service_while_that_is_stopped() -> None:
+    units = {"a.socket": Unit("loaded", "inactive", "enabled", ("a.service",)), "a.service": UP}
+    wanted = {"running": ["a.socket", "a.service"], "enabled": [], "masked": []}
+    assert plan(wanted, units) == [["stop", "a.service"], ["start", "a.socket", "a.service"]]

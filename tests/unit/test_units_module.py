@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.modules import units
 
-SHOW = "systemctl show -p Id,Names,LoadState,ActiveState,UnitFileState --"
+SHOW = "systemctl show -p Id,Names,LoadState,ActiveState,UnitFileState,Triggers --"
 STATES = {
     "up": "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\n",
     "down": "LoadState=loaded\nActiveState=inactive\nUnitFileState=disabled\n",
