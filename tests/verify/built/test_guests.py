@@ -46,12 +46,6 @@ def test_the_cluster_knows_a_guests_wishes_and_priority(lab: Lab, declared: Decl
         assert configuration.guests()[name].meta.get("priority") == (str(priority) if priority else None)
 
 
-def test_a_wish_was_granted_as_nothing_spoke_against_it(lab: Lab, declared: Declared) -> None:
-    for name, guest in declared.items():
-        prefer = guest.get("placement", {}).get("prefer", [])
-        assert not prefer or lab.where(name) == prefer[0]
-
-
 def test_the_cluster_relies_on_fencing_and_every_node_has_a_device(lab: Lab) -> None:
     status, properties = lab.status(), lab.configuration().properties
     assert properties["stonith-enabled"] == "true"

@@ -68,6 +68,12 @@ def init_of(lab: Lab, container: str) -> str:
     return lab.ssh(lab.where(container))(argv).stdout.strip()
 
 
+def test_wishes_were_granted_as_nothing_spoke_against_them(lab: Lab, declared: Declared) -> None:
+    wishes = {name: guest.get("placement", {}).get("prefer", []) for name, guest in declared.items()}
+    assert any(wishes.values())
+    assert {name: lab.where(name) for name in wishes if wishes[name]} == {n: w[0] for n, w in wishes.items() if w}
+
+
 def test_the_declaration_at_hand_asks_for_nothing(lab: Lab, guests: Declared) -> None:
     before = lab.version()
     outcome = succeed("guests", "--check", "--diff")
