@@ -24,6 +24,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         task_vars = task_vars or {}
         files = [plain for entry in self._task.args.get("files", []) for plain in self._expand(dict(entry), task_vars)]
         result.update(self._execute_module("cspp.drover.files", {"files": files}, task_vars=task_vars))
+        for entry in result.get("invocation", {}).get("module_args", {}).get("files") or []:
+            if entry.get("sensitive"):
+                entry["content"] = "(hidden)"
         return result
 
     def _expand(self, entry: dict[str, Any], task_vars: dict[str, Any]) -> Iterator[dict[str, Any]]:

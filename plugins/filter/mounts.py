@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Filter: mounts of storage pools as systemd units."""
+"""Filters: mounts of storage pools as systemd units, and the packages they need."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.cspp.drover.plugins.module_utils import mounts
 
 
 class FilterModule:
-    """cspp.drover.mount_units: role storage's pools -> files for cspp.drover.files."""
+    """From role storage's pools: cspp.drover.mount_units, files for cspp.drover.files; cspp.drover.mount_packages."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"mount_units": mounts.units}
+        return {"mount_packages": mounts.packages, "mount_units": mounts.units}

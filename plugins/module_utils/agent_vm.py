@@ -120,13 +120,17 @@ def stop(request: Request, host: LibvirtHost) -> Code:
         with suppress(HostError):  # it may have ended
             host.abort(name)
     if seen.state is State.PAUSED:
-        host.resume(name)
+        with suppress(HostError):  # one that cannot go on has its power cut below
+            host.resume(name)
         seen = host.seen(name)
     if seen.state is State.RUNNING:
         seen = _shut_down(request, host)
     if seen.state not in (State.ABSENT, State.OFF):
         ocf.warning(f"cutting the power of {name}: it {_why(seen)}")
         seen = _destroy(request, host)
+    if seen.state not in (State.ABSENT, State.OFF):
+        # Said to be stopped, it would be started elsewhere.
+        raise AgentError(f"{name} could not be ended: it {_why(seen)}")
     if seen.state is State.OFF:
         host.forget(name)
     return Code.SUCCESS

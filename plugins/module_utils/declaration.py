@@ -47,10 +47,13 @@ def warnings(guests: object, cluster: Mapping[str, Any]) -> list[str]:
     return list(_read(guests, cluster).warnings)
 
 
-def nodes(hosts: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The ``nodes`` of ``cluster`` from the variables of each host; what could not be asked of a node is left out."""
+def nodes(hosts: Sequence[Mapping[str, Any]], reserve: str | int = 0) -> dict[str, dict[str, Any]]:
+    """The ``nodes`` of ``cluster`` from the variables of each host; what could not be asked of a node is left out.
+
+    ``reserve`` is the memory that a node keeps for itself.
+    """
     found: dict[str, dict[str, Any]] = {}
-    for host, capacity in ((host, capacities([host])) for host in hosts):
+    for host, capacity in ((host, capacities([host], reserve)) for host in hosts):
         name = str(host["inventory_hostname"])
         interfaces = (host.get("node_facts") or {}).get("interfaces") or {}
         own = [address for interface in interfaces.values() for address in interface["addresses"]]

@@ -319,11 +319,13 @@ def kill_emulator(name: str, deadline_left: Callable[[], float], sleep: Callable
     if pid is None:
         return True
     forced_below = deadline_left() - 3.0
-    os.kill(pid, signal.SIGTERM)
+    with suppress(ProcessLookupError):  # it may end by itself at any time
+        os.kill(pid, signal.SIGTERM)
     while deadline_left() > 0:
         if emulator_pid(name) is None:
             return True
         if deadline_left() < forced_below:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         sleep(0.1)
     return emulator_pid(name) is None

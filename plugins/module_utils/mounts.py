@@ -7,7 +7,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["unit_name", "units"]
+__all__ = ["packages", "unit_name", "units"]
+
+#: What brings mount its helper, by type of file system. Minimal installations lack them.
+_HELPERS = {"nfs": "nfs-common", "nfs4": "nfs-common", "cifs": "cifs-utils", "glusterfs": "glusterfs-client"}
+
+
+def packages(pools: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The packages without which the pools that are to be mounted cannot be."""
+    types = {(pool.get("mount") or {}).get("fstype", "") for pool in pools.values()}
+    return sorted({_HELPERS[fstype] for fstype in types if fstype in _HELPERS})
 
 
 def unit_name(path: str) -> str:

@@ -86,7 +86,10 @@ def fencing_devices(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def fencing_report(
     nodes: Sequence[str], devices: Sequence[Mapping[str, Any]], checks: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> str:
-    """Why HA is not safe, in words for the operator; empty when every node's fencing was proven from every node.
+    """Why HA is not safe, in words for the operator; empty when every node's fencing was proven from every other node.
+
+    What a node says of its own power controller does not count: it never fences itself, and many a controller that
+    shares the node's network port cannot be reached from there.
 
     ``checks`` are the results of cspp.drover.fence_check by the node that asked.
     """
@@ -98,7 +101,7 @@ def fencing_report(
     faults: dict[tuple[str, str], list[str]] = {}
     for asker, results in checks.items():
         for result in results:
-            if result["works"] is False:
+            if result["works"] is False and result["node"] != asker:
                 faults.setdefault((result["node"], result["message"]), []).append(asker)
     for (node, message), askers in sorted(faults.items()):
         lines.append(f"{node} cannot be fenced by {', '.join(sorted(askers))}: {message}")

@@ -78,7 +78,8 @@ def _too_large(guest: Guest, nodes: Mapping[str, Node]) -> Iterator[tuple[str, s
             continue
         largest = max(sizes, key=lambda name: (sizes[name], name))
         if wanted > sizes[largest]:
-            yield key, f"{form(wanted)} is more than any node has: the largest, {largest}, has {form(sizes[largest])}"
+            most = f"the largest, {largest}, has {form(sizes[largest])}"
+            yield key, f"{form(wanted)} is more than any node can give: {most}"
 
 
 def _groups(guests: Mapping[str, Guest]) -> dict[str, str]:

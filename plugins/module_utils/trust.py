@@ -28,14 +28,15 @@ SHARED_KEY_BYTES = 128
 
 
 class TrustError(Exception):
-    """Members whose secrets contradict each other, or a secret that cannot be read."""
+    """Secrets that contradict each other, or one that cannot be read."""
 
 
 def choose(given: Mapping[str, str], found: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, str], list[str]]:
     """Settle on one value per secret.
 
     ``given`` are the operator's, ``found`` each member's by node name; both by the names in NAMES.
-    Returns the chosen values and the names of those made new. Raises TrustError when members disagree.
+    Returns the chosen values and the names of those made new. Raises TrustError when members disagree, and for a
+    given authority that is none.
     """
     chosen: dict[str, str] = {}
     for name in ("corosync.key", "pacemaker.key"):
@@ -61,8 +62,8 @@ def choose(given: Mapping[str, str], found: Mapping[str, Mapping[str, str]]) -> 
 
 def _choose_authority(given: Mapping[str, str], found: Mapping[str, Mapping[str, str]]) -> tuple[str, str] | None:
     """The authority all can follow: while one is replaced, the bundle that holds both the new and the old."""
-    if given.get("ca.key") and given.get("ca.crt"):
-        return given["ca.key"], given["ca.crt"]
+    if given.get("ca.key") or given.get("ca.crt"):
+        return _given_authority(given)
     held = {
         node: (of["ca.key"], _certificates(of["ca.crt"]))
         for node, of in found.items()
@@ -78,6 +79,20 @@ def _choose_authority(given: Mapping[str, str], found: Mapping[str, Mapping[str,
                 f"clusters. Remove /etc/drover/secrets on the nodes that are to join."
             )
     return key, _pem(bundle)
+
+
+def _given_authority(given: Mapping[str, str]) -> tuple[str, str]:
+    key, certificate = given.get("ca.key"), given.get("ca.crt")
+    if not key or not certificate:
+        there, lacks = ("ca.key", "ca.crt") if key else ("ca.crt", "ca.key")
+        raise TrustError(f"{there} is given without {lacks}: give both, or neither and let Drover make them.")
+    try:
+        public = serialization.load_pem_private_key(key.encode(), None).public_key()
+    except (ValueError, TypeError) as error:
+        raise TrustError("the given ca.key cannot be read: it has to be a private key in PEM, unencrypted") from error
+    if public != _certificates(certificate)[0].public_key():
+        raise TrustError("the given ca.key is not the key of the first certificate in the given ca.crt.")
+    return key, certificate
 
 
 def rotate(authority: tuple[str, str]) -> tuple[str, str]:

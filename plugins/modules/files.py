@@ -240,6 +240,8 @@ def main() -> None:
             }
         },
         supports_check_mode=True,
+        # Contents, secrets among them, are no business of the node's journal.
+        no_log=True,
     )
     changed: list[str] = []
     differences: list[dict[str, str]] = []

@@ -10,9 +10,11 @@ module: network_rollback
 short_description: Apply a network configuration, with a timer that takes it back
 version_added: 0.1.0
 description:
-  - With O(state=armed) the node copies its network configuration aside and starts a timer that puts it back.
+  - With O(state=armed) the node copies its network configuration aside and starts a timer that puts it back. Where an
+    earlier run was interrupted, its copies are kept.
   - With O(state=applied) systemd-networkd reads its files again. Interfaces of O(takeover) leave ifupdown first.
   - With O(state=disarmed) the timer is stopped, which the controller can only ask for when it still reaches the node.
+    Fails when the node has taken the way back.
 options:
   state:
     description: The step to take.
@@ -55,12 +57,15 @@ UNIT = "drover-network-rollback"
 ASIDE = Path("/var/lib/drover/network-before")
 NETWORKD = Path("/etc/systemd/network")
 IFUPDOWN = Path("/etc/network")
+#: There from arming to disarming, unless the way back was taken.
+SCRIPT = "way-back"
 #: Run by the timer, when nobody may be there to ask: the copies go back, then both managers read them.
 WAY_BACK = f"""set -e
+mv {ASIDE}/{SCRIPT} {ASIDE}/taken
 rm -rf {NETWORKD} && cp -a {ASIDE}/networkd {NETWORKD}
 if [ -d {ASIDE}/ifupdown ]; then rm -rf {IFUPDOWN} && cp -a {ASIDE}/ifupdown {IFUPDOWN}; fi
 for bridge in $(cat {ASIDE}/new-bridges); do ip link delete "$bridge" || true; done
-networkctl reload
+networkctl reload || true
 for link in $(networkctl --no-legend --no-pager list | awk '$3 != "loopback" {{ print $2 }}'); do
     networkctl reconfigure "$link" || true
 done
@@ -68,23 +73,41 @@ if [ -d {ASIDE}/ifupdown ]; then systemctl restart networking.service; fi
 """
 
 
+class WayBackTaken(Exception):
+    """The node has put its old network configuration back."""
+
+
 def arm(after: int) -> None:
     """Copy the configuration aside and start the timer."""
-    disarm()
-    shutil.rmtree(ASIDE, ignore_errors=True)
-    ASIDE.mkdir(parents=True)
-    NETWORKD.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(NETWORKD, ASIDE / "networkd", symlinks=True)
-    if IFUPDOWN.is_dir():
-        shutil.copytree(IFUPDOWN, ASIDE / "ifupdown", symlinks=True)
-    (ASIDE / "new-bridges").write_text("")
-    (ASIDE / "way-back").write_text(WAY_BACK)
-    run(["systemd-run", f"--unit={UNIT}", f"--on-active={after}", "--collect", "sh", str(ASIDE / "way-back")])
+    stop()
+    if not (ASIDE / SCRIPT).exists():
+        shutil.rmtree(ASIDE, ignore_errors=True)
+        ASIDE.mkdir(parents=True)
+        NETWORKD.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(NETWORKD, ASIDE / "networkd", symlinks=True)
+        if IFUPDOWN.is_dir():
+            shutil.copytree(IFUPDOWN, ASIDE / "ifupdown", symlinks=True)
+        (ASIDE / "new-bridges").write_text("")
+        (ASIDE / SCRIPT).write_text(WAY_BACK)
+    timer = [f"--unit={UNIT}", f"--on-active={after}", "--timer-property=AccuracySec=1s", "--collect"]
+    run(["systemd-run", *timer, "sh", str(ASIDE / SCRIPT)])
+
+
+def stop() -> None:
+    """Stop the timer; it may not be running."""
+    run(["systemctl", "stop", f"{UNIT}.timer"], ok=None)
 
 
 def disarm() -> None:
-    """Stop the timer; it may not be running."""
-    run(["systemctl", "stop", f"{UNIT}.timer"], ok=None)
+    """Give the way back up. Raises WayBackTaken."""
+    stop()
+    try:
+        (ASIDE / SCRIPT).unlink()
+    except FileNotFoundError:
+        raise WayBackTaken(
+            "The node was not reached in time under its new network configuration and has put the old one back. "
+            "Compare network_bridges with what the node had (ports, addresses, gateway), then run this again"
+        ) from None
 
 
 def declared_bridges() -> list[str]:
@@ -94,14 +117,53 @@ def declared_bridges() -> list[str]:
 
 def apply(takeover: list[str]) -> None:
     """Let systemd-networkd carry its files out."""
-    new = [name for name in declared_bridges() if not Path("/sys/class/net", name).exists()]
-    (ASIDE / "new-bridges").write_text("\n".join(new))
     if takeover:
-        stanza = IFUPDOWN / "interfaces"
         run(["ifdown", "--force", *takeover], ok=None)
-        stanza.rename(stanza.with_name("interfaces.before-drover"))
-        stanza.write_text("# Taken over by systemd-networkd.\nauto lo\niface lo inet loopback\n")
+        for file in [IFUPDOWN / "interfaces", *sorted((IFUPDOWN / "interfaces.d").glob("*"))]:
+            if file.is_file():
+                take_over(file, takeover)
+    # Not those of an earlier run that was interrupted: they are new, too.
+    known = (ASIDE / "new-bridges").read_text().split()
+    new = [name for name in declared_bridges() if name in known or not Path("/sys/class/net", name).exists()]
+    (ASIDE / "new-bridges").write_text("\n".join(new))
+    # Only now: it would give an interface to its bridge that ifdown then takes down.
+    run(["systemctl", "start", "systemd-networkd.service"])
     run(["networkctl", "reload"])
+
+
+def take_over(file: Path, interfaces: list[str]) -> None:
+    """Remove these interfaces from a file of ifupdown's; the first version is kept where ifupdown does not read."""
+    before = file.read_text()
+    after = without(before, interfaces)
+    if after == before:
+        return
+    kept = IFUPDOWN / f"{file.relative_to(IFUPDOWN).parts[0]}.before-drover"
+    if file.parent != IFUPDOWN:
+        kept.mkdir(exist_ok=True)
+        kept /= file.name
+    if not kept.exists():
+        kept.write_text(before)
+    file.write_text(after)
+
+
+def without(text: str, interfaces: list[str]) -> str:
+    """What interfaces(5) describes, without the stanzas of these interfaces; all else stays as it is."""
+    left: list[str] = []
+    skipping = False
+    for line in text.splitlines():
+        words = line.split()
+        word = words[0] if words else ""
+        if word == "auto" or word.startswith(("allow-", "no-auto-down", "no-scripts")):
+            skipping = False
+            names = [name for name in words[1:] if name not in interfaces]
+            if len(names) < len(words) - 1:
+                left += [" ".join([word, *names])] if names else []
+                continue
+        elif word in ("iface", "mapping", "source", "source-directory", "template", "rename"):
+            skipping = word == "iface" and len(words) > 1 and words[1] in interfaces
+        if not skipping or not words or word.startswith("#"):
+            left.append(line)
+    return "".join(f"{line}\n" for line in left)
 
 
 def main() -> None:
@@ -122,6 +184,8 @@ def main() -> None:
                 apply(params["takeover"])
             else:
                 disarm()
+        except WayBackTaken as error:
+            module.fail_json(msg=str(error))
         except (CommandError, OSError) as error:
             module.fail_json(msg=f"{error}. The node puts its old network configuration back by itself if armed.")
     module.exit_json(changed=True)

@@ -80,6 +80,12 @@ def main() -> None:
         chosen, created = trust.choose(module.params["given"], module.params["found"])
     except trust.TrustError as error:
         module.fail_json(msg=str(error))
+    replaced = module.params["rotate_authority"] or module.params["retire_authority"]
+    if replaced and module.params["given"].get("ca.key"):
+        module.fail_json(
+            msg="The certificate authority is given (node_secrets_given) and would come back with the next run. Take "
+            "ca.key and ca.crt out of what is given: the nodes keep theirs, and the play can replace it."
+        )
     if module.params["rotate_authority"]:
         chosen["ca.key"], chosen["ca.crt"] = trust.rotate((chosen["ca.key"], chosen["ca.crt"]))
         created += ["ca.key", "ca.crt"]

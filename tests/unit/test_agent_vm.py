@@ -177,6 +177,19 @@ def test_stop_calls_off_a_migration_that_nobody_waits_for(node: Path) -> None:
     assert host.calls == ["abort web", "shut_down web"]
 
 
+def test_a_paused_vm_that_cannot_go_on_has_its_power_cut(node: Path) -> None:
+    host: Any = Host(State.PAUSED, State.ABSENT)
+    host.fails["resume"] = HostError("no")
+    assert agent_vm.stop(request(node, "stop"), host) is Code.SUCCESS
+    assert host.calls == ["resume web", "destroy web"]
+
+
+def test_a_vm_that_is_still_there_is_not_said_to_be_stopped(node: Path) -> None:
+    host: Any = Host(State.FAILED)
+    with pytest.raises(AgentError, match="could not be ended"):
+        agent_vm.stop(request(node, "stop"), host)
+
+
 def test_a_vm_that_ends_while_it_is_stopped_is_stopped(node: Path) -> None:
     host: Any = Host(State.FAILED)
     host.fails["destroy"] = VmGone("no domain")

@@ -121,6 +121,7 @@ def test_nodes_are_known_as_far_as_they_could_be_asked() -> None:
         "node2": {"addresses": ["10.0.0.12"]},
         "node3": {"addresses": ["10.0.0.13"]},
     }
+    assert declaration.nodes(hosts, "1GiB")["node1"]["memory"] == 7 << 30
 
 
 @pytest.mark.parametrize(

@@ -96,9 +96,9 @@ def test_identities_come_from_the_name() -> None:
         ({"memory": "1MiB"}, ["guests.minecraft.memory: 1MiB is too little to start anything: give 32MiB"]),
         (
             {"memory": "64GiB"},
-            ["guests.minecraft.memory: 64GiB is more than any node has: the largest, node2, has 16GiB"],
+            ["guests.minecraft.memory: 64GiB is more than any node can give: the largest, node2, has 16GiB"],
         ),
-        ({"vcpus": 32}, ["guests.minecraft.vcpus: 32 is more than any node has: the largest, node2, has 8"]),
+        ({"vcpus": 32}, ["guests.minecraft.vcpus: 32 is more than any node can give: the largest, node2, has 8"]),
         ({"vcpus": "two"}, ["guests.minecraft.vcpus: 'two' is not a whole number"]),
         ({"max_memory": "1GiB"}, ["guests.minecraft.max_memory: is less than the 2GiB it starts with"]),
         ({"disks": "20GiB"}, ["guests.minecraft.disks: '20GiB' is not a list: write [20GiB]"]),

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.mounts import unit_name, units
+from ansible_collections.cspp.drover.plugins.module_utils.mounts import packages, unit_name, units
 
 PATHS = {
     "/": "-.mount",
@@ -45,3 +45,9 @@ def test_only_pools_with_a_mount_get_a_unit() -> None:
     assert "Before=pacemaker.service" in lines
     [tuned] = units({"nfs": nfs | {"mount": {**nfs["mount"], "options": "hard"}}})  # type: ignore[dict-item]
     assert "Options=hard" in tuned["content"].splitlines()
+
+
+def test_mounts_bring_their_helpers() -> None:
+    nfs = {"path": "/srv/nfs", "mount": {"src": "nas:/export", "fstype": "nfs4"}}
+    local = {"path": "/srv/disk", "mount": {"src": "/dev/sdb1", "fstype": "ext4"}}
+    assert packages({"a": nfs, "b": nfs, "c": local, "d": {"path": "/srv/plain"}}) == ["nfs-common"]

@@ -15,7 +15,8 @@ from ansible_collections.cspp.drover.plugins.modules import network_rollback
 
 Call = Callable[..., dict[str, Any]]
 Programs = Callable[..., list[list[str]]]
-ANSWERS = {"systemctl stop": 5, "systemd-run": "", "networkctl reload": "", "ifdown": 1}
+ANSWERS = {"systemctl stop": 5, "systemctl start": "", "systemd-run": "", "networkctl reload": "", "ifdown": 1}
+STARTED = [["systemctl", "start", "systemd-networkd.service"], ["networkctl", "reload"]]
 
 
 @pytest.fixture
@@ -56,30 +57,72 @@ def test_the_whole_way(call: Call, programs: Programs, node: Path) -> None:
     (node / "networkd" / "05-drover-br0.netdev").write_text("new\n")
     (node / "networkd" / "05-drover-lo.netdev").write_text("one that is there already\n")
     call(network_rollback, state="applied")
-    assert calls[2:] == [["networkctl", "reload"]]
+    assert calls[2:] == STARTED
     assert (node / "aside" / "new-bridges").read_text() == "br0"
     assert tree(node / "ifupdown") == {"interfaces": "iface eno1 inet dhcp\n"}
 
     call(network_rollback, state="disarmed")
-    assert calls[3:] == [["systemctl", "stop", "drover-network-rollback.timer"]]
+    assert calls[4:] == [["systemctl", "stop", "drover-network-rollback.timer"]]
 
 
 def test_interfaces_are_taken_over_and_the_old_file_is_kept(call: Call, programs: Programs, node: Path) -> None:
     calls = programs(network_rollback, ANSWERS)
     call(network_rollback, state="armed")
     call(network_rollback, state="applied", takeover=["eno1"])
-    assert calls[2:] == [["ifdown", "--force", "eno1"], ["networkctl", "reload"]]
+    assert calls[2:] == [["ifdown", "--force", "eno1"], *STARTED]
     now = tree(node / "ifupdown")
     assert now["interfaces.before-drover"] == "iface eno1 inet dhcp\n"
     assert "eno1" not in now["interfaces"]
+
+
+def test_other_interfaces_stay_with_ifupdown_and_the_first_backup_is_kept(
+    call: Call, programs: Programs, node: Path
+) -> None:
+    programs(network_rollback, ANSWERS)
+    first = "source /etc/network/interfaces.d/*\n\nauto eno1 eno2\niface eno1 inet dhcp\n\nallow-hotplug eno3\n"
+    first += "# storage\niface eno2 inet static\n    address 192.0.2.1/24\n"
+    file, single = node / "ifupdown" / "interfaces", node / "ifupdown" / "interfaces.d" / "eno3"
+    single.parent.mkdir()
+    single.write_text("iface eno3 inet manual\n    mtu 9000\n")
+    file.write_text(first)
+    for name in ("eno1", "eno3"):
+        call(network_rollback, state="armed")
+        call(network_rollback, state="applied", takeover=[name])
+        call(network_rollback, state="disarmed")
+    left = "source /etc/network/interfaces.d/*\n\nauto eno2\n\n# storage\n"
+    assert file.read_text() == left + "iface eno2 inet static\n    address 192.0.2.1/24\n"
+    assert single.read_text() == ""
+    now = tree(node / "ifupdown")
+    assert now["interfaces.before-drover"] == first
+    assert now["interfaces.d.before-drover/eno3"] == "iface eno3 inet manual\n    mtu 9000\n"
 
 
 def test_arming_again_starts_from_what_is_there_now(call: Call, programs: Programs, node: Path) -> None:
     programs(network_rollback, ANSWERS)
     call(network_rollback, state="armed")
     (node / "networkd" / "10-eth0.network").write_text("newer\n")
+    call(network_rollback, state="disarmed")
     call(network_rollback, state="armed")
     assert tree(node / "aside" / "networkd") == {"10-eth0.network": "newer\n"}
+
+
+def test_after_an_interruption_the_way_back_is_still_the_first(call: Call, programs: Programs, node: Path) -> None:
+    programs(network_rollback, ANSWERS)
+    call(network_rollback, state="armed")
+    (node / "networkd" / "05-drover-br0.netdev").write_text("new\n")
+    call(network_rollback, state="applied")
+    call(network_rollback, state="armed")
+    assert tree(node / "aside" / "networkd") == {"10-eth0.network": "old\n"}
+    assert (node / "aside" / "new-bridges").read_text() == "br0"
+
+
+def test_a_way_back_that_was_taken_is_no_success(call: Call, programs: Programs, node: Path) -> None:
+    programs(network_rollback, ANSWERS)
+    call(network_rollback, state="armed")
+    (node / "aside" / "way-back").rename(node / "aside" / "taken")
+    result = call(network_rollback, state="disarmed")
+    assert result["failed"]
+    assert "has put the old one back" in result["msg"]
 
 
 def test_a_failure_says_that_there_is_a_way_back(call: Call, programs: Programs, node: Path) -> None:
@@ -107,6 +150,7 @@ def test_the_way_back_restores_everything(tmp_path: Path) -> None:
                 (folder / file).write_text(content)
     (tmp_path / "networkd" / "05-drover-br0.netdev").write_text("new")
     (tmp_path / "aside" / "new-bridges").write_text("br0")
+    (tmp_path / "aside" / "way-back").write_text(script)
     programs = tmp_path / "bin"
     programs.mkdir()
     for program in ("networkctl", "ip", "systemctl"):

@@ -83,8 +83,9 @@ UNKNOWN = [{**result, "works": None} for result in WORKS]
             ["node1", "node2"],
             DEVICES,
             {"node2": REFUSES, "node1": REFUSES, "node3": WORKS},
-            "node2 cannot be fenced by node1, node2: wrong password",
+            "node2 cannot be fenced by node1: wrong password",
         ),
+        (["node1", "node2"], DEVICES, {"node1": WORKS, "node2": REFUSES}, ""),
     ],
 )
 def test_the_report_names_what_is_not_proven(

@@ -49,6 +49,13 @@ def test_the_authority_is_rotated_and_the_old_one_retired(call: Call) -> None:
     assert retired["secrets"]["ca.crt"] + first["ca.crt"] == bundle
 
 
+def test_an_authority_that_is_given_is_not_replaced(call: Call) -> None:
+    first = call(secrets)["secrets"]
+    result = call(secrets, given=first, found={"node1": first}, rotate_authority=True)
+    assert result["failed"]
+    assert "node_secrets_given" in result["msg"]
+
+
 def test_members_of_two_clusters_are_refused(call: Call) -> None:
     found = {"node1": {"corosync.key": "one"}, "node2": {"corosync.key": "two"}}
     result = call(secrets, found=found)

@@ -58,6 +58,20 @@ def test_an_authority_given_goes_before_one_found() -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "certificate", "words"),
+    [
+        (authority(1)[0], "", "ca.key is given without ca.crt"),
+        ("", authority(1)[1], "ca.crt is given without ca.key"),
+        (authority(1)[0], authority(2)[1], "not the key of"),
+        ("rubbish", authority(2)[1], "cannot be read"),
+    ],
+)
+def test_an_authority_given_in_part_or_mixed_up_is_refused(key: str, certificate: str, words: str) -> None:
+    with pytest.raises(trust.TrustError, match=words):
+        trust.choose({"ca.key": key, "ca.crt": certificate}, {"node1": holding(authority(1))})
+
+
+@pytest.mark.parametrize(
     ("one", "two", "words"),
     [
         (
