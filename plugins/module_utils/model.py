@@ -36,7 +36,7 @@ __all__ = [
 Kind = Literal["vm", "container"]
 
 #: What an unprivileged container's users 0 to 65535 are on the node.
-IDMAP = {"start": 100_000, "count": 65_536}
+IDMAP = {"start": 10_000_000, "count": 65_536}
 #: The seed disk's name in the guest, out of the way of disks that are added later.
 SEED_TARGET = "vdz"
 

@@ -100,7 +100,7 @@ def choose(guest: str, source: str, live: Configuration, status: ClusterStatus) 
         for name, constraint in live.constraints.items()
         if isinstance(constraint, Location)
         and constraint.resource == guest
-        and name.startswith(f"drover-prefer-{guest}-")
+        and name.startswith(f"drover-prefer-{guest}.")
     }
     return min(possible, key=lambda node: (-wishes.get(node, 0), -left.get(node, {}).get("memory", 0), node))
 

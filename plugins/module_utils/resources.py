@@ -54,7 +54,12 @@ __all__ = [
 
 MIB = 1024 * 1024
 
-RESOURCE_DEFAULTS: Mapping[str, str] = {"resource-stickiness": "1000"}
+RESOURCE_DEFAULTS: Mapping[str, str] = {
+    "resource-stickiness": "1000",
+    # A node where a start failed is tried again later: storage that was away must not keep guests down for good. A
+    # migration that failed is blocked instead, which does not expire.
+    "failure-timeout": "10min",
+}
 
 #: Constraints that say what a guest's YAML says; those of a verb under way (move, home, drain) are the verb's.
 _DECLARED = ("prefer", "apart", "together", "pin", "remove")
@@ -399,14 +404,14 @@ def _placement(spec: GuestSpec, known: Collection[str]) -> list[Constraint]:
     """What a guest's YAML says about its place. The cluster takes no constraint on a guest it does not know."""
     name = spec.name
     constraints: list[Constraint] = [
-        Location(f"{PREFIX}prefer-{name}-{node}", name, node, str(max(10, 100 - 10 * rank)))
+        Location(f"{PREFIX}prefer-{name}.{node}", name, node, str(max(10, 100 - 10 * rank)))
         for rank, node in enumerate(spec.prefer)
     ]
     constraints += [
-        Colocation(f"{PREFIX}apart-{name}-{other}", name, other, "-5000") for other in spec.apart_from if other in known
+        Colocation(f"{PREFIX}apart-{name}.{other}", name, other, "-5000") for other in spec.apart_from if other in known
     ]
     constraints += [
-        Colocation(f"{PREFIX}together-{name}-{other}", name, other, "5000")
+        Colocation(f"{PREFIX}together-{name}.{other}", name, other, "5000")
         for other in spec.together_with
         if other in known
     ]

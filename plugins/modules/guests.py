@@ -56,7 +56,7 @@ options:
         elements: str
         default: []
   restart_needed:
-    description: Guests with changes that only a restart applies, as M(cspp.drover.guest_state) found.
+    description: Guests with changes that only a restart applies, as M(cspp.drover.guest_state_info) found.
     type: list
     elements: str
     default: []

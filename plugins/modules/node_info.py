@@ -29,6 +29,10 @@ os:
   description: C(ID), C(VERSION_ID) and the other keys of C(/etc/os-release).
   type: dict
   returned: always
+machine:
+  description: Architecture of the node, as C(uname -m) tells it.
+  type: str
+  returned: always
 memory:
   description: Memory of the node in bytes.
   type: int
@@ -115,6 +119,7 @@ def main() -> None:
         module.exit_json(
             changed=False,
             os=platform.freedesktop_os_release(),
+            machine=platform.machine(),
             memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             cpus=os.cpu_count(),
             packages=packages(),

@@ -76,7 +76,7 @@ def definition(rootfs: Path, **changes: Any) -> dict[str, Any]:
         "vcpus": 1,
         "memory": 256 * MIB,
         "privileged": False,
-        "idmap": {"start": 100000, "count": 65536},
+        "idmap": {"start": 10000000, "count": 65536},
         "rootfs": {"type": "directory", "path": str(rootfs)},
         "nics": [],
         "stop_timeout": 30,

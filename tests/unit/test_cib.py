@@ -56,10 +56,10 @@ def test_creates_and_then_finds_nothing_to_do() -> None:
     wanted = Wanted(
         primitives=(WEB, BMC),
         constraints=(
-            Location("drover-prefer-website-n1", "website", "n1", "100"),
+            Location("drover-prefer-website.n1", "website", "n1", "100"),
             Pin("drover-pin-website", "website", "n1"),
             Pin("drover-remove-website", "website", None),
-            Colocation("drover-apart-website-x", "website", "drover-fence-n1", "-5000"),
+            Colocation("drover-apart-website.x", "website", "drover-fence-n1", "-5000"),
         ),
         properties={"stonith-enabled": "true"},
         resource_defaults={"resource-stickiness": "1000"},

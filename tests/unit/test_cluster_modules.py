@@ -166,7 +166,7 @@ MOVE = {"guest": "mc", "to": "n3"}
 
 
 #: The transcript of the migration has both guests on one node.
-APART = reconcile(CIB, Wanted(absent=frozenset({"drover-apart-mc-web"}))).xml
+APART = reconcile(CIB, Wanted(absent=frozenset({"drover-apart-mc.web"}))).xml
 
 
 def test_a_move_is_told_then_made(call: Call, on: Any) -> None:

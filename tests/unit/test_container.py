@@ -26,7 +26,7 @@ WEB: dict[str, Any] = {
     "vcpus": 2,
     "memory": 256 * MIB,
     "privileged": False,
-    "idmap": {"start": 100000, "count": 65536},
+    "idmap": {"start": 10000000, "count": 65536},
     "rootfs": {"type": "directory", "path": "/pool/containers/website/rootfs"},
     "nics": [NIC],
     "stop_timeout": 30,
@@ -73,7 +73,7 @@ def test_limits_need_their_controllers(controllers: set[str], limits: dict[str, 
 
 def test_a_privileged_container_keeps_the_nodes_users() -> None:
     assert "lxc.idmap" not in container.render({**WEB, "privileged": True}, BOTH)
-    assert ("lxc.idmap", "u 0 100000 65536") in options(container.render(WEB, BOTH))
+    assert ("lxc.idmap", "u 0 10000000 65536") in options(container.render(WEB, BOTH))
 
 
 @pytest.mark.parametrize("count", [1, 15, 60])

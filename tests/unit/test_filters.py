@@ -49,7 +49,7 @@ def test_volumes_name_their_images_and_their_place_in_the_yaml() -> None:
         ("seed", "/pool/vms/mail/seed.img", None, "guests.mail"),
         ("rootfs", "/pool/containers/web/rootfs", "/images/debian-13-3/rootfs.tar", "guests.web.rootfs"),
     ]
-    assert found[3]["idmap"] == {"start": 100000, "count": 65536}
+    assert found[3]["idmap"] == {"start": 10000000, "count": 65536}
 
 
 def test_only_what_was_told_to_go_is_left_over() -> None:

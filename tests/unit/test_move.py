@@ -71,13 +71,13 @@ def test_a_container_restarts() -> None:
             "no room.*1024 left",
         ),
         (
-            (primitive("web"), Colocation("drover-apart-mc-web", "mc", "web", "-5000")),
+            (primitive("web"), Colocation("drover-apart-mc.web", "mc", "web", "-5000")),
             status(guest("mc", "n1"), guest("web", "n2")),
             "n2",
             "apart from it",
         ),
         (
-            (primitive("web"), Colocation("drover-together-mc-web", "mc", "web", "5000")),
+            (primitive("web"), Colocation("drover-together-mc.web", "mc", "web", "5000")),
             status(guest("mc", "n1"), guest("web", "n1")),
             "n2",
             "together with web",
@@ -113,7 +113,7 @@ def test_an_administrators_maintenance_is_respected_and_our_own_is_not() -> None
     ("objects", "seen", "target"),
     [
         ((), HERE, "n2"),
-        ((Location("drover-prefer-mc-n3", "mc", "n3", "100"),), HERE, "n3"),
+        ((Location("drover-prefer-mc.n3", "mc", "n3", "100"),), HERE, "n3"),
         ((primitive("web"),), status(guest("mc", "n1"), guest("web", "n2")), "n3"),
         ((Location("drover-move-mc", "mc", "n3", "INFINITY"),), HERE, "n3"),
     ],

@@ -93,10 +93,10 @@ def test_wishes_about_places_become_scores() -> None:
     wish = spec(prefer=("n2", "n1"), apart_from=("web", "ghost"), together_with=("db",))
     plan = resources.plan_guests([wish, spec("web"), spec("db")], live(), status())
     assert plan.wanted.constraints == (
-        Location("drover-prefer-mc-n2", "mc", "n2", "100"),
-        Location("drover-prefer-mc-n1", "mc", "n1", "90"),
-        Colocation("drover-apart-mc-web", "mc", "web", "-5000"),
-        Colocation("drover-together-mc-db", "mc", "db", "5000"),
+        Location("drover-prefer-mc.n2", "mc", "n2", "100"),
+        Location("drover-prefer-mc.n1", "mc", "n1", "90"),
+        Colocation("drover-apart-mc.web", "mc", "web", "-5000"),
+        Colocation("drover-together-mc.db", "mc", "db", "5000"),
     )
 
 
@@ -104,14 +104,14 @@ def test_wishes_that_are_gone_go_and_those_of_verbs_and_neighbours_stay() -> Non
     objects = (
         primitive(),
         primitive("mcp"),
-        Location("drover-prefer-mc-n2", "mc", "n2", "100"),
+        Location("drover-prefer-mc.n2", "mc", "n2", "100"),
         Pin("drover-pin-mc", "mc", "n1"),
-        Location("drover-prefer-mcp-n2", "mcp", "n2", "100"),
+        Location("drover-prefer-mcp.n2", "mcp", "n2", "100"),
         Location("drover-move-mc", "mc", "n2", "INFINITY"),
         Location("drover-home-mc", "mc", "n2", "INFINITY"),
     )
     plan = resources.plan_guests([spec()], live(*objects), status())
-    assert plan.wanted.absent == {"drover-prefer-mc-n2", "drover-pin-mc"}
+    assert plan.wanted.absent == {"drover-prefer-mc.n2", "drover-pin-mc"}
 
 
 PINNED = Pin("drover-pin-mc", "mc", "n3")
@@ -145,12 +145,12 @@ def test_guests_without_ha_spread() -> None:
 
 def test_a_guest_to_be_removed_stops_first() -> None:
     gone = GuestSpec("mc", None)
-    objects = (primitive(), Location("drover-prefer-mc-n2", "mc", "n2", "100"))
+    objects = (primitive(), Location("drover-prefer-mc.n2", "mc", "n2", "100"))
     plan = resources.plan_guests([gone], live(*objects), status(guest("mc", "n1")))
     assert plan.stopping == ("mc",)
     assert plan.first.constraints == (Pin("drover-remove-mc", "mc", None),)
-    assert plan.first.absent == {"drover-prefer-mc-n2"}
-    assert plan.wanted.absent == {"mc", "drover-prefer-mc-n2"}
+    assert plan.first.absent == {"drover-prefer-mc.n2"}
+    assert plan.wanted.absent == {"mc", "drover-prefer-mc.n2"}
     assert not resources.plan_guests([gone], live(*objects), status(guest("mc"))).stopping
 
 
