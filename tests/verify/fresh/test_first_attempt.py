@@ -28,6 +28,10 @@ def test_a_dry_run_on_bare_nodes_succeeds_and_touches_nothing(lab: Lab) -> None:
     assert {host for host, _task in predicted.changed} >= set(lab.nodes)
 
 
+def test_the_controller_dies_while_the_network_changes(lab: Lab) -> None:
+    assert "cspp.drover.node" in killed_at("site", "Carry it out")
+
+
 def test_the_controller_dies_in_the_middle(lab: Lab) -> None:
     said = killed_at("site", "Run corosync and Pacemaker")
     assert "cspp.drover.kvm" in said
