@@ -23,4 +23,5 @@ def test_the_authority_is_replaced_and_a_vm_still_migrates(lab: Lab) -> None:
     source = lab.where("game")
     succeed("migrate", guest="game")
     assert lab.where("game") != source
+    succeed("migrate", guest="game", to=source)
     assert succeed("site", "--check").changed == set()
