@@ -26,9 +26,13 @@ def proc(tmp_path: Path) -> Path:
         (["/usr/bin/qemu-system-x86_64", "-name", "guest=gamer"], f"{LAB}/nodes/node1/upper"),
         (["/usr/bin/qemu-system-x86_64", "-S"], f"{LAB}/nodes/node1/upper"),
         ([""], None),
+        # What is about to become the init of the container on node2.
+        (MONITOR, f"{LAB}/nodes/node2/upper"),
     ]
+    parents = {107: 101}
     for pid, (argv, disk) in enumerate(processes, 100):
         (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} (a) b) S {parents.get(pid, 1)} 1 1\n")
         (tmp_path / str(pid) / "cmdline").write_text("\0".join([*argv, ""]))
         if disk is not None:
             mount = f"1 2 0:3 / / rw - overlay node rw,lowerdir=/base,upperdir={disk},workdir=/work\n"

@@ -18,18 +18,28 @@ def instances(guests: Collection[str], lab: Path, proc: Path = PROC) -> dict[str
 
     ``lab`` is the lab's directory. Only its nodes count: another lab may have guests of the same names.
     """
-    count = dict.fromkeys(guests, 0)
+    found: dict[int, tuple[str, int]] = {}
     for entry in proc.iterdir():
         if not entry.name.isdigit():
             continue
         try:
             words = entry.joinpath("cmdline").read_bytes().decode(errors="replace").rstrip("\0").split("\0")
+            name = _guest(words)
+            if name in guests and _runs_in(int(entry.name), lab, proc):
+                found[int(entry.name)] = name, _parent(entry)
         except OSError:  # it ended meanwhile
             continue
-        name = _guest(words)
-        if name in count and _runs_in(int(entry.name), lab, proc):
+    count = dict.fromkeys(guests, 0)
+    for name, parent in found.values():
+        # A monitor's child has its name, until it has become the container's init.
+        if found.get(parent, ("", 0))[0] != name:
             count[name] += 1
     return count
+
+
+def _parent(process: Path) -> int:
+    """Its parent's process id: the second field behind the name in brackets (proc_pid_stat(5))."""
+    return int(process.joinpath("stat").read_text().rpartition(")")[2].split()[1])
 
 
 def _runs_in(pid: int, lab: Path, proc: Path) -> bool:
