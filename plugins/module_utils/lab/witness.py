@@ -25,7 +25,7 @@ def instances(guests: Collection[str], lab: Path, proc: Path = PROC) -> dict[str
         try:
             words = entry.joinpath("cmdline").read_bytes().decode(errors="replace").rstrip("\0").split("\0")
             name = _guest(words)
-            if name in guests and _runs_in(int(entry.name), lab, proc):
+            if name is not None and name in guests and _runs_in(int(entry.name), lab, proc):
                 found[int(entry.name)] = name, _parent(entry)
         except OSError:  # it ended meanwhile
             continue
