@@ -8,9 +8,7 @@ a client outside of the nodes.
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +20,7 @@ import ansible_runner
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".cache" / "collections"))
 
+from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError  # noqa: E402
 from ansible_collections.cspp.drover.plugins.module_utils.lab.witness import Witness  # noqa: E402
 from ansible_collections.cspp.drover.plugins.module_utils.probe import (  # noqa: E402
     OutageProbe,
@@ -30,7 +29,9 @@ from ansible_collections.cspp.drover.plugins.module_utils.probe import (  # noqa
 )
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout, wait_for  # noqa: E402
 
-LAB = os.environ.get("DROVER_LAB", "drover")
+from ..verify.lab import Lab  # noqa: E402
+
+os.environ.setdefault("DROVER_LAB", "drover")
 INVENTORY = ROOT / "inventory" / "lab"
 VM, CONTAINER = "game", "web"
 ECHO, SSH = 7, 22
@@ -102,71 +103,6 @@ class Story:
         return seconds
 
 
-def inventory() -> dict[str, Any]:
-    """The lab's nodes and guests, with their variables."""
-    shown = subprocess.run(
-        [Path(sys.executable).parent / "ansible-inventory", "-i", INVENTORY, "--list"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-    )
-    return dict(json.loads(shown.stdout)["_meta"]["hostvars"])
-
-
-class Cluster:
-    """What the demo asks the cluster itself, over SSH like a user."""
-
-    def __init__(self) -> None:
-        self.folder = ROOT / ".cache" / "lab" / LAB
-        self.lab = json.loads((self.folder / "lab.json").read_text())
-        self.hosts = inventory()
-
-    def ask(self, *command: str) -> str | None:
-        """The first node that answers runs the command; None when none does."""
-        for host in self.hosts.values():
-            ssh = ["ssh", "-q", "-i", _plain(host["ansible_ssh_private_key_file"]), "-o", "ConnectTimeout=2"]
-            ssh += [*_plain(host["ansible_ssh_common_args"]).split(), f"root@{_plain(host['ansible_host'])}", *command]
-            done = subprocess.run(ssh, capture_output=True, text=True, timeout=30, check=False)
-            if done.returncode == 0:
-                return done.stdout
-        return None
-
-    def where(self, guest: str) -> str:
-        """The node that the guest runs on."""
-        text = self.ask("crm_resource", "--locate", "--resource", guest, "--output-as=xml") or ""
-        nodes = [part.split("<")[0] for part in text.split("<node>")[1:]] or [
-            part.split('"')[1] for part in text.split("<node ")[1:]
-        ]
-        if len(nodes) != 1:
-            raise DemoError(f"{guest} should run on one node, but the cluster says: {text}")
-        return nodes[0]
-
-    def online(self) -> set[str]:
-        """Names of the nodes that are members."""
-        text = self.ask("crm_node", "--list") or ""
-        return {line.split()[1] for line in text.splitlines() if line.endswith("member")}
-
-    def cut_power(self, node: str) -> None:
-        """What happens when somebody pulls the plug: the BMC takes the node's power away."""
-        host = self.hosts[node]
-        subprocess.run(
-            [
-                *("ipmitool", "-I", "lanplus", "-H", _plain(host["bmc_address"]), "-p", str(host["bmc_port"])),
-                *("-U", _plain(host["bmc_user"]), "-E", "chassis", "power", "off"),
-            ],
-            check=True,
-            capture_output=True,
-            timeout=30,
-            env={**os.environ, "IPMI_PASSWORD": _plain(host["bmc_password"])},
-        )
-
-
-def _plain(value: Any) -> str:
-    return str(value["__ansible_unsafe"] if isinstance(value, dict) else value)
-
-
 def until(what: str, look: Callable[[], bool], timeout: float) -> None:
     """Wait for it, or tell what did not happen."""
     try:
@@ -182,22 +118,20 @@ def main() -> None:
 
     story.say("From bare Debian to a cluster with a virtual machine and a container")
     story.play("site")
-    cluster = Cluster()
-    prefix = cluster.lab["subnet"].rsplit(".", 1)[0]
+    lab = Lab()
+    prefix = lab.description["subnet"].rsplit(".", 1)[0]
     vm, container = f"{prefix}.150", f"{prefix}.151"
     until(f"{VM} answers", lambda: answers(vm, ECHO), 60)
     until(f"{CONTAINER} answers", lambda: answers(container, SSH, greeting=True), 60)
-    story.say(
-        f"  {VM} answers at {vm} on {cluster.where(VM)}, {CONTAINER} at {container} on {cluster.where(CONTAINER)}"
-    )
+    story.say(f"  {VM} answers at {vm} on {lab.where(VM)}, {CONTAINER} at {container} on {lab.where(CONTAINER)}")
 
     story.say(f"{VM} moves to another node while a client holds a TCP session to it, 100 messages a second")
     session = SessionProbe(vm, ECHO)
     session.start()
-    source = cluster.where(VM)
+    source = lab.where(VM)
     story.play("migrate", guest=VM)
     result = session.stop()
-    target = cluster.where(VM)
+    target = lab.where(VM)
     if target == source or not result.alive:
         raise DemoError(f"{VM} was to leave {source} and is on {target}; its session: {result.broken or 'alive'}")
     story.note(
@@ -214,23 +148,23 @@ def main() -> None:
     session = SessionProbe(vm, ECHO)
     session.start()
     story.play("maintenance", node=target, state="on")
-    if {cluster.where(VM), cluster.where(CONTAINER)} & {target}:
+    if {lab.where(VM), lab.where(CONTAINER)} & {target}:
         raise DemoError(f"guests are still on {target}")
     story.say(f"{target} comes back from maintenance: its guests return")
     story.play("maintenance", node=target, state="off")
     result = session.stop()
-    homes = {VM: cluster.where(VM), CONTAINER: cluster.where(CONTAINER)}
+    homes = {VM: lab.where(VM), CONTAINER: lab.where(CONTAINER)}
     if homes != {VM: target, CONTAINER: target} or not result.alive:
         raise DemoError(f"guests were to return to {target}, are at {homes}; session: {result.broken or 'alive'}")
     story.note("maintenance and back, longest silence of the open session", f"{result.silence * 1000:.0f} ms")
 
     story.say(f"{target} loses its power with both guests on it")
-    witness = Witness([VM, CONTAINER], cluster.folder)
+    witness = Witness([VM, CONTAINER], lab.folder)
     probes = {VM: OutageProbe(vm, ECHO), CONTAINER: OutageProbe(container, SSH, greeting=True)}
     for probe in probes.values():
         probe.start()
     witness.start()
-    cluster.cut_power(target)
+    lab.power(target, "off")
     until("the loss of both guests", lambda: not any(probe.up for probe in probes.values()), 20)
     until("the return of both guests", lambda: all(probe.up for probe in probes.values()), 120)
     for name, probe in probes.items():
@@ -240,7 +174,7 @@ def main() -> None:
         raise DemoError(f"a guest ran more than once at a time: {most}")
     story.note("most instances of a guest seen at one moment", f"{max(most.values())} ({witness.looks} looks)")
     story.say(f"Fencing has switched {target} on again; it rejoins")
-    until(f"{target} is a member again", lambda: target in cluster.online(), 90)
+    lab.wait_for_members(90)
 
     seconds = time.monotonic() - story.begun
     width = max(len(what) for what, _ in story.measured)
@@ -259,5 +193,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except DemoError as failure:
+    except (AssertionError, CommandError, DemoError, WaitTimeout) as failure:
         sys.exit(f"\nThe demo stopped: {failure}\nThe lab is left as it is, for a look; `make lab-down` removes it.")
