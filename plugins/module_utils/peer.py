@@ -1,0 +1,162 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What one node asks of another, over TLS that both ends prove themselves with.
+
+A connection carries one request: a line of JSON, ``{"do": NAME, ...}``; the answer is a line too, ``{}`` with
+what was asked for, or ``{"error": TEXT}``. What follows is the request's own business, until either end
+closes. So whatever one node does for another ends when either of them dies: nothing has to be cleaned up.
+
+The certificates are those of the cluster's authority, which signs for nodes only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import socketserver
+import ssl
+import syslog
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+__all__ = ["PORT", "Peer", "PeerError", "ask", "serve"]
+
+PORT = 16515
+_PKI = Path("/etc/drover/pki")
+#: Seconds for a connection and the proofs of identity.
+_GREETING = 5.0
+#: Bytes of a line: a definition with all its disks is a few thousand.
+_LONGEST_LINE = 1 << 22
+_MOST_CONNECTIONS = 128
+
+
+class PeerError(Exception):
+    """The other node can't be reached, is not what it should be, or refuses; the text says which."""
+
+
+class Peer:
+    """One end of a connection. ``stream`` is the socket once the lines are through."""
+
+    def __init__(self, stream: ssl.SSLSocket) -> None:
+        self.stream = stream
+        self._lines = stream.makefile("rb", buffering=0)
+
+    @classmethod
+    def connect(cls, node: str, request: Mapping[str, Any], timeout: float = 10.0, pki: Path = _PKI) -> Peer:
+        """Ask a node; :meth:`receive` has its answer. ``timeout`` in seconds holds for every later step too."""
+        try:
+            context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=pki / "ca.crt")
+            context.load_cert_chain(pki / "node.crt", pki / "node.key")
+            plain = socket.create_connection((node, PORT), min(timeout, _GREETING))
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            peer = cls(context.wrap_socket(plain, server_hostname=node))
+            peer.stream.settimeout(timeout)
+            peer.send(request)
+        except (OSError, ssl.SSLError) as error:
+            raise PeerError(f"{node} cannot be asked (port {PORT}): {error}") from error
+        return peer
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Say one line. Raises PeerError."""
+        try:
+            self.stream.sendall(json.dumps(message).encode() + b"\n")
+        except OSError as error:
+            raise PeerError(f"the other node went away: {error}") from error
+
+    def receive(self) -> dict[str, Any]:
+        """Hear one line. Raises PeerError, also with the reason when the other end refuses."""
+        # Unbuffered, byte by byte: what follows the line belongs to the stream's next reader.
+        line = bytearray()
+        try:
+            while not line.endswith(b"\n"):
+                byte = self._lines.read(1)
+                if not byte or len(line) > _LONGEST_LINE:
+                    raise PeerError("the other node went away without an answer")
+                line += byte
+            message = json.loads(line)
+        except (OSError, ValueError) as error:
+            raise PeerError(f"the other node does not answer: {error}") from error
+        if not isinstance(message, dict):
+            raise PeerError("the other node speaks another language")
+        if "error" in message:
+            raise PeerError(str(message["error"]))
+        return message
+
+    def close(self) -> None:
+        """End it."""
+        self._lines.close()
+        self.stream.close()
+
+    def __enter__(self) -> Peer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def ask(node: str, request: Mapping[str, Any], timeout: float = 10.0) -> dict[str, Any]:
+    """Ask a node something that a line can answer. Raises PeerError."""
+    with Peer.connect(node, request, timeout) as peer:
+        try:
+            return peer.receive()
+        except PeerError as error:
+            raise PeerError(f"{node}: {error}") from error
+
+
+#: What a node does for another: it reads on from the peer as it needs, and answers.
+Service = Callable[[Mapping[str, Any], Peer], None]
+
+
+def serve(services: Mapping[str, Service], address: str, port: int = PORT, pki: Path = _PKI) -> None:
+    """Answer other nodes for ever, each request in a process of its own."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            _answer(self.request, services, pki)
+
+    class Server(socketserver.ForkingTCPServer):
+        allow_reuse_address = True
+        request_queue_size = 64
+        max_children = _MOST_CONNECTIONS
+        address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+
+    syslog.openlog("drover-peer", syslog.LOG_PID, syslog.LOG_DAEMON)
+    with Server((address, port), Handler) as server:
+        server.serve_forever()
+
+
+def _answer(plain: socket.socket, services: Mapping[str, Service], pki: Path) -> None:
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    try:
+        # Anew for every connection: certificates are renewed.
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=pki / "ca.crt")
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_cert_chain(pki / "node.crt", pki / "node.key")
+        plain.settimeout(_GREETING)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer = Peer(context.wrap_socket(plain, server_side=True))
+        peer.stream.settimeout(60.0)
+        request = peer.receive()
+    except (OSError, ssl.SSLError, PeerError) as error:
+        syslog.syslog(syslog.LOG_WARNING, f"a connection came to nothing: {error}")
+        return
+    with peer:
+        service = services.get(str(request.get("do")))
+        try:
+            if service is None:
+                raise PeerError(
+                    f"this node knows no {request.get('do')!r}: its Drover is of another version; run site.yml"
+                )
+            service(request, peer)
+        except (PeerError, OSError, ValueError, KeyError) as error:
+            syslog.syslog(syslog.LOG_WARNING, f"{request.get('do')} failed: {error}")
+            try:
+                peer.send({"error": f"{error}" if str(error) else repr(error)})
+            except PeerError:
+                os._exit(1)

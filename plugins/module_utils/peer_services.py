@@ -1,0 +1,28 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""All that a node does for the other nodes, by name (see peer.py)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from .peer import Peer, Service, serve
+
+__all__ = ["SERVICES", "main"]
+
+
+def _here(_request: Mapping[str, Any], peer: Peer) -> None:
+    """Whether this node answers at all."""
+    peer.send({})
+
+
+SERVICES: dict[str, Service] = {
+    "here": _here,
+}
+
+
+def main() -> None:
+    """Serve until killed, on the address that the command line names."""
+    serve(SERVICES, sys.argv[1])
