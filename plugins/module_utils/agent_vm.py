@@ -11,21 +11,22 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import ocf
+from . import moves, ocf
+from .definition import host_interface
 from .libvirt_host import HostError, LibvirtHost, LibvirtUnreachable, Seen, State, emulator_pid, kill_emulator
 from .ocf import AgentError, Code, Deadline, Request
+from .tap import open_up
 from .wait import WaitTimeout
 
 if TYPE_CHECKING:
     from .domain import Accelerator
 
-__all__ = ["METADATA", "downtime_limit", "main"]
+__all__ = ["METADATA", "main"]
 
 _ACCELERATOR = Path("/etc/drover/accelerator.json")
 
@@ -66,12 +67,6 @@ _PRESS_AGAIN = 5.0
 _DESTROY_RESERVE = 20.0
 #: Seconds kept for calling a migration off.
 _ABORT_RESERVE = 10.0
-#: Milliseconds. The pause comes out about 10 ms longer than what QEMU is allowed to plan.
-_FIRST_LIMIT = 10
-#: Seconds between two looks at a migration.
-_TICK = 0.2
-#: Passes over the guest's memory before the limit is raised.
-_PATIENCE = 4
 
 
 def main() -> int:
@@ -80,7 +75,7 @@ def main() -> int:
         "start": lambda request: start(request, LibvirtHost()),
         "stop": _stop_somehow,
         "monitor": _monitor_somehow,
-        "migrate_to": lambda request: migrate_to(request, LibvirtHost()),
+        "migrate_to": lambda request: migrate_to(request, LibvirtHost(events=True)),
         "migrate_from": lambda request: migrate_from(request, LibvirtHost()),
         "reload-agent": lambda request: reload_agent(request, LibvirtHost()),
         "validate-all": lambda request: validate_all(request, LibvirtHost()),
@@ -140,6 +135,7 @@ def monitor(request: Request, host: LibvirtHost) -> Code:
     """Whether the VM runs here. An incoming one does not yet, a leaving one still does."""
     seen = host.seen(request.instance)
     if seen.state in (State.RUNNING, State.PAUSED, State.LEAVING):
+        _listen(request)
         return Code.SUCCESS
     if seen.state is State.FAILED:
         raise AgentError(f"{request.instance} {_why(seen)}")
@@ -151,37 +147,18 @@ def migrate_to(request: Request, host: LibvirtHost) -> Code:
     name, target = request.instance, request.target
     if not target:
         raise AgentError("Pacemaker named no node to migrate to", Code.ERR_ARGS)
-    policy = request.definition()["migration"]
     seen = host.seen(name)
     if seen.state is not State.RUNNING:
         raise AgentError(f"{name} cannot migrate: it {_why(seen)}")
-    limit = min(_FIRST_LIMIT, policy["max_downtime"])
-    # Before the start: QEMU decides about the pause with the limit it has in the moment the last pass ends.
-    host.set_max_downtime(name, limit)
-    moving = _Migration(lambda: host.migrate(name, target, policy["bandwidth"]))
-    timeout = min(policy["timeout"] or float("inf"), request.deadline.left(_ABORT_RESERVE))
-    patience = Deadline(timeout)
-    late = ""
-    while not moving.wait(_TICK):
-        with suppress(HostError):  # it can end between any two of these lines
-            progress = host.progress(name)
-            if progress is None:
-                continue
-            wanted = downtime_limit(progress.passes, policy["max_downtime"])
-            if wanted > limit:
-                limit = wanted
-                host.set_max_downtime(name, limit)
-            if not late and not patience.left():
-                late = (
-                    f"after {timeout:.0f} s it still had {progress.remaining:,} bytes to send "
-                    f"and was changing {progress.dirty_rate:,} a second"
-                )
-                host.abort(name)
-    if moving.error is None:
-        return Code.SUCCESS
-    if not isinstance(moving.error, HostError):
-        raise moving.error
-    raise AgentError(f"{name} could not migrate to {target}, {_still_here(name, host)}: {late or moving.error}")
+    from .live_migration import LiveMigration, MigrationFailed  # what only a migration needs
+
+    migration = LiveMigration(request.definition(), request.source or os.uname().nodename, target, host)
+    try:
+        migration.run(request.deadline.left(_ABORT_RESERVE))
+    except MigrationFailed as error:
+        raise AgentError(f"{name} could not migrate to {target}, {_still_here(name, host)}: {error}") from error
+    ocf.info(f"{name} went to {target}: {', '.join(migration.record['path'])}")
+    return Code.SUCCESS
 
 
 def migrate_from(request: Request, host: LibvirtHost) -> Code:
@@ -196,13 +173,24 @@ def migrate_from(request: Request, host: LibvirtHost) -> Code:
         )
     except WaitTimeout as error:
         raise AgentError(str(error)) from error
+    finally:
+        _listen(request)
     seen = host.seen(name)
     if seen.state is not State.RUNNING:
         raise AgentError(f"{name} did not arrive from {request.source}: here it {_why(seen)}")
     outcome = host.outcome(name)
+    record = moves.take(name)
     if outcome:
+        record.update(downtime_ms=outcome.pause, rounds=outcome.passes, bytes=outcome.sent)
         ocf.info(f"{name} came from {request.source} in {outcome.total} ms with a pause of {outcome.pause} ms")
     return Code.SUCCESS
+
+
+def _listen(request: Request) -> None:
+    """Let the VM's interfaces hear broadcasts, should whatever kept them from it during a migration have died."""
+    taps = [host_interface(request.instance, nic["mac"]) for nic in request.definition()["nics"]]
+    for tap in open_up(taps):
+        ocf.warning(f"{tap} heard no broadcasts, left so by a migration: it does again")
 
 
 def reload_agent(request: Request, host: LibvirtHost) -> Code:
@@ -240,15 +228,6 @@ def validate_all(request: Request, _host: LibvirtHost) -> Code:
     return Code.SUCCESS
 
 
-def downtime_limit(passes: int, ceiling: int) -> int:
-    """The pause in milliseconds that QEMU may plan after this many passes over the guest's memory.
-
-    Low at first, because QEMU leaves for the pause whatever it may; doubled with every pass that did not get
-    there, for a guest that changes memory faster than the low limit allows.
-    """
-    return min(ceiling, _FIRST_LIMIT << max(0, passes - _PATIENCE))
-
-
 def accelerator() -> Accelerator:
     """What this node runs VMs with, as found out when it was set up. Raises AgentError when nobody has."""
     try:
@@ -258,26 +237,6 @@ def accelerator() -> Accelerator:
             f"{_ACCELERATOR} does not say how this node runs VMs ({error}): run site.yml for it", Code.ERR_INSTALLED
         ) from error
     return found
-
-
-class _Migration:
-    """A migration under way in a thread of its own, so that somebody can watch it."""
-
-    def __init__(self, migrate: Callable[[], None]) -> None:
-        self.error: Exception | None = None
-        self._thread = threading.Thread(target=self._run, args=(migrate,), daemon=True)
-        self._thread.start()
-
-    def _run(self, migrate: Callable[[], None]) -> None:
-        try:
-            migrate()
-        except Exception as error:  # raised again in the thread that waits
-            self.error = error
-
-    def wait(self, seconds: float) -> bool:
-        """Whether it has ended, at most ``seconds`` from now."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
 
 
 def _monitor_somehow(request: Request) -> Code:

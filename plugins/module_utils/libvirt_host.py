@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Collection, Iterator, Mapping
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
@@ -72,18 +73,30 @@ class Seen(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """A migration under way: passes over the memory begun, bytes left in this one, bytes changed per second."""
+    """A migration under way.
+
+    Passes over the memory begun, bytes left in this one, bytes changed and bytes sent per second, per cent by which the
+    VM is slowed down. Bytes sent so far; bytes of its memory and, with local disks, of these and what is left of them.
+    """
 
     passes: int
     remaining: int
     dirty_rate: int
+    rate: int = 0
+    throttle: int = 0
+    sent: int = 0
+    memory: int = 0
+    disks: int = 0
+    disks_remaining: int = 0
 
 
 class Outcome(NamedTuple):
-    """A finished migration in milliseconds, by libvirt's count."""
+    """A finished migration in milliseconds, by libvirt's count, with its passes and the bytes that were sent."""
 
     total: int
     pause: int
+    passes: int = 0
+    sent: int = 0
 
 
 # virDomainState and virDomainPausedReason, numbered by libvirt's stable interface.
@@ -126,8 +139,11 @@ def classify(state: int, reason: int, migration: Literal["in", "out"] | None) ->
 class LibvirtHost:
     """The VMs of this node, by name. Every method raises HostError when libvirt fails it."""
 
-    def __init__(self, libvirt: Any = None) -> None:
-        """Connect. Raises LibvirtUnreachable when that fails. ``libvirt`` replaces the module in tests."""
+    def __init__(self, libvirt: Any = None, *, events: bool = False) -> None:
+        """Connect. Raises LibvirtUnreachable when that fails. ``libvirt`` replaces the module in tests.
+
+        With ``events``, for :meth:`watch`, a thread of this process hears what libvirt tells of itself.
+        """
         if libvirt is None:
             import libvirt as installed  # costs more than the rest of an agent together: only when needed
 
@@ -135,6 +151,9 @@ class LibvirtHost:
         self._libvirt = libvirt
         # By default the library prints every error on stderr, also those that are answers.
         libvirt.registerErrorHandler(lambda _context, _error: None, None)
+        if events:
+            libvirt.virEventRegisterDefaultImpl()
+            threading.Thread(target=self._hear, daemon=True).start()
         try:
             self._connection = libvirt.open(_URI)
         except libvirt.libvirtError as error:
@@ -223,23 +242,74 @@ class LibvirtHost:
         kind, live = virt.VIR_DOMAIN_METADATA_ELEMENT, virt.VIR_DOMAIN_AFFECT_LIVE
         self._on(name, lambda domain: domain.setMetadata(kind, metadata, "drover", namespace, live))
 
-    def migrate(self, name: str, target: str, bandwidth: int) -> None:
-        """Move the running VM to the node ``target``, at ``bandwidth`` bytes a second; returns when it runs there.
+    def migrate(
+        self,
+        name: str,
+        target: str,
+        *,
+        bandwidth: int | None = None,
+        auto_converge: bool = False,
+        post_copy: bool = False,
+        channels: int = 1,
+        disks: Sequence[str] = (),
+    ) -> None:
+        """Move the running VM to the node ``target``; returns when it runs there.
+
+        ``bandwidth`` is in bytes a second. ``post_copy`` makes :meth:`start_post_copy` possible. ``disks`` are the
+        targets of those that are copied along, into files of the same size that are at the target already; writes go
+        to both sides in the end.
 
         The daemons of the two nodes do it between them (peer to peer): a caller that dies neither stops it nor
-        leaves the VM on both. Stream and control are encrypted.
+        leaves the VM on both. Streams and control are encrypted.
         """
         virt = self._libvirt
         flags = virt.VIR_MIGRATE_LIVE | virt.VIR_MIGRATE_PEER2PEER | virt.VIR_MIGRATE_TLS
-        parameters = {
-            virt.VIR_MIGRATE_PARAM_URI: f"tcp://{target}",
-            virt.VIR_MIGRATE_PARAM_BANDWIDTH: max(1, bandwidth // _MIB),
-        }
+        parameters: dict[str, Any] = {virt.VIR_MIGRATE_PARAM_URI: f"tcp://{target}"}
+        if bandwidth is not None:
+            parameters[virt.VIR_MIGRATE_PARAM_BANDWIDTH] = max(1, bandwidth // _MIB)
+        if auto_converge:
+            flags |= virt.VIR_MIGRATE_AUTO_CONVERGE
+        if post_copy:
+            flags |= virt.VIR_MIGRATE_POSTCOPY
+        if channels > 1:
+            flags |= virt.VIR_MIGRATE_PARALLEL
+            parameters[virt.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS] = channels
+        if disks:
+            flags |= virt.VIR_MIGRATE_NON_SHARED_DISK | virt.VIR_MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES
+            parameters[virt.VIR_MIGRATE_PARAM_MIGRATE_DISKS] = list(disks)
         with self._errors():
             domain = self._connection.lookupByName(name)
             if domain.isPersistent():  # somebody defined it by hand
                 flags |= virt.VIR_MIGRATE_UNDEFINE_SOURCE
             domain.migrateToURI3(f"qemu+tls://{target}/system", parameters, flags)
+
+    def start_post_copy(self, name: str) -> None:
+        """Let the VM go on at the target of its migration now, and fetch the rest of its memory afterwards."""
+        self._on(name, lambda domain: domain.migrateStartPostCopy(0))
+
+    def set_bandwidth(self, name: str, bandwidth: int) -> None:
+        """Bytes a second that a migration under way may use."""
+        self._on(name, lambda domain: domain.migrateSetMaxSpeed(max(1, bandwidth // _MIB), 0))
+
+    def watch(self, name: str, stopped: Callable[[], None], resumed: Callable[[], None]) -> None:
+        """Call ``stopped`` when the VM stops for the end of its migration, ``resumed`` when it goes on here after all.
+
+        From a thread of its own, within milliseconds. Needs a host with ``events``.
+        """
+        virt = self._libvirt
+
+        def lifecycle(_connection: object, _domain: object, event: int, _detail: int, _opaque: object) -> None:
+            if event == virt.VIR_DOMAIN_EVENT_SUSPENDED:
+                stopped()
+            elif event == virt.VIR_DOMAIN_EVENT_RESUMED:
+                resumed()
+
+        self._on(
+            name,
+            lambda domain: self._connection.domainEventRegisterAny(
+                domain, virt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, lifecycle, None
+            ),
+        )
 
     def set_max_downtime(self, name: str, milliseconds: int) -> None:
         """How long a pause QEMU may plan at the end of a migration, one under way or the next."""
@@ -254,10 +324,17 @@ class LibvirtHost:
             return None
         if direction != "out":
             return None
+        page = stats.get("memory_page_size", 4096)
         return Progress(
             passes=stats.get("memory_iteration", 0),
             remaining=stats.get("memory_remaining", 0),
-            dirty_rate=stats.get("memory_dirty_rate", 0) * stats.get("memory_page_size", 4096),
+            dirty_rate=stats.get("memory_dirty_rate", 0) * page,
+            rate=stats.get("memory_bps", 0),
+            throttle=stats.get("auto_converge_throttle", 0),
+            sent=stats.get("data_processed", 0),
+            memory=stats.get("memory_total", 0),
+            disks=stats.get("disk_total", 0),
+            disks_remaining=stats.get("disk_remaining", 0),
         )
 
     def outcome(self, name: str) -> Outcome | None:
@@ -268,7 +345,12 @@ class LibvirtHost:
             stats = domain.jobStats(virt.VIR_DOMAIN_JOB_STATS_COMPLETED | virt.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED)
             if stats.get("operation") != virt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN:
                 return None
-            return Outcome(total=stats.get("time_elapsed", 0), pause=stats.get("downtime", 0))
+            return Outcome(
+                total=stats.get("time_elapsed", 0),
+                pause=stats.get("downtime", 0),
+                passes=stats.get("memory_iteration", 0),
+                sent=stats.get("data_processed", 0),
+            )
 
     def abort(self, name: str) -> None:
         """Call a migration off; the VM goes on where it is."""
@@ -286,6 +368,11 @@ class LibvirtHost:
         active = stats.get("type", virt.VIR_DOMAIN_JOB_NONE) != virt.VIR_DOMAIN_JOB_NONE
         leaving = active and stats.get("operation") == virt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
         return ("out" if leaving else None), stats
+
+    def _hear(self) -> None:
+        while True:
+            with suppress(self._libvirt.libvirtError):
+                self._libvirt.virEventRunDefaultImpl()
 
     def _on(self, name: str, do: Callable[[Any], object]) -> None:
         with self._errors():

@@ -108,11 +108,14 @@ class Placement:
 
 @dataclass(frozen=True)
 class Migration:
-    """Live migration: longest pause in ms, bytes per second on the wire, time limit in ms (None: by memory)."""
+    """Live migration, see controller.Policy. ``max_downtime`` and ``timeout`` in ms, ``bandwidth`` in bytes/s."""
 
     max_downtime: int = 50
-    bandwidth: int = 128 * MIB
+    bandwidth: int | None = None
     timeout: int | None = None
+    auto_converge: bool = True
+    post_copy: Literal["never", "fallback"] = "never"
+    channels: int = 1
 
 
 @dataclass(frozen=True)
@@ -241,6 +244,9 @@ def definition(guest: Guest, pools: Mapping[str, Pool], images: Mapping[str, Map
             "max_downtime": guest.migration.max_downtime,
             "bandwidth": guest.migration.bandwidth,
             "timeout": None if timeout is None else -(-timeout // 1000),
+            "auto_converge": guest.migration.auto_converge,
+            "post_copy": guest.migration.post_copy,
+            "channels": guest.migration.channels,
         },
     }
 
@@ -404,7 +410,12 @@ def _migration(fields: parse.Fields) -> Migration:
         max_downtime=fields.take("max_downtime", _downtime, default.max_downtime),
         bandwidth=fields.take("bandwidth", _bandwidth, default.bandwidth),
         timeout=fields.take("timeout", parse.positive(parse_duration), None),
+        auto_converge=fields.take("auto_converge", parse.boolean, default.auto_converge),
+        post_copy=fields.take("post_copy", _post_copy, default.post_copy),
+        channels=fields.take("channels", parse.within(1, 16), default.channels),
     )
+    if migration.post_copy == "fallback" and migration.channels > 1:
+        fields.note("channels", "parallel channels and post_copy exclude each other: leave out one of them")
     fields.done()
     return migration
 
@@ -460,6 +471,10 @@ def _downtime(value: object) -> int:
     if downtime > _MAX_DOWNTIME_CEILING_MS:
         raise ValueError(f"a pause of more than {_MAX_DOWNTIME_CEILING_MS}ms cuts connections: ask for less")
     return downtime
+
+
+def _post_copy(value: object) -> Literal["never", "fallback"]:
+    return "never" if parse.member(("never", "fallback"), "a policy")(value) == "never" else "fallback"
 
 
 def _kind(value: object) -> Kind:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from . import forward, moves
 from .peer import Peer, Service, serve
 
 __all__ = ["SERVICES", "main"]
@@ -18,7 +19,13 @@ def _here(_request: Mapping[str, Any], peer: Peer) -> None:
     peer.send({})
 
 
+def _forward(request: Mapping[str, Any], peer: Peer) -> None:
+    """Put packets that came for a VM at its old node into its interface here."""
+    forward.receive(request, peer, moves.arrived)
+
+
 SERVICES: dict[str, Service] = {
+    "forward": _forward,
     "here": _here,
 }
 

@@ -27,6 +27,7 @@ from .cib import (
     Primitive,
     Wanted,
 )
+from .controller import Policy
 from .definition import compact
 from .pacemaker import ClusterStatus, Snapshot
 from .simulate import Prediction
@@ -380,16 +381,9 @@ def troubles(names: Sequence[str], live: Configuration, seen: Snapshot) -> dict[
 
 
 def _migration_timeout(definition: Mapping[str, Any]) -> int:
-    """Seconds after which Pacemaker gives a migration up: four passes over the memory, and no less than 5 min.
-
-    The agent's own limit, if the guest has one, comes first.
-    """
-    migration = definition.get("migration") or {}
-    if migration.get("timeout"):
-        return int(migration["timeout"]) + 60
+    """Seconds after which Pacemaker gives a migration up: no less than 5 min, and after the agent did."""
     memory = int(definition.get("max_memory") or definition["memory"])
-    bandwidth = int(migration.get("bandwidth") or 32 * MIB)
-    return max(300, 60 + 4 * memory // bandwidth)
+    return max(300, math.ceil(Policy.of(definition).patience(memory)) + 60)
 
 
 def _boot(spec: GuestSpec, live: Primitive | None, restart: bool) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-__all__ = ["GIB", "KIB", "MIB", "format_duration", "format_size", "parse_duration", "parse_size"]
+__all__ = ["GIB", "KIB", "MIB", "format_duration", "format_size", "parse_duration", "parse_size", "rough_size"]
 
 KIB = 1024
 MIB = 1024**2
@@ -51,6 +51,15 @@ def format_size(size: int) -> str:
         if size and size % _SIZES[unit] == 0:
             return f"{size // _SIZES[unit]}{unit}"
     return f"{size}B"
+
+
+def rough_size(size: float) -> str:
+    """For people, with two or three digits: ``61 MiB``, ``1.5 GiB``."""
+    for unit in ("TiB", "GiB", "MiB", "KiB"):
+        amount = size / _SIZES[unit]
+        if amount >= 1:
+            return f"{amount:.1f} {unit}" if amount < 10 else f"{amount:.0f} {unit}"
+    return f"{size:.0f} B"
 
 
 def format_duration(milliseconds: int) -> str:

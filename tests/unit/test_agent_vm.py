@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils import agent_vm, domain
+from ansible_collections.cspp.drover.plugins.module_utils import agent_vm, domain, moves
 from ansible_collections.cspp.drover.plugins.module_utils.definition import Change
 from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import HostError, Progress, Seen, State, VmGone
 from ansible_collections.cspp.drover.plugins.module_utils.ocf import AgentError, Code, Deadline, Request
 
 MIB = 1024**2
-POLICY = {"max_downtime": 50, "bandwidth": 128 * MIB, "timeout": None}
+POLICY = {"max_downtime": 50, "bandwidth": 128 * MIB, "timeout": None, "auto_converge": False}
 
 
 class Clock:
@@ -55,7 +55,7 @@ class Host:
         return None
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        def do(*arguments: Any) -> None:
+        def do(*arguments: Any, **_how: Any) -> None:
             shown = [str(argument) for argument in arguments if not str(argument).startswith("<")]
             self.calls.append(" ".join([name, *shown]))
             if name in self.fails:
@@ -71,7 +71,7 @@ def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A node with an accelerator and the VM's disk."""
     monkeypatch.setattr(syslog, "syslog", lambda *_arguments: None)
     monkeypatch.setattr(agent_vm, "_ACCELERATOR", tmp_path / "accelerator.json")
-    monkeypatch.setattr(agent_vm, "_TICK", 0.001)
+    monkeypatch.setattr(moves, "_FOLDER", tmp_path / "moves")
     (tmp_path / "accelerator.json").write_text('{"accelerator": "tcg"}')
     (tmp_path / "vda.qcow2").touch()
     return tmp_path
@@ -219,12 +219,6 @@ def test_monitor_tells_why_a_vm_failed(node: Path) -> None:
         agent_vm.monitor(request(node, "monitor"), host)
 
 
-def test_migrate_to_limits_the_pause_before_it_starts(node: Path) -> None:
-    host: Any = Host(State.RUNNING)
-    assert agent_vm.migrate_to(request(node, "migrate_to"), host) is Code.SUCCESS
-    assert host.calls == ["set_max_downtime web 10", f"migrate web n2 {128 * MIB}"]
-
-
 def test_a_failed_migration_says_where_the_vm_is(node: Path) -> None:
     host: Any = Host(State.RUNNING)
     host.fails["migrate"] = HostError("connection refused")
@@ -237,33 +231,6 @@ def test_only_a_running_vm_migrates(node: Path) -> None:
     with pytest.raises(AgentError, match="cannot migrate"):
         agent_vm.migrate_to(request(node, "migrate_to"), host)
     assert host.calls == []
-
-
-def test_a_migration_that_does_not_converge_is_given_more_and_then_called_off(node: Path) -> None:
-    import threading
-
-    called_off = threading.Event()
-    host: Any = Host(State.RUNNING)
-    host.moving = [Progress(6, 5 * MIB, MIB)]
-
-    def migrate(*_arguments: object) -> None:
-        called_off.wait(5)
-        raise HostError("operation aborted")
-
-    host.migrate = migrate
-    host.abort = lambda _name: called_off.set()
-    policy = {**POLICY, "timeout": 0.05}
-    with pytest.raises(AgentError, match="it goes on here: after 0 s it still had 5,242,880 bytes"):
-        agent_vm.migrate_to(request(node, "migrate_to", migration=policy), host)
-    assert host.calls == ["set_max_downtime web 10", "set_max_downtime web 40"]
-
-
-@pytest.mark.parametrize(
-    ("passes", "ceiling", "limit"),
-    [(0, 50, 10), (4, 50, 10), (5, 50, 20), (6, 50, 40), (7, 50, 50), (99, 300, 300), (1, 5, 5)],
-)
-def test_downtime_limit(passes: int, ceiling: int, limit: int) -> None:
-    assert agent_vm.downtime_limit(passes, ceiling) == limit
 
 
 def test_migrate_from(node: Path) -> None:

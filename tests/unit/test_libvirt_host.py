@@ -42,6 +42,8 @@ class Libvirt:
     VIR_ERR_OPERATION_UNSUPPORTED = UNSUPPORTED
     VIR_DOMAIN_JOB_NONE = 0
     VIR_MIGRATE_LIVE, VIR_MIGRATE_PEER2PEER, VIR_MIGRATE_TLS, VIR_MIGRATE_UNDEFINE_SOURCE = 1, 2, 4, 8
+    VIR_MIGRATE_AUTO_CONVERGE, VIR_MIGRATE_POSTCOPY, VIR_MIGRATE_PARALLEL = 16, 32, 64
+    VIR_MIGRATE_NON_SHARED_DISK, VIR_MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES = 128, 256
 
     def __init__(self, state: tuple[int, int] = (1, 1), job: dict[str, Any] | int | None = None) -> None:
         self.calls: list[tuple[Any, ...]] = []
@@ -152,9 +154,37 @@ def test_errors_tell_a_lost_daemon_from_a_lost_vm() -> None:
 def test_migration_is_peer_to_peer_encrypted_and_limited(persistent: bool, flags: int) -> None:
     libvirt = Libvirt()
     libvirt.persistent = persistent
-    LibvirtHost(libvirt).migrate("web", "n2", 128 * 1024**2)
+    LibvirtHost(libvirt).migrate("web", "n2", bandwidth=128 * 1024**2)
     parameters = {"VIR_MIGRATE_PARAM_URI": "tcp://n2", "VIR_MIGRATE_PARAM_BANDWIDTH": 128}
     assert libvirt.calls == [("migrateToURI3", "qemu+tls://n2/system", parameters, flags)]
+
+
+@pytest.mark.parametrize(
+    ("how", "flags", "parameters"),
+    [
+        ({}, 7, {}),
+        ({"auto_converge": True}, 7 + 16, {}),
+        ({"post_copy": True}, 7 + 32, {}),
+        ({"channels": 4}, 7 + 64, {"VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS": 4}),
+        ({"disks": ["vda"]}, 7 + 128 + 256, {"VIR_MIGRATE_PARAM_MIGRATE_DISKS": ["vda"]}),
+    ],
+)
+def test_the_ways_to_migrate(how: dict[str, Any], flags: int, parameters: dict[str, Any]) -> None:
+    libvirt = Libvirt()
+    LibvirtHost(libvirt).migrate("web", "n2", **how)
+    [(_call, _uri, given, said)] = libvirt.calls
+    assert said == flags
+    assert given == {"VIR_MIGRATE_PARAM_URI": "tcp://n2", **parameters}
+
+
+@pytest.mark.parametrize(("event", "heard"), [("SUSPENDED", ["stopped"]), ("RESUMED", ["resumed"]), ("STOPPED", [])])
+def test_watching_a_vm_stop_and_go_on(event: str, heard: list[str]) -> None:
+    libvirt, calls = Libvirt(), list[str]()
+    LibvirtHost(libvirt).watch("web", lambda: calls.append("stopped"), lambda: calls.append("resumed"))
+    [(_call, _domain, kind, callback, opaque)] = libvirt.calls
+    assert kind == "VIR_DOMAIN_EVENT_ID_LIFECYCLE"
+    callback(libvirt, libvirt, f"VIR_DOMAIN_EVENT_{event}", 0, opaque)
+    assert calls == heard
 
 
 def test_progress() -> None:

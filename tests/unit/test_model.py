@@ -19,7 +19,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.model import (
 )
 from ansible_collections.cspp.drover.plugins.module_utils.placement import Node
 from ansible_collections.cspp.drover.plugins.module_utils.storage import pools_from
-from ansible_collections.cspp.drover.plugins.module_utils.units import GIB, MIB
+from ansible_collections.cspp.drover.plugins.module_utils.units import GIB
 
 KEY = "ssh-ed25519 AAAAC3Nza you@laptop"
 CLUSTER = Cluster(
@@ -158,6 +158,13 @@ def test_identities_come_from_the_name() -> None:
             {"migration": {"max_downtime": "1s"}},
             ["guests.minecraft.migration.max_downtime: a pause of more than 300ms cuts connections: ask for less"],
         ),
+        (
+            {"migration": {"post_copy": "fallback", "channels": 4}},
+            [
+                "guests.minecraft.migration.channels: parallel channels and post_copy exclude each other: leave out "
+                "one of them"
+            ],
+        ),
         ({"rootfs": {}}, ["guests.minecraft.rootfs: is for containers: a VM has disks"]),
         ({"remove_disks": True}, ["guests.minecraft.remove_disks: only goes with state: absent"]),
         (
@@ -234,7 +241,14 @@ def test_definitions() -> None:
         "/pool/vms/minecraft/vda.qcow2",
         "/pool/vms/minecraft/seed.img",
     ]
-    assert minecraft["migration"] == {"max_downtime": 30, "bandwidth": 128 * MIB, "timeout": None}
+    assert minecraft["migration"] == {
+        "max_downtime": 30,
+        "bandwidth": None,
+        "timeout": None,
+        "auto_converge": True,
+        "post_copy": "never",
+        "channels": 1,
+    }
     assert definition(found["echo"], pools, {"tiny": kernel})["kernel"] == kernel
     website = definition(found["website"], pools, {})
     assert website["rootfs"] == {"type": "directory", "path": "/pool/containers/website/rootfs"}

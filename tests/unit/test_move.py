@@ -36,7 +36,7 @@ def nodes(**of_n2: Any) -> ClusterStatus:
 def test_a_move_is_held_until_it_is_over() -> None:
     plan = move.plan("mc", "n2", live(primitive()), HERE)
     assert (plan.source, plan.target, plan.live, plan.needed) == ("n1", "n2", True, True)
-    assert plan.timeout == 316 + 120 + 30
+    assert plan.timeout == 300 + 120 + 30
     assert plan.wanted.constraints == (
         Location("drover-move-mc", "mc", "n2", "INFINITY"),
         Location("drover-back-mc", "mc", "n1", "100000"),

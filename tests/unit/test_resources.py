@@ -37,11 +37,12 @@ def spec(name: str = "mc", **more: Any) -> GuestSpec:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (definition(), {"start": "120s", "stop": "90s", "migrate_to": "316s", "migrate_from": "120s"}),
+        (definition(), {"start": "120s", "stop": "90s", "migrate_to": "300s", "migrate_from": "120s"}),
         (definition(stop_timeout=300), {"stop": "330s"}),
         (definition(migration={"bandwidth": 2**30, "timeout": None}), {"migrate_to": "300s"}),
-        (definition(migration={"bandwidth": 2**30, "timeout": 20}), {"migrate_to": "80s"}),
-        (definition(memory=64 * GIB), {"migrate_to": "8252s"}),
+        (definition(migration={"bandwidth": 2**30, "timeout": 20}), {"migrate_to": "300s"}),
+        (definition(migration={"timeout": 600}), {"migrate_to": "660s"}),
+        (definition(memory=64 * GIB), {"migrate_to": "2742s"}),
         (definition(kind="container"), {"start": "120s", "stop": "90s", "migrate_to": None}),
     ],
 )

@@ -1,0 +1,203 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What to do about a live migration, from one look at it to the next.
+
+Memory is copied in passes while the guest runs; each pass sends what was changed during the one before
+(pre-copy: Clark et al., Live Migration of Virtual Machines, NSDI 2005). QEMU ends it with a pause as soon as what
+is left could be sent within a limit, and always leaves for the pause as much as the limit allows. So the limit
+starts as low as it goes. A guest whose passes get shorter is left alone; when they no longer do, the limit
+becomes what the shortest of them needs, as far as the guest's policy allows. What then still does not end is
+stalled: it goes on as post-copy where that is allowed, and is called off where it is not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from .units import MIB, rough_size
+
+__all__ = ["FIRST_LIMIT", "OVERHEAD", "Abort", "Controller", "Limit", "Order", "Policy", "PostCopy", "Sample"]
+
+#: The first downtime limit in milliseconds, the lowest that QEMU knows.
+FIRST_LIMIT = 1
+#: Milliseconds of every pause that do not depend on memory: device state, and the two daemons' agreement.
+OVERHEAD = 20
+#: A pass that leaves more than this part of what the best one left has not brought the end nearer.
+_NEARER = 0.8
+#: Passes in a row that brought nothing, after which the limit is raised, and how much more than was needed it becomes
+#: every time that this was not enough.
+_PATIENCE = 2
+_RAMP = 1.5
+#: Seconds with the highest limit, and without a better pass, that make a stall.
+STALL = 8.0
+_MOST_THROTTLE = 99
+#: Bytes a second, when the wire's speed is not known, for sizing the time limit.
+_ASSUMED_BANDWIDTH = 100 * MIB
+_LEAST_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a migration may do to its guest.
+
+    ``max_downtime`` in ms; ``bandwidth`` in bytes a second, None for what the wire has; ``timeout`` in seconds, None
+    for one sized from the guest's memory; ``auto_converge``: slow down a guest that changes memory faster than the
+    wire; ``post_copy``: let a stalled one go on at the target before all of its memory is there; ``channels``:
+    parallel connections.
+    """
+
+    max_downtime: int = 50
+    bandwidth: int | None = None
+    timeout: float | None = None
+    auto_converge: bool = True
+    post_copy: bool = False
+    channels: int = 1
+
+    @classmethod
+    def of(cls, definition: Mapping[str, Any]) -> Policy:
+        """From a guest's definition."""
+        said = dict(definition.get("migration") or {})
+        post_copy = said.pop("post_copy", "never") == "fallback"
+        return cls(post_copy=post_copy, **said)
+
+    def patience(self, memory: int) -> float:
+        """Seconds a migration of so many bytes may take: four times what one pass does, and a minute."""
+        if self.timeout is not None:
+            return self.timeout
+        return _LEAST_TIMEOUT + 4 * memory / (self.bandwidth or _ASSUMED_BANDWIDTH)
+
+    @property
+    def budget(self) -> int:
+        """The highest downtime limit in ms with which the whole pause stays within ``max_downtime``."""
+        return max(FIRST_LIMIT, self.max_downtime - OVERHEAD)
+
+
+class Sample(NamedTuple):
+    """One look: seconds since the start, passes begun, bytes sent and bytes left in this pass, bytes a second that
+    are sent and that the guest changes, per cent by which the guest is slowed down."""
+
+    at: float
+    passes: int
+    sent: int
+    remaining: int
+    rate: int
+    dirty_rate: int = 0
+    throttle: int = 0
+
+
+class Limit(NamedTuple):
+    """Allow a pause for so many milliseconds' worth of memory."""
+
+    milliseconds: int
+
+
+class PostCopy(NamedTuple):
+    """Let the guest go on at the target now, and fetch the rest of its memory afterwards."""
+
+
+class Abort(NamedTuple):
+    """Call it off."""
+
+    reason: str
+
+
+Order = Limit | PostCopy | Abort
+
+
+class Controller:
+    """Decides for one migration. ``path`` tells in words what it came to; ``limit`` is the one in force."""
+
+    def __init__(self, policy: Policy, memory: int) -> None:
+        self.policy = policy
+        self.limit = min(FIRST_LIMIT, policy.max_downtime)
+        self.path = ["pre-copy"]
+        self.rounds = 0
+        self._timeout = policy.patience(memory)
+        self._pass = 0
+        self._sent = 0
+        self._best = math.inf
+        self._in_vain = 0
+        self._raised = 0
+        self._better_at = 0.0
+        self._throttle = 0
+        self._ended = False
+
+    def decide(self, sample: Sample) -> list[Order]:
+        """What to do now."""
+        self.rounds = max(self.rounds, sample.passes)
+        if self._ended:
+            return []
+        self._note(sample)
+        if sample.at > self._timeout:
+            return self._give_up(sample, f"after {sample.at:.0f} s")
+        if sample.passes <= 1:
+            return []
+        if self._in_vain >= _PATIENCE or sample.at - self._better_at > STALL / 2:
+            wanted = min(self.policy.budget, math.ceil(self._needed(sample) * _RAMP**self._raised))
+            self._in_vain = 0
+            if wanted > self.limit:
+                self._raised += 1
+                self.limit = wanted
+                self.path.append(f"limit {wanted} ms")
+                return [Limit(wanted)]
+        throttling = self.policy.auto_converge and 0 < sample.throttle < _MOST_THROTTLE
+        if sample.at - self._better_at > STALL and not throttling:
+            return self._give_up(sample, f"stalled in pass {sample.passes}")
+        return []
+
+    def expected_pause(self, sample: Sample) -> int:
+        """Milliseconds, if it ended as it looks now."""
+        if math.isinf(self._best):
+            return OVERHEAD + self.limit
+        return OVERHEAD + min(self.policy.budget, self._needed(sample))
+
+    def _note(self, sample: Sample) -> None:
+        """Keep account of what passes take, and when that last became less.
+
+        Several can have passed since the last look: what was sent in that time tells what one of them takes.
+        """
+        if sample.throttle > self._throttle:
+            self._throttle = sample.throttle
+            self.path = [word for word in self.path if not word.startswith("slowed")] + [
+                f"slowed by {sample.throttle}%"
+            ]
+        if sample.passes == self._pass:
+            return
+        # The first pass sends all there is: it says nothing about what the guest changes.
+        if self._pass > 1:
+            size = (sample.sent - self._sent) / (sample.passes - self._pass)
+            if size < _NEARER * self._best:
+                self._in_vain, self._better_at = 0, sample.at
+            else:
+                self._in_vain += sample.passes - self._pass
+            self._best = min(self._best, size)
+        else:
+            self._better_at = sample.at
+        self._pass, self._sent = sample.passes, sample.sent
+
+    def _needed(self, sample: Sample) -> int:
+        """The limit in ms with which the best pass so far would have been the last."""
+        best = sample.remaining if math.isinf(self._best) else self._best
+        return math.ceil(1000 * best / max(sample.rate, MIB))
+
+    def _give_up(self, sample: Sample, when: str) -> list[Order]:
+        self._ended = True
+        if self.policy.post_copy:
+            self.path.append("post-copy")
+            return [PostCopy()]
+        self.path.append("aborted")
+        remedies = ["post_copy: fallback"]
+        if not self.policy.auto_converge:
+            remedies.append("auto_converge: true")
+        remedies += ["a longer max_downtime", "more bandwidth"]
+        return [
+            Abort(
+                f"{when} it still had {rough_size(sample.remaining)} to send at {rough_size(sample.rate)} a second "
+                f"and was changing {rough_size(sample.dirty_rate)} a second, which would have been a pause of "
+                f"{OVERHEAD + self._needed(sample)} ms where {self.policy.max_downtime} ms are allowed; "
+                f"its migration policy could allow {', '.join(remedies)}"
+            )
+        ]

@@ -1,0 +1,237 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A VM's live migration, carried out from its source: libvirt moves it, the controller decides (controller.py),
+packets are sent after it (forward.py), and whoever watches is told (moves.py).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from . import moves
+from .controller import Abort, Controller, Limit, Order, Policy, PostCopy, Sample
+from .definition import host_interface
+from .forward import Forwarder
+from .libvirt_host import HostError, LibvirtHost, Progress
+from .peer import PeerError
+from .wire import share, speed
+
+__all__ = ["LiveMigration", "MigrationFailed", "percent"]
+
+#: Seconds between two looks.
+_TICK = 0.1
+#: Seconds between two words to those who watch.
+_WORD = 1.0
+
+
+class MigrationFailed(Exception):
+    """The VM did not get to the target. The text says why."""
+
+
+class LiveMigration:
+    """One migration. ``run()`` returns when the VM runs at the target, and raises MigrationFailed otherwise.
+
+    ``record`` is what is known of it at the source, filled as it goes on.
+    """
+
+    def __init__(
+        self,
+        definition: Mapping[str, Any],
+        source: str,
+        target: str,
+        host: LibvirtHost,
+        *,
+        tick: float = _TICK,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._definition, self._host, self._clock, self._tick = definition, host, clock, tick
+        self.name, self.target = str(definition["name"]), target
+        self._policy = Policy.of(definition)
+        self._memory = int(definition.get("max_memory") or definition["memory"])
+        self._controller = Controller(self._policy, self._memory)
+        self._wire = speed(target)
+        self._bandwidth: int | None = None
+        self._forwarder: Forwarder | None = None
+        self._last: Progress | None = None
+        self._told = -_WORD
+        self._switching = False
+        self._post_copy = False
+        self._who: dict[str, Any] = {"kind": "vm", "from": source, "to": target}
+        self.record: dict[str, Any] = {
+            "guest": self.name,
+            **self._who,
+            "policy": dict(definition.get("migration") or {}),
+            "forwarded": 0,
+        }
+
+    def run(self, seconds: float) -> None:
+        """Move the VM within ``seconds``."""
+        begun = self._clock()
+        self._tell("setup", 0, None)
+        self._forward()
+        try:
+            self._host.watch(self.name, self._stopped, self._resumed)
+            # Before the start: QEMU decides about the pause with the limit it has in the moment the last pass ends.
+            self._host.set_max_downtime(self.name, self._controller.limit)
+            self._bandwidth = self._share()
+            moving = _Thread(self._migrate)
+            why = self._accompany(moving, begun, seconds)
+            if moving.error is not None and not isinstance(moving.error, HostError):
+                raise moving.error
+            self._note(self._clock() - begun)
+            if moving.error is not None:
+                raise MigrationFailed(why or str(moving.error))
+        finally:
+            failed = "result" not in self.record
+            self._end_forwarding({} if failed else self.record)
+            moves.done(self.name)
+
+    def _migrate(self) -> None:
+        policy = self._policy
+        self._host.migrate(
+            self.name,
+            self.target,
+            bandwidth=self._bandwidth,
+            auto_converge=policy.auto_converge,
+            post_copy=policy.post_copy,
+            channels=policy.channels,
+        )
+        self.record["result"] = "moved"
+
+    def _accompany(self, moving: _Thread, begun: float, seconds: float) -> str:
+        """Watch the migration to its end, and do what the controller says. Returns why it was called off, if it was."""
+        why = ""
+        while not moving.wait(self._tick):
+            with suppress(HostError):  # it can end between any two of these lines
+                progress = self._host.progress(self.name)
+                if progress is None or why or self._switching:
+                    continue
+                self._last = progress
+                sample = Sample(
+                    at=self._clock() - begun,
+                    passes=progress.passes,
+                    sent=progress.sent,
+                    remaining=progress.remaining,
+                    rate=progress.rate,
+                    dirty_rate=progress.dirty_rate,
+                    throttle=progress.throttle,
+                )
+                self._tell(self._phase(progress), percent(progress), sample)
+                for order in self._controller.decide(sample) if not progress.disks_remaining else []:
+                    why = self._carry_out(order) or why
+                self._share_again()
+                if sample.at > seconds:
+                    self._host.abort(self.name)
+                    why = f"Pacemaker's time for it was at an end after {sample.at:.0f} s"
+        return why
+
+    def _carry_out(self, order: Order) -> str:
+        if isinstance(order, Limit):
+            self._host.set_max_downtime(self.name, order.milliseconds)
+        elif isinstance(order, PostCopy):
+            self._post_copy = True
+            self._host.start_post_copy(self.name)
+        elif isinstance(order, Abort):
+            self._host.abort(self.name)
+            return order.reason
+        return ""
+
+    def _share(self) -> int | None:
+        return share(self._wire, self._policy.bandwidth, len(moves.read_all()))
+
+    def _share_again(self) -> None:
+        """Give way to others that leave this node too, and take it back when they are gone."""
+        now = self._share()
+        if now is not None and now != self._bandwidth:
+            self._bandwidth = now
+            self._host.set_bandwidth(self.name, now)
+
+    # --- packets ---------------------------------------------------------------------------------------------
+
+    def _forward(self) -> None:
+        taps = [host_interface(self.name, nic["mac"]) for nic in self._definition["nics"]]
+        if not taps:
+            return
+        try:
+            self._forwarder = Forwarder(self.name, taps, self.target)
+            self._forwarder.start()
+        except (OSError, PeerError) as error:
+            self._controller.path.append(f"packets not forwarded ({error})")
+
+    def _stopped(self) -> None:
+        self._switching = True
+        if self._forwarder is not None:
+            self._forwarder.switch()
+
+    def _resumed(self) -> None:
+        self._switching = False
+        if self._forwarder is not None:
+            self._forwarder.resume()
+
+    def _end_forwarding(self, report: Mapping[str, Any]) -> None:
+        if self._forwarder is None:
+            return
+        self._forwarder.stop()
+        self.record["forwarded"] = self._forwarder.sent
+        if self._forwarder.trouble:
+            self._controller.path.append(self._forwarder.trouble)
+        self._forwarder.finish(report)
+
+    # --- telling ---------------------------------------------------------------------------------------------
+
+    def _phase(self, progress: Progress) -> str:
+        if self._post_copy:
+            return "post-copy"
+        return "copying disks" if progress.disks_remaining else "copying"
+
+    def _tell(self, phase: str, done: float, sample: Sample | None) -> None:
+        now = self._clock()
+        if now - self._told < _WORD:
+            return
+        self._told = now
+        more: dict[str, Any] = {}
+        if sample is not None:
+            more = {
+                "rate": sample.rate,
+                "round": sample.passes,
+                "remaining": sample.remaining,
+                "pause_ms": self._controller.expected_pause(sample),
+            }
+        with suppress(OSError):  # a full /run must not keep a VM from moving
+            moves.progress(self.name, **self._who, phase=phase, percent=round(done), size=self._memory, **more)
+
+    def _note(self, seconds: float) -> None:
+        sent = self._last.sent if self._last else 0
+        self.record.update(
+            seconds=round(seconds, 3), rounds=self._controller.rounds, bytes=sent, path=self._controller.path
+        )
+
+
+def percent(progress: Progress) -> float:
+    """How much of the VM's memory and local disks is at the target, 0 to 100."""
+    whole = progress.memory + progress.disks
+    return 100 * (1 - (progress.remaining + progress.disks_remaining) / whole) if whole else 0.0
+
+
+class _Thread:
+    """Something under way in a thread of its own, so that somebody can watch it."""
+
+    def __init__(self, do: Callable[[], None]) -> None:
+        self.error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, args=(do,), daemon=True)
+        self._thread.start()
+
+    def _run(self, do: Callable[[], None]) -> None:
+        try:
+            do()
+        except Exception as error:  # raised again in the thread that waits
+            self.error = error
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it has ended, at most ``seconds`` from now."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()

@@ -1,0 +1,98 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The account of frames, and frames as the kernel hands them over."""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils.forward import Frame, Ledger, with_vlan_tag
+
+
+class Device:
+    """A tap device: frames wait in it until the VM takes them."""
+
+    def __init__(self, waiting: int = 0, room: int = 500) -> None:
+        self.queue = deque([b"old"] * waiting)
+        self.taken, self.dropped, self.room = 1000, 7, room
+
+    def send(self, data: bytes) -> None:
+        if len(self.queue) < self.room:
+            self.queue.append(data)
+        else:
+            self.dropped += 1
+
+    def take(self, count: int) -> None:
+        for _frame in range(min(count, len(self.queue))):
+            self.queue.popleft()
+            self.taken += 1
+
+
+def number(frame: Frame) -> int:
+    return int(frame.data)
+
+
+@pytest.mark.parametrize("waiting", [0, 3])
+@pytest.mark.parametrize("unread", [0, 1, 5])
+def test_exactly_what_was_not_read_is_sent_and_the_one_before(waiting: int, unread: int) -> None:
+    device = Device(waiting)
+    ledger = Ledger(device.taken, device.dropped)
+    for index in range(50):
+        device.send(b"%d" % index)
+        ledger.add(b"%d" % index)
+        device.take(2)
+        ledger.settle(device.taken)
+    for index in range(50, 50 + unread):
+        device.send(b"%d" % index)
+        ledger.add(b"%d" % index)
+    sent = [number(frame) for frame in ledger.unread(device.taken, device.dropped)]
+    assert sent == list(range(49, 50 + unread))
+
+
+def test_frames_that_waited_before_the_account_was_opened_cost_nothing_but_are_never_forgotten() -> None:
+    """While the old ones have not been read, the new ones have not been either."""
+    device = Device(waiting=3)
+    ledger = Ledger(device.taken, device.dropped)
+    for index in range(4):
+        device.send(b"%d" % index)
+        ledger.add(b"%d" % index)
+    assert [number(frame) for frame in ledger.unread(device.taken, device.dropped)] == [0, 1, 2, 3]
+
+
+def test_dropped_frames_are_not_taken_for_unread() -> None:
+    device = Device(room=2)
+    ledger = Ledger(device.taken, device.dropped)
+    for index in range(10):
+        device.send(b"%d" % index)
+        ledger.add(b"%d" % index)
+    device.take(10)
+    assert [number(frame) for frame in ledger.unread(device.taken, device.dropped)] == [9]
+
+
+PLAIN = struct.pack("<BBHHHH", 0, 0, 0, 0, 0, 0)
+CHECKSUMMED = struct.pack("<BBHHHH", 1, 0, 54, 0, 34, 16)
+
+
+def auxdata(status: int, tci: int, tpid: int) -> list[tuple[int, int, bytes]]:
+    return [(263, 8, struct.pack("=IIIHHHH", status, 60, 60, 0, 14, tci, tpid))]
+
+
+@pytest.mark.parametrize(
+    ("header", "ancillary", "expected"),
+    [
+        (PLAIN, [], PLAIN + b"A" * 12 + b"BB"),
+        (PLAIN, auxdata(0, 0, 0), PLAIN + b"A" * 12 + b"BB"),
+        (PLAIN, auxdata(0x50, 42, 0x88A8), PLAIN + b"A" * 12 + b"\x88\xa8\x00\x2aBB"),
+        (PLAIN, auxdata(0x10, 42, 0), PLAIN + b"A" * 12 + b"\x81\x00\x00\x2aBB"),
+        (
+            CHECKSUMMED,
+            auxdata(0x10, 42, 0),
+            struct.pack("<BBHHHH", 1, 0, 58, 0, 38, 16) + b"A" * 12 + b"\x81\x00\x00\x2aBB",
+        ),
+    ],
+)
+def test_a_vlan_tag_is_put_back(header: bytes, ancillary: list[tuple[int, int, bytes]], expected: bytes) -> None:
+    assert with_vlan_tag(header + b"A" * 12 + b"BB", ancillary) == expected

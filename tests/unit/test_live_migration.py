@@ -1,0 +1,198 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A migration from its source's side, with a libvirt that does as it is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils import live_migration, moves
+from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import HostError, Progress
+from ansible_collections.cspp.drover.plugins.module_utils.live_migration import LiveMigration, MigrationFailed, percent
+from ansible_collections.cspp.drover.plugins.module_utils.peer import PeerError
+
+MIB = 1024**2
+NIC = {"mac": "52:54:00:aa:bb:cc"}
+
+
+class Host:
+    """Migrates for as long as there is progress to show, then succeeds or fails with ``error``."""
+
+    def __init__(self, *progress: Progress, error: Exception | None = None) -> None:
+        self.calls: list[str] = []
+        self._progress = list(progress)
+        self._error = error
+        self._over = threading.Event()
+
+    def watch(self, _name: str, stopped: Callable[[], None], resumed: Callable[[], None]) -> None:
+        self.stopped, self.resumed = stopped, resumed
+
+    def migrate(self, _name: str, target: str, **how: Any) -> None:
+        self.calls.append(f"migrate {target} {how}")
+        if self._progress:
+            assert self._over.wait(10)
+        self.stopped()
+        if self._error:
+            self.resumed()
+            raise self._error
+
+    def progress(self, _name: str) -> Progress | None:
+        if len(self._progress) == 1:
+            self._over.set()
+        return self._progress.pop(0) if self._progress else None
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        def do(_name: str, *arguments: Any) -> None:
+            self.calls.append(" ".join([name, *map(str, arguments)]))
+            if name == "abort":
+                self._error = HostError("operation aborted")
+                self._over.set()
+
+        return do
+
+
+class Forwarder:
+    """Stands for the thread that sends packets on."""
+
+    made: list[Forwarder]
+
+    def __init__(self, _guest: str, taps: list[str], target: str) -> None:
+        self.calls = [f"{target} {taps}"]
+        self.sent, self.trouble = 3, ""
+        self.made.append(self)
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *arguments: self.calls.append(" ".join([name, *(str(sorted(a)) for a in arguments)]))
+
+
+@pytest.fixture(autouse=True)
+def forwarders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Forwarder]:
+    Forwarder.made = []
+    monkeypatch.setattr(live_migration, "Forwarder", Forwarder)
+    monkeypatch.setattr(live_migration, "speed", lambda _target: 1000 * MIB)
+    monkeypatch.setattr(moves, "_FOLDER", tmp_path)
+    return Forwarder.made
+
+
+def migration(host: Any, **policy: Any) -> LiveMigration:
+    definition = {"name": "web", "memory": 256 * MIB, "nics": [NIC], "migration": policy}
+    return LiveMigration(definition, "n1", "n2", host, tick=0.005)
+
+
+def test_the_limit_is_set_before_the_start_and_the_wire_shared() -> None:
+    host = Host()
+    one = migration(host, auto_converge=False)
+    one.run(100)
+    bandwidth = 800 * MIB
+    how = {"bandwidth": bandwidth, "auto_converge": False, "post_copy": False, "channels": 1}
+    assert host.calls == ["set_max_downtime 1", f"migrate n2 {how}"]
+    assert one.record["result"] == "moved"
+    assert one.record["path"] == ["pre-copy"]
+
+
+def test_packets_are_forwarded_from_the_stop_on_and_the_target_gets_the_report(forwarders: list[Forwarder]) -> None:
+    one = migration(Host())
+    one.run(100)
+    [forwarder] = forwarders
+    assert [call.split()[0] for call in forwarder.calls] == ["n2", "start", "switch", "stop", "finish"]
+    assert "web-aabbcc" in forwarder.calls[0]
+    assert "rounds" in forwarder.calls[-1]
+    assert one.record["forwarded"] == 3
+
+
+def test_a_failure_takes_forwarding_back_and_reports_nothing(forwarders: list[Forwarder]) -> None:
+    with pytest.raises(MigrationFailed, match="no route"):
+        migration(Host(error=HostError("no route"))).run(100)
+    [forwarder] = forwarders
+    assert [call.split()[0] for call in forwarder.calls] == ["n2", "start", "switch", "resume", "stop", "finish"]
+    assert forwarder.calls[-1] == "finish []"
+
+
+def test_a_target_that_cannot_take_packets_takes_the_vm_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: Any) -> None:
+        raise PeerError("n2 cannot be asked")
+
+    monkeypatch.setattr(live_migration, "Forwarder", refuse)
+    one = migration(Host())
+    one.run(100)
+    assert one.record["path"] == ["pre-copy", "packets not forwarded (n2 cannot be asked)"]
+
+
+def looks(count: int) -> list[Progress]:
+    """A guest that changes memory faster than the wire."""
+    return [Progress(2 + i, 200 * MIB, 900 * MIB, 500 * MIB, sent=(i + 1) * 200 * MIB) for i in range(count)]
+
+
+def test_one_that_takes_too_long_is_called_off_with_the_reason() -> None:
+    host = Host(*looks(5000))
+    with pytest.raises(MigrationFailed, match="after 0 s it still had 200 MiB to send"):
+        migration(host, timeout=0.05).run(100)
+    assert host.calls[-1] == "abort"
+
+
+def test_one_that_takes_longer_than_the_cluster_waits_is_called_off() -> None:
+    host = Host(*looks(5000))
+    with pytest.raises(MigrationFailed, match="Pacemaker's time"):
+        migration(host).run(0.05)
+    assert host.calls[-1] == "abort"
+
+
+def test_one_that_stalls_goes_on_as_post_copy_where_allowed() -> None:
+    host = Host(*looks(30))
+    one = migration(host, post_copy="fallback", timeout=0.05)
+    one.run(100)
+    assert "start_post_copy" in host.calls
+    assert one.record["path"][-1] == "post-copy"
+
+
+def test_the_limit_is_raised_when_passes_get_no_shorter() -> None:
+    host = Host(*looks(12))
+    one = migration(host, max_downtime=300)
+    one.run(100)
+    assert host.calls[-1] == "set_max_downtime 280"
+    assert one.record["path"][1] == "limit 280 ms"
+
+
+def test_others_that_leave_as_well_get_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = iter([1, 2, 2, 2, 2])
+    monkeypatch.setattr(moves, "read_all", lambda: dict.fromkeys(range(next(counts, 2))))
+    host = Host(*[Progress(1, MIB, 0, MIB)] * 3)
+    migration(host).run(100)
+    assert [call for call in host.calls if call.startswith("set_bandwidth")] == [f"set_bandwidth {400 * MIB}"]
+
+
+def test_progress_is_told_while_it_lasts(tmp_path: Path) -> None:
+    told: list[dict[str, Any]] = []
+    host = Host(*[Progress(1, 64 * MIB, 0, MIB, memory=256 * MIB)] * 3)
+    look = host.progress
+
+    def progress(name: str) -> Progress | None:
+        told.append(moves.read_all()["web"])
+        return look(name)
+
+    host.progress = progress  # type: ignore[method-assign, assignment]
+    migration(host).run(100)
+    assert {key: told[0][key] for key in ("kind", "from", "to", "phase")} == {
+        "kind": "vm",
+        "from": "n1",
+        "to": "n2",
+        "phase": "setup",
+    }
+    assert moves.read_all() == {}
+
+
+@pytest.mark.parametrize(
+    ("progress", "expected"),
+    [
+        (Progress(1, 100, 0), 0),
+        (Progress(1, 50, 0, memory=100), 50),
+        (Progress(1, 50, 0, memory=100, disks=100, disks_remaining=100), 25),
+    ],
+)
+def test_percent(progress: Progress, expected: float) -> None:
+    assert percent(progress) == expected
