@@ -135,6 +135,7 @@ def monitor(request: Request, host: LibvirtHost) -> Code:
     """Whether the VM runs here. An incoming one does not yet, a leaving one still does."""
     seen = host.seen(request.instance)
     if seen.state in (State.RUNNING, State.PAUSED, State.LEAVING):
+        _call_off_orphan(request.instance, host)
         _listen(request)
         return Code.SUCCESS
     if seen.state is State.FAILED:
@@ -184,6 +185,14 @@ def migrate_from(request: Request, host: LibvirtHost) -> Code:
         record.update(downtime_ms=outcome.pause, rounds=outcome.passes, bytes=outcome.sent)
         ocf.info(f"{name} came from {request.source} in {outcome.total} ms with a pause of {outcome.pause} ms")
     return Code.SUCCESS
+
+
+def _call_off_orphan(name: str, host: LibvirtHost) -> None:
+    """Call a migration off whose agent is dead: libvirt goes on with it, but nobody would ever let it end."""
+    with suppress(HostError):
+        if host.progress(name) and name not in moves.read_all():
+            ocf.warning(f"calling off the migration of {name}: the agent that began it is dead")
+            host.abort(name)
 
 
 def _listen(request: Request) -> None:

@@ -46,8 +46,9 @@ class Peer:
         self._lines = stream.makefile("rb", buffering=0)
 
     @classmethod
-    def connect(cls, node: str, request: Mapping[str, Any], timeout: float = 10.0, pki: Path = _PKI) -> Peer:
+    def connect(cls, node: str, request: Mapping[str, Any], timeout: float = 10.0, pki: Path | None = None) -> Peer:
         """Ask a node; :meth:`receive` has its answer. ``timeout`` in seconds holds for every later step too."""
+        pki = pki or _PKI
         try:
             context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=pki / "ca.crt")
             context.load_cert_chain(pki / "node.crt", pki / "node.key")

@@ -213,6 +213,17 @@ def test_monitor(node: Path, state: State, code: Code) -> None:
     assert agent_vm.monitor(request(node, "monitor"), host) is code
 
 
+def test_monitor_calls_off_a_migration_whose_agent_is_dead(node: Path) -> None:
+    host: Any = Host(State.RUNNING)
+    host.moving = [Progress(1, MIB, 0)]
+    moves.progress("web")
+    assert agent_vm.monitor(request(node, "monitor"), host) is Code.SUCCESS
+    assert host.calls == []
+    moves.done("web")
+    assert agent_vm.monitor(request(node, "monitor"), host) is Code.SUCCESS
+    assert host.calls == ["abort web"]
+
+
 def test_monitor_tells_why_a_vm_failed(node: Path) -> None:
     host: Any = Host(State.FAILED, reason="I/O error")
     with pytest.raises(AgentError, match=r"web is failed \(I/O error\)"):
