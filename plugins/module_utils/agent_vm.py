@@ -190,7 +190,7 @@ def migrate_from(request: Request, host: LibvirtHost) -> Code:
 def _call_off_orphan(name: str, host: LibvirtHost) -> None:
     """Call a migration off whose agent is dead: libvirt goes on with it, but nobody would ever let it end."""
     with suppress(HostError):
-        if host.progress(name) and name not in moves.read_all():
+        if host.progress(name) and name not in {move["guest"] for move in moves.read_all()}:
             ocf.warning(f"calling off the migration of {name}: the agent that began it is dead")
             host.abort(name)
 

@@ -201,8 +201,7 @@ class LiveMigration:
                 "remaining": sample.remaining,
                 "pause_ms": self._controller.expected_pause(sample),
             }
-        with suppress(OSError):  # a full /run must not keep a VM from moving
-            moves.progress(self.name, **self._who, phase=phase, percent=round(done), size=self._memory, **more)
+        moves.progress(self.name, **self._who, phase=phase, percent=round(done), total=self._memory, **more)
 
     def _note(self, seconds: float) -> None:
         sent = self._last.sent if self._last else 0

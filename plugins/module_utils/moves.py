@@ -1,51 +1,59 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The moves under way that leave this node, as their agents see them: a small file each, for whoever watches.
+"""How far the moves of guests are, told by the agents that carry them out to whoever watches.
 
-A file names the process that writes it, so that one whose writer is dead counts for nothing.
+A move is a small file on each node that works on it, which counts for as long as the process lives that wrote it. Its
+fields: ``guest``, ``kind``, ``from``, ``to``, ``phase`` (see PHASES), ``percent``, ``total`` and ``remaining`` in
+bytes, ``rate`` in bytes a second, ``round``, ``pause_ms`` as expected, ``since`` as unix time. All but the guest may be
+missing.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["arrived", "done", "progress", "read_all", "take"]
+from .peer import Peer, PeerError, ask
+
+__all__ = ["PHASES", "arrived", "done", "gather", "progress", "read_all", "service", "take"]
+
+#: In the order in which a move goes through them.
+PHASES = ("setup", "copying disks", "copying", "switching", "post-copy", "last difference", "starting")
 
 _FOLDER = Path("/run/drover/moves")
+#: Seconds for a node to tell its moves.
+_PATIENCE = 1.5
 
 
 def progress(guest: str, *, folder: Path | None = None, **fields: Any) -> None:
-    """Say how far a guest's move is.
-
-    ``fields`` are kind, from, to, phase, percent (0 to 100), rate (bytes a second), round, remaining (bytes) and
-    pause_ms (what is expected).
-    """
-    writer = {"written": time.time(), "pid": os.getpid(), "begun": _begun(os.getpid())}
-    _write((folder or _FOLDER) / f"{guest}.json", {"guest": guest, **writer, **fields})
+    """Tell how far a guest's move is. Never fails: a move matters more than a word about it."""
+    writer = {"pid": os.getpid(), "born": _born(os.getpid()), "at": time.time()}
+    with suppress(OSError):
+        _write((folder or _FOLDER) / f"{guest}.json", {"guest": guest, **fields, "writer": writer})
 
 
 def done(guest: str, *, folder: Path | None = None) -> None:
-    """The move is over."""
-    ((folder or _FOLDER) / f"{guest}.json").unlink(missing_ok=True)
+    """The move is over, one way or the other."""
+    with suppress(OSError):
+        ((folder or _FOLDER) / f"{guest}.json").unlink(missing_ok=True)
 
 
-def read_all(*, folder: Path | None = None) -> dict[str, dict[str, Any]]:
-    """The moves under way, by guest."""
-    moves = {}
-    for path in (folder or _FOLDER).glob("*.json"):
-        try:
-            entry = json.loads(path.read_text(encoding="utf-8"))
-            alive = _begun(entry["pid"]) == entry["begun"]
-        except (OSError, ValueError, KeyError):
-            continue  # ended just now
-        if alive:
-            moves[path.stem] = entry
-    return moves
+def read_all(*, folder: Path | None = None) -> list[dict[str, Any]]:
+    """The moves that this node is working on. What a process left that died is not one."""
+    found = []
+    for path in sorted((folder or _FOLDER).glob("*.json")):
+        with suppress(OSError, ValueError, KeyError, TypeError):  # it may end while we read
+            move = json.loads(path.read_text(encoding="utf-8"))
+            born = _born(move["writer"]["pid"])
+            if born is not None and born == move["writer"]["born"]:
+                found.append(move)
+    return found
 
 
 def arrived(guest: str, report: Mapping[str, Any], *, folder: Path | None = None) -> None:
@@ -64,13 +72,42 @@ def take(guest: str, *, folder: Path | None = None) -> dict[str, Any]:
     return report
 
 
+def gather(nodes: Sequence[str]) -> list[dict[str, Any]]:
+    """The moves that any of these nodes is working on, one per guest: what was said last."""
+    answers: list[list[dict[str, Any]]] = []
+
+    def hear(node: str) -> None:
+        with suppress(PeerError, KeyError):
+            answers.append(ask(node, {"do": "progress"}, _PATIENCE)["moves"])
+
+    threads = [threading.Thread(target=hear, args=(node,), daemon=True) for node in nodes]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + _PATIENCE
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    newest: dict[str, dict[str, Any]] = {}
+    for move in sorted((move for moves in list(answers) for move in moves), key=lambda move: move["writer"]["at"]):
+        newest[move["guest"]] = move
+    return [newest[guest] for guest in sorted(newest)]
+
+
+def service(_request: Mapping[str, Any], peer: Peer) -> None:
+    """Tell another node what this one is working on."""
+    peer.send({"moves": read_all()})
+
+
 def _write(path: Path, entry: Mapping[str, Any]) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.stem}.{os.getpid()}")
     draft.write_text(json.dumps(entry), encoding="utf-8")
-    draft.rename(path)
+    draft.replace(path)
 
 
-def _begun(pid: int) -> int:
-    """When a process began, in the kernel's ticks: tells it from a later one with its number."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+def _born(pid: int) -> int | None:
+    """When a process started, in the kernel's ticks; its number alone may be another's by now."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return int(text.rpartition(")")[2].split()[19])

@@ -10,9 +10,9 @@ from typing import Any
 from .cib import PREFIX, Configuration, Location, Pin
 from .move import capacity, free
 from .pacemaker import ClusterStatus
-from .resources import guest_of, home_id, pin_id
+from .resources import addresses_of, home_id, pin_id
 
-__all__ = ["overview", "table"]
+__all__ = ["columns", "overview", "table"]
 
 GIB_IN_MIB = 1024
 
@@ -65,8 +65,8 @@ def table(seen: Mapping[str, Any]) -> list[str]:
         for guest in seen["guests"]
     ]
     lines = [f"Cluster: {', '.join(words)}", ""]
-    lines += _columns(["NODE", "STATE", "GUESTS", "MEMORY", "VCPUS"], nodes)
-    lines += ["", *_columns(["GUEST", "KIND", "STATE", "NODE", "HA", "ADDRESS"], guests)]
+    lines += columns(["NODE", "STATE", "GUESTS", "MEMORY", "VCPUS"], nodes)
+    lines += ["", *columns(["GUEST", "KIND", "STATE", "NODE", "HA", "ADDRESS"], guests)]
     if seen["problems"]:
         lines += ["", *(f"! {problem}" for problem in seen["problems"])]
     return lines
@@ -85,7 +85,6 @@ def _node(name: str, live: Configuration, status: ClusterStatus) -> dict[str, An
 
 def _guest(name: str, live: Configuration, status: ClusterStatus) -> dict[str, Any]:
     primitive, seen = live.primitives[name], status.resource(name)
-    definition = guest_of(primitive) or {}
     pin, home = live.constraints.get(pin_id(name)), live.constraints.get(home_id(name))
     return {
         "name": name,
@@ -97,11 +96,7 @@ def _guest(name: str, live: Configuration, status: ClusterStatus) -> dict[str, A
         "home": home.node if isinstance(home, Location) else None,
         "memory": int(primitive.utilization.get("memory", "0")),
         "vcpus": int(primitive.utilization.get("vcpus", "0")),
-        "addresses": [
-            str(address).split("/", 1)[0]
-            for nic in definition.get("nics") or []
-            for address in nic.get("addresses") or []
-        ],
+        "addresses": addresses_of(primitive),
     }
 
 
@@ -140,7 +135,8 @@ def _gib(mib: int) -> str:
     return f"{mib / GIB_IN_MIB:.1f} GiB"
 
 
-def _columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows under their heads, each column as wide as it has to be."""
     widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [heads, *rows]

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from . import forward, moves
+from . import forward, journal, moves, probe
 from .peer import Peer, Service, serve
 
 __all__ = ["SERVICES", "main"]
@@ -27,6 +27,9 @@ def _forward(request: Mapping[str, Any], peer: Peer) -> None:
 SERVICES: dict[str, Service] = {
     "forward": _forward,
     "here": _here,
+    "journal": journal.service,
+    "probe": probe.service,
+    "progress": moves.service,
 }
 
 

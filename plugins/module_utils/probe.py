@@ -18,12 +18,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from .peer import Peer, PeerError
 
 __all__ = [
+    "AFTERWARDS",
     "Outage",
     "OutageProbe",
     "Probe",
@@ -36,11 +37,14 @@ __all__ = [
     "answers",
     "parse",
     "service",
+    "told",
 ]
 
 _PROBER = Path(__file__).with_name("prober.py")
 #: Seconds until a probe must have said whether it gets answers, and until it must have ended.
 _PATIENCE = 15.0
+#: Seconds to go on after what is measured: what was held up on the way is to be seen arriving.
+AFTERWARDS = 1.0
 _RATE, _HIGHEST_RATE = 100, 1000
 _FORMS = "ping, ping://ADDRESS, tcp://ADDRESS:PORT or udp://ADDRESS:PORT"
 
@@ -106,12 +110,15 @@ def parse(text: str) -> Target:
     return Target(parts.scheme, host, port or 0, int(rate))
 
 
-class Measures(Protocol):
-    """Whoever probes, from here or from elsewhere."""
-
-    def start(self) -> None: ...
-    def stop(self) -> Reading: ...
-    def close(self) -> None: ...
+def told(reading: Reading | None, place: str = "") -> dict[str, Any]:
+    """A reading as part of a module's result; all of it None without one. ``place`` is whence it was probed."""
+    seen: Reading = {**reading, "from": place} if reading else {}
+    return {
+        "client_silence_ms": seen.get("silence_ms"),
+        "packets_lost": seen.get("lost"),
+        "packets_duplicated": seen.get("duplicated"),
+        "probe": seen or None,
+    }
 
 
 class Probe:

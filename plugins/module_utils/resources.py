@@ -37,6 +37,7 @@ __all__ = [
     "FenceDevice",
     "GuestSpec",
     "GuestsPlan",
+    "addresses_of",
     "back_id",
     "cluster_properties",
     "drain_id",
@@ -185,6 +186,15 @@ def guest_of(resource: Primitive) -> dict[str, Any] | None:
     except ValueError:
         return None
     return definition if isinstance(definition, dict) else None
+
+
+def addresses_of(resource: Primitive) -> list[str]:
+    """The addresses that a guest's definition declares, without their prefix lengths, the first interface's first."""
+    return [
+        str(address).partition("/")[0]
+        for nic in (guest_of(resource) or {}).get("nics") or []
+        for address in nic.get("addresses") or []
+    ]
 
 
 def pin_id(guest: str) -> str:

@@ -53,6 +53,11 @@ fence_events:
   type: list
   elements: dict
   returned: on a member
+moves:
+  description: How far the guests are that are being moved, with C(phase), C(percent), C(rate) and more.
+  type: list
+  elements: dict
+  returned: on a member
 problems:
   description: What is wrong, a sentence each.
   type: list
@@ -69,7 +74,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import overview
+from ansible_collections.cspp.drover.plugins.module_utils import moves, overview, report
 from ansible_collections.cspp.drover.plugins.module_utils.cib import read
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker
 
@@ -80,9 +85,13 @@ def look(cluster: Pacemaker) -> dict[str, Any]:
     except ClusterError as error:
         return {"member": False, "reason": str(error)}
     seen = overview.overview(live, status)
+    # Asking costs a connection to each node: only when there is something to ask for.
+    busy = any(guest.pending for guest in status.resources)
+    under_way = moves.gather([node.name for node in status.nodes if node.online]) if busy else []
+    lines = [*overview.table(seen), *(f"> {report.progress(move)}" for move in under_way)]
     able = status.quorum and status.dc is not None
     reason = "" if able else "it has no quorum, or no leader"
-    return {"member": able, "reason": reason, **seen, "table": overview.table(seen)}
+    return {"member": able, "reason": reason, **seen, "moves": under_way, "table": lines}
 
 
 def main() -> None:

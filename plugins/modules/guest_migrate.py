@@ -13,6 +13,7 @@ description:
   - Brings a guest to a node and waits until it is there. A VM migrates live; a container stops and starts.
   - A move that fails leaves the guest running where it was, and the cluster in order.
   - Run it on one member. Interrupted, it can be run again, and finishes what it began.
+  - Tells how it went, from the cluster's journal of moves and, with O(probe), as a client saw it.
 options:
   guest:
     description: Name of the guest.
@@ -24,6 +25,26 @@ options:
   timeout:
     description: Seconds to wait for it. By default as long as the guest's operations may take.
     type: int
+  probe:
+    description:
+      - What a client asks the guest from before the move until a second after it, to tell what clients notice.
+      - V(ping) or V(ping://ADDRESS) sends ICMP echo requests, V(udp://ADDRESS:PORT) datagrams to an echo service.
+      - V(tcp://ADDRESS:PORT) holds a session to an echo service. At a service that does not echo it opens new
+        connections instead, at most 20 a second, and closes them at once; some services lock out a client that does
+        that.
+      - Without an address, as in V(tcp://:7), it is the guest's first declared one. Sends 100 packets a second, or as
+        many as V(?rate=N) at the end says, up to 1000.
+      - A guest that does not answer beforehand is not moved.
+    type: str
+  probe_from:
+    description: The node to probe from. By default the controller does it.
+    type: str
+  slo:
+    description:
+      - What the move must not exceed. When it did, or nobody could measure it, the task fails, with the guest moved.
+      - Of V(client_silence) and V(downtime), durations such as V(50ms), and V(packets_lost), a number.
+        V(client_silence) and V(packets_lost) need a O(probe).
+    type: dict
 attributes:
   check_mode:
     support: full
@@ -39,6 +60,13 @@ EXAMPLES = r"""
   cspp.drover.guest_migrate:
     guest: minecraft
     to: node2
+  run_once: true
+
+- name: Move a guest, and fail if a client that pings it notices more than a moment
+  cspp.drover.guest_migrate:
+    guest: minecraft
+    probe: ping
+    slo: {client_silence: 100ms, packets_lost: 0}
   run_once: true
 """
 
@@ -68,6 +96,57 @@ plan:
   type: list
   elements: str
   returned: success
+outcome:
+  description: How it went, on one line.
+  type: str
+  returned: when it was moved
+journal:
+  description: The move's record in the cluster's journal; none when the guest was not moved, or nobody recorded it.
+  type: dict
+  returned: always
+downtime_ms:
+  description: How long the guest stood still, or was down, in milliseconds; from the journal, as are the next four.
+  type: float
+  returned: always
+rounds:
+  description: Passes over the guest's memory, or its files.
+  type: int
+  returned: always
+bytes:
+  description: What was sent from node to node.
+  type: int
+  returned: always
+path:
+  description: What the migration went through, in words.
+  type: list
+  elements: str
+  returned: always
+forecast:
+  description: What was expected of it.
+  type: dict
+  returned: always
+client_silence_ms:
+  description: The longest time without an answer to the probe, in milliseconds. None without one, as the next three.
+  type: float
+  returned: always
+packets_lost:
+  description: Packets of the probe that were never answered. They, or their answers, were lost.
+  type: int
+  returned: always
+packets_duplicated:
+  description: Answers that came more than once.
+  type: int
+  returned: always
+probe:
+  description:
+    - What the probe saw. C(target), C(from) where, what was C(measured), at which C(rate), over C(seconds), C(sent),
+      C(received), C(lost), C(duplicated), C(reordered), C(silence_ms), how a session is C(broken).
+    - C(delay_ms) is how long the prober itself was held up at most. A silence not far above it says nothing of the
+      guest.
+    - C(tcp) is what the kernel knows of a session, packets C(retransmitted), those of them sent C(needlessly) (the
+      others were lost on the way to the guest), and C(gaps_back), packets missed for a while on the way back.
+  type: dict
+  returned: always
 """
 
 import time
@@ -75,7 +154,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import move
+from ansible_collections.cspp.drover.plugins.module_utils import journal, move, probe, slo
 from ansible_collections.cspp.drover.plugins.module_utils.cib import Difference, Wanted, read
 from ansible_collections.cspp.drover.plugins.module_utils.move import Move, Refused
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
@@ -84,12 +163,55 @@ from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
     Pacemaker,
     Snapshot,
 )
-from ansible_collections.cspp.drover.plugins.module_utils.resources import repairs
+from ansible_collections.cspp.drover.plugins.module_utils.resources import addresses_of, repairs
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
 
 
-def migrate(cluster: Pacemaker, guest: str, to: str | None, timeout: float | None, check: bool) -> dict[str, Any]:
+class Observer:
+    """What becomes known of one move: its record in the journal and, if asked for, what a node's probe sees."""
+
+    def __init__(self, guest: str, target: probe.Target | None = None, node: str | None = None) -> None:
+        self.guest = guest
+        self._target, self._node = target, node
+        self._since: journal.Since | None = None
+        self._probe: probe.RemoteProbe | None = None
+
+    def begin(self, addresses: list[str]) -> None:
+        """The move is about to be made. Raises Refused when the probe gets no answer."""
+        if self._target is not None and self._node is not None:
+            try:
+                self._probe = probe.RemoteProbe(self._node, self._target.at(addresses))
+                self._probe.start()
+            except probe.ProbeError as error:
+                raise Refused(f"{error}, so nothing was moved") from error
+        self._since = journal.Since()
+
+    def record(self) -> dict[str, Any]:
+        """The move's record as far as there is one."""
+        found = self._since.entries([self.guest]) if self._since else []
+        return found[-1] if found else {}
+
+    def end(self) -> dict[str, Any]:
+        """All of it, as part of the module's result."""
+        reading = None
+        if self._probe is not None:
+            time.sleep(probe.AFTERWARDS)
+            try:
+                reading = self._probe.stop()
+            except probe.ProbeError:  # the node that probed may have been lost
+                reading = None
+        record = self.record()
+        return {
+            "journal": record or None,
+            **{key: record.get(key) for key in ("downtime_ms", "rounds", "bytes", "path", "forecast")},
+            **probe.told(reading, self._node or ""),
+        }
+
+
+def migrate(
+    cluster: Pacemaker, guest: str, to: str | None, timeout: float | None, check: bool, observer: Observer
+) -> dict[str, Any]:
     """Move a guest. Raises Refused for a move that can't be made, ClusterError for one that failed."""
     started = time.monotonic()
     status = _in_order(cluster, guest, check)
@@ -113,10 +235,14 @@ def migrate(cluster: Pacemaker, guest: str, to: str | None, timeout: float | Non
         if harm:
             raise Refused(f"to make room for {guest} the cluster would act thus: {'; '.join(map(str, harm))}")
 
+    if not check:
+        live = cluster.query()
+        if planned(live).needed:
+            observer.begin(addresses_of(read(live).primitives[guest]))
     applied = cluster.apply(wanted, check=check, guard=guard)
     plan = planned(applied.difference.live)
     if plan.needed and not check:
-        _carry_out(cluster, plan, plan.timeout if timeout is None else timeout)
+        _carry_out(cluster, plan, plan.timeout if timeout is None else timeout, observer)
     return {
         "changed": applied.difference.changed,
         "diff": applied.difference.diff(),
@@ -144,7 +270,7 @@ def _in_order(cluster: Pacemaker, guest: str, check: bool) -> ClusterStatus:
     return cluster.status()
 
 
-def _carry_out(cluster: Pacemaker, plan: Move, timeout: float) -> None:
+def _carry_out(cluster: Pacemaker, plan: Move, timeout: float, observer: Observer) -> None:
     """Wait until the guest is there, and remove what brought it there."""
     seen: Snapshot = cluster.wait(
         lambda now: move.outcome(plan, now) != "under way",
@@ -154,7 +280,9 @@ def _carry_out(cluster: Pacemaker, plan: Move, timeout: float) -> None:
     if move.outcome(plan, seen) == "arrived":
         cluster.apply(lambda _cib: move.finished(plan.guest), check=False)
         return
-    causes = "; ".join(move.causes(plan, seen.status)) or f"the cluster left it where it was ({seen})"
+    # The journal has the agent's own words, of which Pacemaker keeps none for a migration.
+    causes = str(observer.record().get("reason") or "") or "; ".join(move.causes(plan, seen.status))
+    causes = causes or f"the cluster left it where it was ({seen})"
     guest = seen.status.resource(plan.guest)
     undone = move.undone(plan, read(seen.cib))
     if guest is not None and guest.failed:
@@ -180,15 +308,23 @@ def main() -> None:
             "guest": {"type": "str", "required": True},
             "to": {"type": "str"},
             "timeout": {"type": "int"},
+            "probe": {"type": "str"},
+            "probe_from": {"type": "str"},
+            "slo": {"type": "dict"},
         },
+        required_by={"probe_from": "probe"},
         supports_check_mode=True,
     )
     wish = module.params
+    observer = Observer(wish["guest"])
     try:
-        result = migrate(Pacemaker(), wish["guest"], wish["to"] or None, wish["timeout"], module.check_mode)
+        target = probe.parse(wish["probe"]) if wish["probe"] else None
+        slo.read(wish["slo"], probed=target is not None)
+        observer = Observer(wish["guest"], target, wish["probe_from"] or None)
+        result = migrate(Pacemaker(), wish["guest"], wish["to"] or None, wish["timeout"], module.check_mode, observer)
     except (ClusterError, Refused, WaitTimeout, ValueError) as error:
-        module.fail_json(msg=str(error), guest=wish["guest"])
-    module.exit_json(**result)
+        module.fail_json(msg=str(error), guest=wish["guest"], **observer.end())
+    module.exit_json(**result, **observer.end())
 
 
 if __name__ == "__main__":

@@ -70,6 +70,16 @@ seconds:
   description: How long it took.
   type: float
   returned: success
+moves:
+  description: The records of these moves in the cluster's journal.
+  type: list
+  elements: dict
+  returned: success
+outcomes:
+  description: How each guest's move went, on a line.
+  type: list
+  elements: str
+  returned: success
 """
 
 import time
@@ -78,7 +88,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import drain
+from ansible_collections.cspp.drover.plugins.module_utils import drain, journal, report
 from ansible_collections.cspp.drover.plugins.module_utils.cib import Difference, read
 from ansible_collections.cspp.drover.plugins.module_utils.move import Refused
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
@@ -102,6 +112,7 @@ class Maintenance:
         self.timeout: float = params["timeout"]
         self.check = check
         self.started = time.monotonic()
+        self.recorded = journal.Since() if not check else None
 
     def on(self) -> dict[str, Any]:
         """Empty the node. Raises Refused when guests would have to be stopped, ClusterError for those that stay."""
@@ -205,9 +216,12 @@ class Maintenance:
             ) from late
 
     def _result(self, applied: Applied, guests: tuple[str, ...] | list[str], changed: bool) -> dict[str, Any]:
+        moves = self.recorded.entries(guests) if self.recorded else []
         return {
             "changed": changed,
             "diff": applied.difference.diff(),
+            "moves": moves,
+            "outcomes": [report.outcome(report.of_record(record)) for record in moves],
             "node": self.node,
             "guests": list(guests),
             "plan": applied.prediction.sentences(),

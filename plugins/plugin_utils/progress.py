@@ -15,6 +15,8 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.cspp.drover.plugins.module_utils import report
+
 __all__ = ["Watched", "news", "states"]
 
 display = Display()
@@ -57,7 +59,8 @@ class Watched(ActionBase):  # type: ignore[misc]
         if self._task.check_mode:
             result.update(self._execute_module(module, arguments, task_vars=task_vars))
             return result
-        seen = states(self._look(task_vars))
+        seen = states(self.look(task_vars))
+        moves = report.Lines()
         self._task.async_val = LIFE
         try:
             job = self._execute_module(module, arguments, task_vars=task_vars, wrap_async=True)
@@ -68,8 +71,9 @@ class Watched(ActionBase):  # type: ignore[misc]
             return result
         while True:
             done = self._job(job["ansible_job_id"], "status", task_vars)
-            now = states(self._look(task_vars))
-            for line in news(seen, now):
+            found = self.look(task_vars)
+            now = states(found)
+            for line in news(seen, now) + moves.due(found.get("moves") or [], time.monotonic()):
                 display.display(f"  {time.strftime('%H:%M:%S')} {line}")
             seen = now
             if done.get("finished"):
@@ -79,7 +83,8 @@ class Watched(ActionBase):  # type: ignore[misc]
         result.update({key: value for key, value in done.items() if key not in _OF_THE_JOB})
         return result
 
-    def _look(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def look(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """What cluster_status_info returns now."""
         found: dict[str, Any] = self._execute_module("cspp.drover.cluster_status_info", {}, task_vars=task_vars)
         return found
 

@@ -1,0 +1,235 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The journal of moves, of which every member keeps the whole.
+
+An entry is a JSON object, a move's record: ``id``, ``guest``, ``kind``, ``from``, ``to``, ``started`` and ``ended``
+(ISO 8601, UTC), ``result`` ("moved" or "failed"), ``reason``, ``seconds``, ``downtime_ms``, ``rounds``, ``bytes``,
+``path``, ``policy``, ``forwarded`` and ``forecast``. Entries are never changed, so two journals that differ are merged
+by their ids. Whoever records a move or reads the journal first compares its own with those of all members that
+answer, and each of the two gives the other what it lacks: so a member that was away catches up, and what it alone
+knew is known again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import syslog
+import threading
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from .peer import Peer, PeerError
+
+__all__ = ["Book", "Entry", "Since", "members", "read", "record", "service"]
+
+Entry = dict[str, Any]
+
+_FOLDER = Path("/var/lib/drover/journal")
+#: Moves that are kept, and how many more the file may hold before it is written anew.
+_MOST, _SLACK = 10_000, 500
+#: Seconds that all other members together may take.
+_PATIENCE = 2.0
+#: Bytes of all entries together, some ten times what they are.
+_LONGEST = 1 << 27
+
+
+class Book:
+    """The journal as this node has it: a file with an entry per line."""
+
+    def __init__(self, folder: Path = _FOLDER, most: int = _MOST, slack: int = _SLACK) -> None:
+        self.path = folder / "moves.jsonl"
+        self._most, self._slack = most, slack
+
+    def entries(self) -> list[Entry]:
+        """The newest entries, the newest last."""
+        return self._kept(self._lines())
+
+    def _lines(self) -> list[bytes]:
+        try:
+            return self.path.read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def _kept(self, lines: Iterable[bytes]) -> list[Entry]:
+        found: dict[str, Entry] = {}
+        for line in lines:
+            with suppress(ValueError):  # the last line of a node that lost its power
+                entry = json.loads(line)
+                if _sound(entry):
+                    found.setdefault(entry["id"], entry)
+        return sorted(found.values(), key=_when)[-self._most :]
+
+    def add(self, entries: Iterable[Any]) -> None:
+        """Write down those that are new here; they are on the disk afterwards."""
+        with self._locked():
+            lines = self._lines()
+            have = self._kept(lines)
+            known = {entry["id"] for entry in have}
+            # What is older than all that is kept would be dropped again, and offered again the next time.
+            oldest = _when(have[0]) if len(have) >= self._most else ("", "")
+            fresh = [e for e in entries if _sound(e) and e["id"] not in known and _when(e) > oldest]
+            if not fresh:
+                return
+            if len(lines) + len(fresh) > self._most + self._slack:
+                self._replace(sorted([*have, *fresh], key=_when)[-self._most :])
+            else:
+                self._append(fresh)
+
+    def _append(self, entries: Sequence[Entry]) -> None:
+        with self.path.open("ab+") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+            file.write(_text(entries))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _replace(self, entries: Sequence[Entry]) -> None:
+        fresh = self.path.with_suffix(".new")
+        with fresh.open("wb") as file:
+            file.write(_text(entries))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self.path)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        folder = self.path.parent
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def record(entry: Mapping[str, Any], book: Book | None = None, others: Sequence[str] | None = None) -> None:
+    """Write down a move, here and on every other member that answers within two seconds. Never fails."""
+    book = book or Book()
+    entry = {"id": uuid.uuid4().hex, **entry}
+    try:
+        book.add([entry])
+    except OSError as error:
+        syslog.syslog(syslog.LOG_WARNING, f"a move could not be written to the journal on this node: {error}")
+    _exchange(book, members() if others is None else others, [entry])
+
+
+def read(
+    guest: str | None = None, limit: int | None = None, book: Book | None = None, others: Sequence[str] | None = None
+) -> list[Entry]:
+    """What all members that answer know of the moves, of one guest or all: the last ``limit`` or all, newest last."""
+    book = book or Book()
+    _exchange(book, members() if others is None else others)
+    found = [entry for entry in book.entries() if guest in (None, entry["guest"])]
+    return found[-limit:] if limit else found
+
+
+class Since:
+    """What is recorded from the moment on in which this is made."""
+
+    def __init__(self, look: Callable[[], list[Entry]] = lambda: read()) -> None:
+        self._look = look
+        self._known = {entry["id"] for entry in look()}
+
+    def entries(self, guests: Collection[str]) -> list[Entry]:
+        """The moves of these guests, the newest last."""
+        return [entry for entry in self._look() if entry["id"] not in self._known and entry["guest"] in guests]
+
+
+def service(request: Mapping[str, Any], peer: Peer, book: Book | None = None) -> None:
+    """Take another member's new entries; when the journals still differ, give each other what is missing."""
+    book = book or Book()
+    book.add(request["entries"])
+    mine = book.entries()
+    same = _digest(mine) == request["digest"]
+    peer.send({"same": same})
+    if not same:
+        _pour(peer, [entry["id"] for entry in mine])
+        theirs = _draw(peer)
+        wanted = set(theirs["want"])
+        _pour(peer, [entry for entry in mine if entry["id"] in wanted])
+        book.add(theirs["entries"])
+
+
+def members() -> list[str]:
+    """The other members of the cluster that are up, as far as this one knows."""
+    from .pacemaker import ClusterError, Pacemaker
+
+    try:
+        nodes = Pacemaker().status().nodes
+    except ClusterError:
+        return []
+    return [node.name for node in nodes if node.online and node.name != os.uname().nodename]
+
+
+def _exchange(book: Book, others: Sequence[str], entries: Sequence[Entry] = ()) -> None:
+    """Bring this node's journal and each of the others to the same, all at a time; who does not answer is left out."""
+
+    def exchange(node: str) -> None:
+        with suppress(PeerError, OSError, ValueError, KeyError):
+            _exchange_with(node, book, entries)
+
+    threads = [threading.Thread(target=exchange, args=(node,), daemon=True) for node in others]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + _PATIENCE
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+
+
+def _exchange_with(node: str, book: Book, entries: Sequence[Entry]) -> None:
+    mine = book.entries()
+    request = {"do": "journal", "entries": list(entries), "digest": _digest(mine)}
+    with Peer.connect(node, request, _PATIENCE) as peer:
+        if peer.receive()["same"]:
+            return
+        theirs, ours = set(_draw(peer)), {entry["id"] for entry in mine}
+        missing = [entry for entry in mine if entry["id"] not in theirs]
+        _pour(peer, {"entries": missing, "want": sorted(theirs - ours)})
+        book.add(_draw(peer))
+
+
+def _pour(peer: Peer, content: Any) -> None:
+    """Say more than a line holds: its length in bytes first, as a number of four bytes."""
+    data = json.dumps(content).encode()
+    peer.stream.sendall(len(data).to_bytes(4, "big") + data)
+
+
+def _draw(peer: Peer) -> Any:
+    """Hear what _pour says."""
+
+    def exactly(size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            piece = peer.stream.recv(min(size - len(data), 1 << 16))
+            if not piece:
+                raise PeerError("the other node went away")
+            data += piece
+        return bytes(data)
+
+    size = int.from_bytes(exactly(4), "big")
+    if size > _LONGEST:
+        raise PeerError(f"the other node wants to say {size} bytes")
+    return json.loads(exactly(size))
+
+
+def _sound(entry: Any) -> bool:
+    return isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("id", "guest", "started"))
+
+
+def _when(entry: Mapping[str, Any]) -> tuple[str, str]:
+    return entry["started"], entry["id"]
+
+
+def _digest(entries: Iterable[Entry]) -> str:
+    return hashlib.sha256("\n".join(sorted(entry["id"] for entry in entries)).encode()).hexdigest()
+
+
+def _text(entries: Iterable[Entry]) -> bytes:
+    return b"".join(json.dumps(entry, separators=(",", ":")).encode() + b"\n" for entry in entries)
