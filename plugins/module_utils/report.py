@@ -96,7 +96,7 @@ class Lines:
 
 def table(entries: Sequence[Mapping[str, Any]]) -> list[str]:
     """The journal as lines for a terminal. Times are UTC."""
-    heads = ["WHEN (UTC)", "GUEST", "FROM", "TO", "RESULT", "SECONDS", "AWAY", "ROUNDS", "SIZE", "HOW"]
+    heads = ["WHEN (UTC)", "GUEST", "FROM", "TO", "RESULT", "SECONDS", "PAUSE", "ROUNDS", "SIZE", "HOW"]
     rows = [
         [
             str(entry["started"])[:19].replace("T", " "),

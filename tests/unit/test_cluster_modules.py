@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cspp.drover.plugins.module_utils import journal, moves, probe
 from ansible_collections.cspp.drover.plugins.module_utils.cib import Location, Wanted, read, reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Pacemaker
@@ -72,6 +73,31 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Any:
         return cluster
 
     return install
+
+
+RECORD = {
+    "id": "1",
+    "guest": "mc",
+    "kind": "vm",
+    "from": "n2",
+    "to": "n3",
+    "started": "2026-11-24T00:12:31.042Z",
+    "result": "moved",
+    "seconds": 1.83,
+    "downtime_ms": 21,
+    "rounds": 3,
+    "bytes": 2**26,
+    "path": ["pre-copy"],
+    "forecast": {"rounds": 3},
+}
+
+
+@pytest.fixture(autouse=True)
+def journals(monkeypatch: pytest.MonkeyPatch) -> list[list[dict[str, Any]]]:
+    """What the journal says, one look after the other, the last again and again."""
+    looks: list[list[dict[str, Any]]] = [[]]
+    monkeypatch.setattr(journal, "read", lambda: looks.pop(0) if len(looks) > 1 else looks[0])
+    return looks
 
 
 MC = guest_of(read(CIB).primitives["mc"])
@@ -194,18 +220,123 @@ def test_a_move_that_fails_leaves_order(call: Call, on: Any) -> None:
     assert read(cluster.cib).primitives["mc"].meta == read(CIB).primitives["mc"].meta
 
 
+def test_what_the_journal_says_of_the_move_is_part_of_the_result(
+    call: Call, on: Any, journals: list[list[dict[str, Any]]]
+) -> None:
+    on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
+    old = {**RECORD, "id": "0", "downtime_ms": 999}
+    journals[:] = [[old], [old, {**RECORD, "id": "2", "guest": "web"}, RECORD]]
+    result = call(guest_migrate, **MOVE)
+    assert result["journal"] == RECORD
+    told = {key: result[key] for key in ("downtime_ms", "rounds", "bytes", "path", "forecast")}
+    assert told == {key: RECORD[key] for key in told}
+    assert result["client_silence_ms"] is result["probe"] is None
+
+
+def test_without_a_record_nothing_is_made_up(call: Call, on: Any) -> None:
+    on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
+    result = call(guest_migrate, **MOVE)
+    assert result["changed"]
+    assert result["journal"] is result["downtime_ms"] is result["rounds"] is result["path"] is None
+
+
+def test_a_failed_move_tells_the_agents_own_reason(call: Call, on: Any, journals: list[list[dict[str, Any]]]) -> None:
+    failed = transcript("crm_mon-migration-failed")
+    on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(STATUS, failed, STATUS)))
+    journals[:] = [[], [{**RECORD, "result": "failed", "reason": "n3 has no bridge br0"}]]
+    result = call(guest_migrate, **MOVE)
+    assert "from n2 to n3: n3 has no bridge br0. It is running on n2" in result["msg"]
+    assert result["journal"]["result"] == "failed"
+
+
+class FakeRemote:
+    """A node's probe, which sees or fails as told."""
+
+    error: str | None = None
+    asked: list[tuple[str, str]]
+
+    def __init__(self, node: str, target: probe.Target) -> None:
+        self.asked.append((node, str(target)))
+
+    def start(self) -> None:
+        if self.error:
+            raise probe.ProbeError(self.error)
+
+    def stop(self) -> probe.Reading:
+        return {"sent": 412, "lost": 0, "duplicated": 1, "silence_ms": 34.4}
+
+
+@pytest.fixture
+def remote(monkeypatch: pytest.MonkeyPatch) -> type[FakeRemote]:
+    monkeypatch.setattr(FakeRemote, "asked", [], raising=False)
+    monkeypatch.setattr(probe, "RemoteProbe", FakeRemote)
+    monkeypatch.setattr(probe, "AFTERWARDS", 0)
+    return FakeRemote
+
+
+def quoted(text: str) -> str:
+    """As it stands in an attribute of XML."""
+    return text.replace('"', "&quot;")
+
+
+PROBED = {**MOVE, "probe": "tcp://:7", "probe_from": "n1", "slo": {"client_silence": "100ms"}}
+
+
+def test_a_node_probes_at_the_guests_first_address(call: Call, on: Any, remote: type[FakeRemote]) -> None:
+    name, nics = '"name":"mc"', '"nics":[{"addresses":["10.0.0.20/24"]}]'
+    addressed = APART.replace(quoted(name), quoted(f"{name},{nics}"))
+    cluster = on(guest_migrate, FakeCluster("migrate", cib=addressed, statuses=(STATUS, ARRIVED)))
+    assert not call(guest_migrate, check=True, **PROBED).get("failed")
+    assert remote.asked == []
+    result = call(guest_migrate, **PROBED)
+    assert remote.asked == [("n1", "tcp://10.0.0.20:7")]
+    assert (result["client_silence_ms"], result["packets_lost"], result["packets_duplicated"]) == (34.4, 0, 1)
+    assert result["probe"]["from"] == "n1"
+    assert cluster.writes == ["patch", "patch"]
+
+
+def test_a_guest_that_does_not_answer_is_not_moved(
+    call: Call, on: Any, remote: type[FakeRemote], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
+    monkeypatch.setattr(remote, "error", "from n1: the probe gets no answer at tcp://10.0.0.20:7: Connection refused")
+    result = call(guest_migrate, **{**PROBED, "probe": "tcp://10.0.0.20:7"})
+    assert result["msg"].endswith("Connection refused, so nothing was moved")
+    assert cluster.writes == []
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ({"probe": "pong"}, "is not a probe"),
+        ({"probe_from": "n1"}, "required by 'probe_from'"),
+        ({"slo": {"packets_lost": 0}}, "nobody can tell without a probe"),
+    ],
+)
+def test_a_wish_that_cannot_be_measured_is_refused_also_in_check_mode(
+    call: Call, on: Any, wish: dict[str, Any], words: str
+) -> None:
+    cluster = on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
+    for check in (True, False):
+        assert words in call(guest_migrate, check=check, **MOVE, **wish)["msg"]
+    assert cluster.writes == []
+
+
 def test_a_move_that_the_cluster_would_not_make_is_refused(call: Call, on: Any) -> None:
     cluster = on(guest_migrate, FakeCluster("idle", cib=APART))
     assert "crm_resource --cleanup --resource mc" in call(guest_migrate, **MOVE)["msg"]
     assert cluster.writes == []
 
 
-def test_a_node_is_emptied_and_refilled(call: Call, on: Any) -> None:
+def test_a_node_is_emptied_and_refilled(call: Call, on: Any, journals: list[list[dict[str, Any]]]) -> None:
     cluster = on(node_maintenance, FakeCluster("migrate", statuses=(STATUS, ARRIVED)))
     wish = {"node": "n2", "state": "on"}
     told = call(node_maintenance, check=True, **wish)
     assert cluster.writes == []
+    journals[:] = [[], [RECORD, {**RECORD, "id": "2", "guest": "other"}]]
     done = call(node_maintenance, **wish)
+    assert done["moves"] == [RECORD]
+    assert done["outcomes"] == ["mc: n2 -> n3, live, 1.8 s, pause 21 ms, 3 rounds, 64 MiB"]
     assert told["plan"] == done["plan"] == ["mc: migrate live n2 -> n3"]
     assert told["diff"] == done["diff"]
     # One patch empties the node. The other, when it is empty, lets the guests be moved on.
@@ -270,6 +401,25 @@ def test_when_fencing_is_relied_on(call: Call, on: Any, given: dict[str, Any], e
     cluster = on(cluster_config, FakeCluster(cib=transcript("cib-fresh")))
     call(cluster_config, **given)
     assert read(cluster.cib).properties.get("stonith-enabled") == expected
+
+
+def test_how_far_guests_are_is_asked_of_the_nodes_when_something_moves(
+    call: Call, on: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def gather(nodes: list[str]) -> list[dict[str, Any]]:
+        asked.append(nodes)
+        return [{"guest": "mc", "to": "n3", "phase": "switching"}]
+
+    monkeypatch.setattr(moves, "gather", gather)
+    on(cluster_status_info, FakeCluster())
+    assert call(cluster_status_info)["moves"] == []
+    moving = STATUS.replace('agent="ocf:drover:vm" role="Started"', 'agent="ocf:drover:vm" role="Migrating"')
+    on(cluster_status_info, FakeCluster(statuses=(moving,)))
+    result = call(cluster_status_info)
+    assert asked == [["n1", "n2", "n3"]]
+    assert result["table"][-1] == "> mc: switching over to n3"
 
 
 def test_the_state_of_the_cluster(call: Call, on: Any) -> None:

@@ -1,39 +1,98 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What agents tell of the moves under way."""
-
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import moves
+from ansible_collections.cspp.drover.plugins.module_utils.peer import PeerError
 
 
-def test_a_move_is_told_and_forgotten(tmp_path: Path) -> None:
-    moves.progress("web", folder=tmp_path, percent=40, phase="copying")
-    moves.progress("web", folder=tmp_path, percent=50, phase="copying")
-    told = moves.read_all(folder=tmp_path)
-    assert {name: (move["percent"], move["phase"]) for name, move in told.items()} == {"web": (50, "copying")}
-    moves.done("web", folder=tmp_path)
-    moves.done("web", folder=tmp_path)
-    assert moves.read_all(folder=tmp_path) == {}
+def test_a_move_is_seen_until_it_is_done(tmp_path: Path) -> None:
+    folder = tmp_path / "moves"
+    assert moves.read_all(folder=folder) == []
+    moves.progress("mc", folder=folder, phase="setup", to="n2")
+    moves.progress("mc", folder=folder, phase="copying", to="n2", percent=63)
+    moves.progress("web", folder=folder, phase="starting")
+    assert [(move["guest"], move["phase"]) for move in moves.read_all(folder=folder)] == [
+        ("mc", "copying"),
+        ("web", "starting"),
+    ]
+    assert (folder.stat().st_mode & 0o777, len(list(folder.iterdir()))) == (0o700, 2)
+    moves.done("mc", folder=folder)
+    moves.done("mc", folder=folder)
+    assert [move["guest"] for move in moves.read_all(folder=folder)] == ["web"]
 
 
-def test_what_the_dead_told_does_not_count(tmp_path: Path) -> None:
-    moves.progress("web", folder=tmp_path, percent=40)
-    path = tmp_path / "web.json"
-    entry = json.loads(path.read_text())
-    for dead in ({**entry, "begun": entry["begun"] - 1}, {**entry, "pid": 2**22 + 1}):
-        path.write_text(json.dumps(dead))
-        assert moves.read_all(folder=tmp_path) == {}
-    path.write_text("{")
-    assert moves.read_all(folder=tmp_path) == {}
+@pytest.mark.parametrize("change", [{"pid": 2**22 + 1}, {"born": 1}, {"pid": "x"}])
+def test_what_a_dead_writer_left_is_no_move(tmp_path: Path, change: dict[str, Any]) -> None:
+    moves.progress("mc", folder=tmp_path, phase="copying")
+    path = tmp_path / "mc.json"
+    left = json.loads(path.read_text())
+    left["writer"].update(change)
+    path.write_text(json.dumps(left))
+    assert moves.read_all(folder=tmp_path) == []
+
+
+def test_a_writer_that_died_is_told_from_one_that_lives(tmp_path: Path) -> None:
+    root = Path(moves.__file__).parents[5]
+    code = (
+        f"import sys; sys.path.insert(0, {str(root)!r})\n"
+        "from pathlib import Path\n"
+        "from ansible_collections.cspp.drover.plugins.module_utils import moves\n"
+        f"moves.progress('mc', folder=Path({str(tmp_path)!r}))\n"
+        "print(flush=True); sys.stdin.read()"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    assert writer.stdout.readline()
+    assert [move["guest"] for move in moves.read_all(folder=tmp_path)] == ["mc"]
+    writer.communicate()
+    assert moves.read_all(folder=tmp_path) == []
+
+
+def test_nonsense_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "torn.json").write_text('{"guest": "m')
+    (tmp_path / "other.json").write_text("[]")
+    assert moves.read_all(folder=tmp_path) == []
+
+
+def test_a_word_that_cannot_be_said_disturbs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    moves.progress("mc", folder=tmp_path / "file", phase="setup")
+    moves.done("mc", folder=tmp_path / "file")
+
+
+def test_of_what_nodes_say_of_a_guest_the_last_word_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def said(guest: str, phase: str, at: float) -> dict[str, Any]:
+        return {"guest": guest, "phase": phase, "writer": {"at": at}}
+
+    answers = {
+        "n1": [said("mc", "copying", 1.0), said("web", "setup", 2.0)],
+        "n2": [said("mc", "starting", 3.0)],
+    }
+
+    def ask(node: str, _request: Any, _timeout: float) -> dict[str, Any]:
+        if node not in answers:
+            raise PeerError(f"{node} cannot be asked")
+        return {"moves": answers[node]}
+
+    monkeypatch.setattr(moves, "ask", ask)
+    assert [(m["guest"], m["phase"]) for m in moves.gather(["n1", "n2", "n3"])] == [
+        ("mc", "starting"),
+        ("web", "setup"),
+    ]
 
 
 def test_a_report_is_taken_once(tmp_path: Path) -> None:
     assert moves.take("web", folder=tmp_path) == {}
     moves.arrived("web", {"rounds": 3}, folder=tmp_path)
-    assert moves.read_all(folder=tmp_path) == {}
+    assert moves.read_all(folder=tmp_path) == []
     assert moves.take("web", folder=tmp_path) == {"rounds": 3}
     assert moves.take("web", folder=tmp_path) == {}

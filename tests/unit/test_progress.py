@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 import pytest
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.cspp.drover.plugins.action import guest_migrate
+from ansible_collections.cspp.drover.plugins.module_utils import probe
 from ansible_collections.cspp.drover.plugins.plugin_utils import progress
 
 
@@ -28,7 +30,7 @@ def test_only_changes_are_news(before: list[Any], now: list[Any], lines: list[st
     assert progress.news(progress.states({"guests": before}), progress.states({"guests": now})) == lines
 
 
-class Watched(progress.Watched):
+class Watched(guest_migrate.ActionModule):
     """The action without a connection: ``answers`` are the modules' results, in turn."""
 
     def __init__(self, answers: dict[str, list[dict[str, Any]]]) -> None:
@@ -57,7 +59,8 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     monkeypatch.setattr(progress, "TICK", 0)
     places = [guest("running", "n1"), guest("migrating", "n1"), guest("running", "n2")]
     looks: list[dict[str, Any]] = [{"guests": [place]} for place in places]
-    ended = {"finished": 1, "changed": True, "ansible_job_id": "1", "to": "n2"}
+    looks[1]["moves"] = [{"guest": "mc", "to": "n2", "phase": "switching"}]
+    ended = {"finished": 1, "changed": True, "ansible_job_id": "1", "guest": "mc", "from": "n1", "to": "n2"}
     status: list[dict[str, Any]] = [{"finished": 0}, {"finished": 0}, ended]
     action = Watched(
         {
@@ -75,8 +78,9 @@ def test_prints_what_happens_and_returns_what_the_module_says(
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(progress.display, "display", lambda line: said.append(line.split(maxsplit=1)[1]))
-    assert watched.run() == {"changed": True, "to": "n2"}
-    assert said == ["mc: migrating on n1", "mc: running on n2"]
+    moved = {"changed": True, "guest": "mc", "from": "n1", "to": "n2"}
+    assert watched.run() == {**moved, "outcome": "mc: n1 -> n2"}
+    assert said == ["mc: migrating on n1", "mc: switching over to n2", "mc: running on n2"]
     assert watched.asked[-1] == "ansible.legacy.async_status cleanup"
     assert watched._task.async_val == 0
 
@@ -91,3 +95,95 @@ def test_check_mode_starts_no_job(watched: Watched, monkeypatch: pytest.MonkeyPa
 def test_a_module_that_never_started_says_why(watched: Watched) -> None:
     watched.answers[Task.action] = [{"failed": True, "msg": "no python"}]
     assert watched.run() == {"failed": True, "msg": "no python"}
+
+
+SEEN = {"sent": 412, "lost": 0, "duplicated": 1, "silence_ms": 34.4, "broken": None, "delay_ms": 1.2}
+
+
+class FakeProbe:
+    """A probe of this machine that sees what it is told to see."""
+
+    targets: ClassVar[list[str]] = []
+    answers: ClassVar[bool] = True
+
+    def __init__(self, target: probe.Target) -> None:
+        self.targets.append(str(target))
+
+    def start(self) -> None:
+        if not self.answers:
+            raise probe.ProbeError("the probe gets no answer at ping://10.0.0.20")
+
+    def stop(self) -> probe.Reading:
+        return dict(SEEN)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def probed(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    monkeypatch.setattr(probe, "Probe", FakeProbe)
+    monkeypatch.setattr(probe, "AFTERWARDS", 0)
+    monkeypatch.setattr(FakeProbe, "targets", [])
+    looks = watched.answers["cspp.drover.cluster_status_info"]
+    looks[0]["guests"][0]["addresses"] = ["10.0.0.20"]
+    looks.insert(0, looks[0])
+    return watched
+
+
+def asks(monkeypatch: pytest.MonkeyPatch, **arguments: Any) -> None:
+    monkeypatch.setattr(Task, "args", {"guest": "mc", **arguments})
+
+
+def test_what_a_client_here_saw_is_part_of_the_result(probed: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    asks(monkeypatch, probe="ping", slo="client_silence=100ms,packets_lost=0")
+    result = probed.run()
+    assert FakeProbe.targets == ["ping://10.0.0.20"]
+    assert (result["client_silence_ms"], result["packets_lost"], result["packets_duplicated"]) == (34.4, 0, 1)
+    assert result["probe"] == {**SEEN, "from": "the controller"}
+    assert result["outcome"] == "mc: n1 -> n2, silence 34 ms, 0 of 412 packets lost, 1 doubled"
+    assert "failed" not in result
+
+
+def test_a_broken_slo_fails_with_both_values(probed: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    asks(monkeypatch, probe="ping://10.0.0.9", slo={"client_silence": "30ms", "downtime": "50ms"})
+    result = probed.run()
+    assert FakeProbe.targets == ["ping://10.0.0.9"]
+    assert result["failed"]
+    assert "client_silence: at most 30ms asked, 34.4ms measured; downtime: at most 50ms asked, nobody" in result["msg"]
+
+
+def test_who_does_not_answer_is_not_moved(probed: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    asks(monkeypatch, probe="ping")
+    monkeypatch.setattr(FakeProbe, "answers", False)
+    result = probed.run()
+    assert result["failed"]
+    assert "so nothing was moved" in result["msg"]
+    assert Task.action not in probed.asked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"probe": "pong"}, "is not a probe"),
+        ({"slo": {"client_silence": "100ms"}}, "nobody can tell without a probe"),
+        ({"probe": "ping", "slo": "soon"}, "dictionary"),
+    ],
+)
+def test_nonsense_is_refused_before_anything_is_asked(
+    probed: Watched, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], words: str
+) -> None:
+    asks(monkeypatch, **arguments)
+    result = probed.run()
+    assert result["failed"]
+    assert words in result["msg"]
+    assert probed.asked == []
+
+
+def test_a_node_probes_by_itself(probed: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    asks(monkeypatch, probe="ping", probe_from="n3", slo={"client_silence": "30ms"})
+    ended = probed.answers["ansible.legacy.async_status"][-1]
+    ended.update(probe.told(dict(SEEN), "n3"))
+    result = probed.run()
+    assert FakeProbe.targets == []
+    assert "34.4ms measured" in result["msg"]
