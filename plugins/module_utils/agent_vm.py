@@ -151,12 +151,14 @@ def migrate_to(request: Request, host: LibvirtHost) -> Code:
     seen = host.seen(name)
     if seen.state is not State.RUNNING:
         raise AgentError(f"{name} cannot migrate: it {_why(seen)}")
-    from .live_migration import LiveMigration, MigrationFailed  # what only a migration needs
+    from . import journal  # what only a migration needs
+    from .live_migration import LiveMigration, MigrationFailed
 
     migration = LiveMigration(request.definition(), request.source or os.uname().nodename, target, host)
     try:
         migration.run(request.deadline.left(_ABORT_RESERVE))
     except MigrationFailed as error:
+        journal.record(migration.record)
         raise AgentError(f"{name} could not migrate to {target}, {_still_here(name, host)}: {error}") from error
     ocf.info(f"{name} went to {target}: {', '.join(migration.record['path'])}")
     return Code.SUCCESS
@@ -180,9 +182,11 @@ def migrate_from(request: Request, host: LibvirtHost) -> Code:
     if seen.state is not State.RUNNING:
         raise AgentError(f"{name} did not arrive from {request.source}: here it {_why(seen)}")
     outcome = host.outcome(name)
-    record = moves.take(name)
+    from . import journal
+    from .live_migration import arrival
+
+    journal.record(arrival(name, request.source, os.uname().nodename, outcome, moves.take(name)))
     if outcome:
-        record.update(downtime_ms=outcome.pause, rounds=outcome.passes, bytes=outcome.sent)
         ocf.info(f"{name} came from {request.source} in {outcome.total} ms with a pause of {outcome.pause} ms")
     return Code.SUCCESS
 

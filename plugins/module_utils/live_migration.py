@@ -6,6 +6,7 @@ packets are sent after it (forward.py), and whoever watches is told (moves.py).
 
 from __future__ import annotations
 
+import datetime
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -16,11 +17,11 @@ from . import moves
 from .controller import Abort, Controller, Limit, Order, Policy, PostCopy, Sample
 from .definition import host_interface
 from .forward import Forwarder
-from .libvirt_host import HostError, LibvirtHost, Progress
+from .libvirt_host import HostError, LibvirtHost, Outcome, Progress
 from .peer import PeerError
 from .wire import share, speed
 
-__all__ = ["LiveMigration", "MigrationFailed", "percent"]
+__all__ = ["LiveMigration", "MigrationFailed", "arrival", "percent"]
 
 #: Seconds between two looks.
 _TICK = 0.1
@@ -64,6 +65,7 @@ class LiveMigration:
         self.record: dict[str, Any] = {
             "guest": self.name,
             **self._who,
+            "started": _now(),
             "policy": dict(definition.get("migration") or {}),
             "forwarded": 0,
         }
@@ -84,10 +86,11 @@ class LiveMigration:
                 raise moving.error
             self._note(self._clock() - begun)
             if moving.error is not None:
-                raise MigrationFailed(why or str(moving.error))
+                reason = why or str(moving.error)
+                self.record.update(result="failed", reason=reason, ended=_now())
+                raise MigrationFailed(reason)
         finally:
-            failed = "result" not in self.record
-            self._end_forwarding({} if failed else self.record)
+            self._end_forwarding(self.record if self.record.get("result") == "moved" else {})
             moves.done(self.name)
 
     def _migrate(self) -> None:
@@ -214,6 +217,27 @@ def percent(progress: Progress) -> float:
     """How much of the VM's memory and local disks is at the target, 0 to 100."""
     whole = progress.memory + progress.disks
     return 100 * (1 - (progress.remaining + progress.disks_remaining) / whole) if whole else 0.0
+
+
+def arrival(
+    name: str, source: str | None, target: str, outcome: Outcome | None, report: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The record of a migration that has arrived: what its source reported, and what libvirt knows at the target.
+
+    Its ``seconds`` and ``downtime_ms`` are the hypervisor's: from its start, and from the VM's last moment at the
+    source to its first at the target.
+    """
+    known = {"guest": name, "kind": "vm", "from": source, "to": target, "started": _now(), "path": ["pre-copy"]}
+    record = {**known, **report, "result": "moved", "ended": _now()}
+    if outcome is not None:
+        record.update(
+            seconds=outcome.total / 1000, downtime_ms=outcome.pause, rounds=outcome.passes, bytes=outcome.sent
+        )
+    return record
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 class _Thread:

@@ -12,13 +12,23 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils import agent_vm, domain, moves
+from ansible_collections.cspp.drover.plugins.module_utils import agent_vm, domain, journal, moves
 from ansible_collections.cspp.drover.plugins.module_utils.definition import Change
-from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import HostError, Progress, Seen, State, VmGone
+from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import (
+    HostError,
+    Outcome,
+    Progress,
+    Seen,
+    State,
+    VmGone,
+)
 from ansible_collections.cspp.drover.plugins.module_utils.ocf import AgentError, Code, Deadline, Request
 
 MIB = 1024**2
 POLICY = {"max_downtime": 50, "bandwidth": 128 * MIB, "timeout": None, "auto_converge": False}
+
+#: What was said to the cluster's journal.
+RECORDED: list[dict[str, Any]] = []
 
 
 class Clock:
@@ -72,6 +82,8 @@ def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(syslog, "syslog", lambda *_arguments: None)
     monkeypatch.setattr(agent_vm, "_ACCELERATOR", tmp_path / "accelerator.json")
     monkeypatch.setattr(moves, "_FOLDER", tmp_path / "moves")
+    RECORDED.clear()
+    monkeypatch.setattr(journal, "record", RECORDED.append)
     (tmp_path / "accelerator.json").write_text('{"accelerator": "tcg"}')
     (tmp_path / "vda.qcow2").touch()
     return tmp_path
@@ -235,6 +247,8 @@ def test_a_failed_migration_says_where_the_vm_is(node: Path) -> None:
     host.fails["migrate"] = HostError("connection refused")
     with pytest.raises(AgentError, match="could not migrate to n2, it goes on here: connection refused"):
         agent_vm.migrate_to(request(node, "migrate_to"), host)
+    [entry] = RECORDED
+    assert (entry["result"], entry["reason"]) == ("failed", "connection refused")
 
 
 def test_only_a_running_vm_migrates(node: Path) -> None:
@@ -246,7 +260,13 @@ def test_only_a_running_vm_migrates(node: Path) -> None:
 
 def test_migrate_from(node: Path) -> None:
     host: Any = Host(State.RUNNING)
+    moves.arrived("web", {"forwarded": 3, "rounds": 1})
+    host.outcome = lambda _name: Outcome(1200, 21, 3, 64 * MIB)
     assert agent_vm.migrate_from(request(node, "migrate_from"), host) is Code.SUCCESS
+    [entry] = RECORDED
+    expected = {"guest": "web", "from": "n1", "result": "moved", "downtime_ms": 21, "seconds": 1.2, "rounds": 3}
+    assert {key: entry[key] for key in expected} == expected
+    assert entry["forwarded"] == 3
 
 
 @pytest.mark.parametrize(("state", "reason"), [(State.ABSENT, "did not arrive from n1"), (State.INCOMING, "arrival")])
