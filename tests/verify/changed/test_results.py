@@ -1,0 +1,99 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a move was like for a client is measured and judged, and every node keeps the journal of moves."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from ..lab import Lab, wait_until_answering
+from ..plays import play, succeed
+
+Declared = dict[str, dict[str, Any]]
+
+#: Run on a node: records a move as an agent does.
+RECORD = """
+import sys
+sys.path.insert(0, "/usr/lib/drover")
+from drover import journal
+journal.record({"id": sys.argv[1], "guest": "tested", "kind": "vm", "from": "node1", "to": "node2",
+                "started": "2026-01-01T00:00:00.000Z", "result": "moved", "seconds": 1.8, "downtime_ms": 21})
+"""
+JOURNAL = "/var/lib/drover/journal"
+
+
+def record(lab: Lab, node: str) -> str:
+    """Record a made-up move on a node; returns its id."""
+    name = uuid.uuid4().hex
+    lab.ssh(node)(["python3", "-I", "-c", RECORD, name])
+    return name
+
+
+def knows(lab: Lab, node: str, name: str) -> bool:
+    """Whether the node's own copy of the journal has the record."""
+    return lab.ssh(node)(["grep", "-qs", name, f"{JOURNAL}/moves.jsonl"], ok=None).rc == 0
+
+
+@contextmanager
+def away(lab: Lab, node: str) -> Iterator[None]:
+    """The node does not answer others."""
+    on_node = lab.ssh(node)
+    on_node(["systemctl", "stop", "drover-peer.service"])
+    try:
+        yield
+    finally:
+        on_node(["systemctl", "start", "drover-peer.service"])
+
+
+@pytest.mark.parametrize("where", ["the controller", "a node"])
+def test_what_a_client_notices_is_part_of_the_result(lab: Lab, declared: Declared, where: str) -> None:
+    wait_until_answering(declared["game"], timeout=60)
+    source = lab.where("game")
+    node = next(node for node in lab.nodes if node != source)
+    wish = {"probe": "ping"} if where == "the controller" else {"probe": "tcp://:7", "probe_from": node}
+    moved = succeed("migrate", guest="game", to=node, slo={"client_silence": "3s", "packets_lost": 100}, **wish)
+    result = moved.result(f"Move the guest to {node}")
+    assert result["probe"]["from"] == (where if where == "the controller" else node)
+    assert 0 < result["client_silence_ms"] < 3000
+    assert result["probe"]["sent"] - result["probe"]["received"] == result["packets_lost"] <= 100
+    assert result["packets_duplicated"] >= 0
+    assert moved.result("Outcome")["msg"].startswith(f"game: {source} -> {node}, live, ")
+
+
+def test_a_move_that_was_not_what_was_asked_for_fails_with_both_values(lab: Lab) -> None:
+    source = lab.where("game")
+    done = play("migrate", guest="game", probe="ping", slo={"client_silence": "1ms"})
+    assert done.rc != 0
+    [said] = done.failures
+    assert "client_silence: at most 1ms asked, " in said
+    assert lab.where("game") != source
+
+
+def test_who_does_not_answer_a_probe_is_not_moved(lab: Lab) -> None:
+    source = lab.where("game")
+    done = play("migrate", guest="game", probe="tcp://:9")
+    assert done.rc != 0
+    [said] = done.failures
+    assert "the probe gets no answer at tcp://" in said and "nothing was moved" in said
+    assert lab.where("game") == source
+
+
+def test_every_node_has_the_journal_also_one_that_was_away_or_lost_it(lab: Lab) -> None:
+    first, second, third, *_more = lab.nodes
+    with away(lab, third):
+        name = record(lab, first)
+        assert [knows(lab, node, name) for node in (first, second, third)] == [True, True, False]
+    later = record(lab, second)
+    assert all(knows(lab, node, known) for node in lab.nodes for known in (name, later))
+
+    # As new ones in their places.
+    for node in (first, second):
+        lab.ssh(node)(["rm", "-r", JOURNAL])
+    told = succeed("journal", guest="tested")
+    assert {name, later} <= {move["id"] for move in told.result("Read the journal")["moves"]}
+    assert "node1  node2  moved   1.8      21 ms" in told.result("Moves")["msg"]
