@@ -191,19 +191,20 @@ class Echo(Client):
     def facts(self) -> dict[str, Any]:
         """What the kernel knows of the way out and the way back (struct tcp_info, linux/tcp.h).
 
-        ``retransmitted`` packets were sent again, of which the guest had ``needlessly`` many already (D-SACK, RFC
-        2883): the rest were lost on the way out. ``gaps_back`` are packets that came before one sent earlier: there
-        was a loss, or an overtaking, on the way back.
+        ``retransmitted`` packets were sent again. ``received_twice`` are those of which the guest said that it had them
+        already (D-SACK, RFC 2883), resent without need or delivered twice: what was retransmitted beyond them was lost
+        on the way out. ``gaps_back`` are packets that came before one sent earlier: there was a loss, or an overtaking,
+        on the way back.
         """
-        again, needlessly, gaps = (now - before for now, before in zip(self._counters(), self._before, strict=True))
-        return {"tcp": {"retransmitted": again, "needlessly": needlessly, "gaps_back": gaps}}
+        again, twice, gaps = (now - before for now, before in zip(self._counters(), self._before, strict=True))
+        return {"tcp": {"retransmitted": again, "received_twice": twice, "gaps_back": gaps}}
 
     def _counters(self) -> tuple[int, int, int]:
         info = b""
         with suppress(OSError):
             info = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-        again, needlessly, gaps = (_uint32(info, offset) for offset in (100, 216, 224))
-        return again, needlessly, gaps
+        again, twice, gaps = (_uint32(info, offset) for offset in (100, 216, 224))
+        return again, twice, gaps
 
 
 class Connect(Client):

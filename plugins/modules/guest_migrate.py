@@ -36,15 +36,18 @@ options:
         many as V(?rate=N) at the end says, up to 1000.
       - A guest that does not answer beforehand is not moved.
     type: str
+    version_added: 0.2.0
   probe_from:
     description: The node to probe from. By default the controller does it.
     type: str
+    version_added: 0.2.0
   slo:
     description:
       - What the move must not exceed. When it did, or nobody could measure it, the task fails, with the guest moved.
       - Of V(client_silence) and V(downtime), durations such as V(50ms), and V(packets_lost), a number.
         V(client_silence) and V(packets_lost) need a O(probe).
     type: dict
+    version_added: 0.2.0
 attributes:
   check_mode:
     support: full
@@ -143,8 +146,9 @@ probe:
       C(received), C(lost), C(duplicated), C(reordered), C(silence_ms), how a session is C(broken).
     - C(delay_ms) is how long the prober itself was held up at most. A silence not far above it says nothing of the
       guest.
-    - C(tcp) is what the kernel knows of a session, packets C(retransmitted), those of them sent C(needlessly) (the
-      others were lost on the way to the guest), and C(gaps_back), packets missed for a while on the way back.
+    - C(tcp) tells the two directions of a session apart, as far as the kernel knows. Packets C(retransmitted) beyond
+      those that the guest C(received_twice) were lost on the way to it; C(gaps_back) are packets missed for a while on
+      the way back. Of pings and datagrams nobody knows which way was the lossy one.
   type: dict
   returned: always
 """

@@ -83,7 +83,7 @@ outcomes:
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -144,7 +144,7 @@ class Maintenance:
             if stuck:
                 raise ClusterError(
                     f"{self.node} is not empty. These guests keep running there: "
-                    + "; ".join(f"{name} ({why})" for name, why in stuck.items())
+                    + self._reasons(stuck)
                     + ". Cure the cause and run this again, or call the maintenance off (-e state=off)"
                 )
             rest = self.cluster.apply(lambda cib: drain.emptied(self.node, read(cib)), check=False)
@@ -174,10 +174,18 @@ class Maintenance:
             if away:
                 raise ClusterError(
                     f"{self.node} is in service again, but not all of its guests came back: "
-                    + "; ".join(f"{name} ({why})" for name, why in away.items())
+                    + self._reasons(away)
                     + ". Cure the cause and move them one by one: playbooks/migrate.yml"
                 )
         return self._result(applied, coming.guests, changed)
+
+    def _reasons(self, guests: dict[str, str]) -> str:
+        """Why each guest is where it is: in the agent's own words, which the journal has, or in the cluster's."""
+        failed = {move["guest"]: move.get("reason") for move in self._moves(guests)}
+        return "; ".join(f"{name} ({failed.get(name) or why})" for name, why in guests.items())
+
+    def _moves(self, guests: Collection[str]) -> list[journal.Entry]:
+        return self.recorded.entries(guests) if self.recorded else []
 
     def _planned(self, seen: Snapshot) -> dict[str, str | None]:
         """Where the guests go: by Pacemaker's own plan, or by ours where Pacemaker's would stop one."""
@@ -216,7 +224,7 @@ class Maintenance:
             ) from late
 
     def _result(self, applied: Applied, guests: tuple[str, ...] | list[str], changed: bool) -> dict[str, Any]:
-        moves = self.recorded.entries(guests) if self.recorded else []
+        moves = self._moves(guests)
         return {
             "changed": changed,
             "diff": applied.difference.diff(),

@@ -4,20 +4,26 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import prober
+from ansible_collections.cspp.drover.plugins.module_utils.peer import Peer, PeerError
 from ansible_collections.cspp.drover.plugins.module_utils.probe import (
     Probe,
     ProbeError,
+    RemoteProbe,
     SessionProbe,
     Target,
     parse,
+    service,
+    told,
 )
 
 
@@ -137,7 +143,7 @@ def test_a_pause_is_a_silence_in_which_nothing_is_lost(tcp: Serve) -> None:
     assert 245 < seen["silence_ms"] < 400
     assert (seen["lost"], seen["duplicated"], seen["broken"]) == (0, 0, None)
     assert seen["measured"] == "lines echoed in one TCP session"
-    assert set(seen["tcp"]) == {"retransmitted", "needlessly", "gaps_back"}
+    assert set(seen["tcp"]) == {"retransmitted", "received_twice", "gaps_back"}
 
 
 def test_a_session_that_is_cut_says_so(tcp: Serve) -> None:
@@ -269,3 +275,35 @@ def test_the_checksum_of_an_echo_request() -> None:
     packet = bytes.fromhex("0800 0000 0001 0001 6162 6364")
     assert prober.checksum(packet) == 0x3337
     assert prober.checksum(packet[:2] + (0x3337).to_bytes(2, "big") + packet[4:]) == 0
+
+
+def test_a_node_probes_for_another_until_told_to_stop(tcp: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(node: str, request: Mapping[str, Any], _timeout: float) -> Peer:
+        if node != "n3":
+            raise PeerError(f"{node} cannot be asked")
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            here = Peer(socket.create_connection(listener.getsockname()))  # type: ignore[arg-type]
+            there = Peer(listener.accept()[0])  # type: ignore[arg-type]
+
+        def answer() -> None:
+            with there:
+                try:
+                    service(json.loads(json.dumps(request)), there)
+                except PeerError as error:
+                    there.send({"error": str(error)})
+
+        threading.Thread(target=answer, daemon=True).start()
+        return here
+
+    monkeypatch.setattr(Peer, "connect", connect)
+    port = tcp(echo)
+    remote = RemoteProbe("n3", Target("tcp", "127.0.0.1", port))
+    remote.start()
+    time.sleep(0.1)
+    seen = remote.stop()
+    assert (seen["lost"], seen["target"]) == (0, f"tcp://127.0.0.1:{port}")
+    assert told(seen, "n3")["probe"]["from"] == "n3"
+    with pytest.raises(ProbeError, match="from n9: n9 cannot be asked"):
+        RemoteProbe("n9", Target("tcp", "127.0.0.1", port)).start()
+    with pytest.raises(ProbeError, match=r"from n3: .*no answer at tcp://127.0.0.1:1: Connection refused"):
+        RemoteProbe("n3", Target("tcp", "127.0.0.1", 1)).start()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,16 @@ from .plays import ROOT
 
 #: Where a guest answers when it is well, by kind: the tiny VM's echo, the container's SSH server, which speaks first.
 SERVICE = {"vm": (7, False), "container": (22, True)}
+
+#: Where a node keeps its copy of the journal of moves.
+JOURNAL = "/var/lib/drover/journal"
+_RECORD = """
+import sys
+sys.path.insert(0, "/usr/lib/drover")
+from drover import journal
+journal.record({"id": sys.argv[1], "guest": "tested", "kind": "vm", "from": "node1", "to": "node2",
+                "started": "2026-01-01T00:00:00.000Z", "result": "moved", "seconds": 1.8, "downtime_ms": 21})
+"""
 
 
 @dataclass(frozen=True)
@@ -111,6 +122,16 @@ class Lab:
         assert seen.running, f"{guest} is {seen.word} on {seen.nodes}"
         assert seen.node is not None
         return seen.node
+
+    def record_move(self, node: str) -> str:
+        """Record a made-up move of a guest called "tested", as this node's agent would; returns its id."""
+        name = uuid.uuid4().hex
+        self.ssh(node)(["python3", "-I", "-c", _RECORD, name])
+        return name
+
+    def has_record(self, node: str, name: str) -> bool:
+        """Whether the node's own copy of the journal has the record."""
+        return self.ssh(node)(["grep", "-qs", name, f"{JOURNAL}/moves.jsonl"], ok=None).rc == 0
 
     def wait_for_members(self, timeout: float) -> ClusterStatus:
         """Until every node is a member and may run guests."""

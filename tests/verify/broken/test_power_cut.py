@@ -30,6 +30,7 @@ class Cut:
     """What clients and this machine saw from before the cut until all was well again."""
 
     node: str
+    record: str
     outages: dict[str, Outage]
     most: dict[str, int]
     looks_per_second: float
@@ -52,6 +53,7 @@ def cut(lab: Lab, declared: Declared) -> Iterator[Cut]:
     begun = time.monotonic()
     for watcher in (witness, *probes.values()):
         watcher.start()
+    record = lab.record_move(node)
     try:
         lab.power(node, "off")
         wait_for(lambda: [n for n, p in probes.items() if p.up], lambda up: not up, what="silence", timeout=15)
@@ -68,7 +70,7 @@ def cut(lab: Lab, declared: Declared) -> Iterator[Cut]:
         lab.wait_for_members(120)
     finally:
         most = witness.stop()
-    yield Cut(node, outages, most, witness.looks / (time.monotonic() - begun))
+    yield Cut(node, record, outages, most, witness.looks / (time.monotonic() - begun))
 
 
 def test_every_guest_answers_again_in_time(cut: Cut) -> None:
@@ -86,6 +88,10 @@ def test_the_node_was_fenced(lab: Lab, cut: Cut) -> None:
     assert events, "nobody fenced it"
     assert {event.status for event in events} == {"success"}
     assert "is on" in lab.power(cut.node, "status")
+
+
+def test_what_it_had_recorded_is_known_to_the_others(lab: Lab, cut: Cut) -> None:
+    assert all(lab.has_record(node, cut.record) for node in lab.nodes if node != cut.node)
 
 
 def test_guests_stay_where_they_are_now(lab: Lab, cut: Cut, declared: Declared) -> None:

@@ -4,37 +4,14 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..lab import Lab, wait_until_answering
+from ..lab import JOURNAL, Lab, wait_until_answering
 from ..plays import play, succeed
 
 Declared = dict[str, dict[str, Any]]
-
-#: Run on a node: records a move as an agent does.
-RECORD = """
-import sys
-sys.path.insert(0, "/usr/lib/drover")
-from drover import journal
-journal.record({"id": sys.argv[1], "guest": "tested", "kind": "vm", "from": "node1", "to": "node2",
-                "started": "2026-01-01T00:00:00.000Z", "result": "moved", "seconds": 1.8, "downtime_ms": 21})
-"""
-JOURNAL = "/var/lib/drover/journal"
-
-
-def record(lab: Lab, node: str) -> str:
-    """Record a made-up move on a node; returns its id."""
-    name = uuid.uuid4().hex
-    lab.ssh(node)(["python3", "-I", "-c", RECORD, name])
-    return name
-
-
-def knows(lab: Lab, node: str, name: str) -> bool:
-    """Whether the node's own copy of the journal has the record."""
-    return lab.ssh(node)(["grep", "-qs", name, f"{JOURNAL}/moves.jsonl"], ok=None).rc == 0
 
 
 @contextmanager
@@ -82,10 +59,10 @@ def test_who_does_not_answer_a_probe_is_not_moved(lab: Lab) -> None:
 def test_every_node_has_the_journal_also_one_that_was_away_or_lost_it(lab: Lab) -> None:
     first, second, third, *_more = lab.nodes
     with away(lab, third):
-        name = record(lab, first)
-        assert [knows(lab, node, name) for node in (first, second, third)] == [True, True, False]
-    later = record(lab, second)
-    assert all(knows(lab, node, known) for node in lab.nodes for known in (name, later))
+        name = lab.record_move(first)
+        assert [lab.has_record(node, name) for node in (first, second, third)] == [True, True, False]
+    later = lab.record_move(second)
+    assert all(lab.has_record(node, known) for node in lab.nodes for known in (name, later))
 
     # As new ones in their places.
     for node in (first, second):
