@@ -15,8 +15,10 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
+            "guest_homes": declaration.homes,
             "guest_images": declaration.images_needed,
             "guest_leftovers": declaration.leftovers,
+            "guest_local": declaration.local,
             "guest_nodes": declaration.nodes,
             "guest_permission": declaration.permission,
             "guest_problems": declaration.problems,

@@ -1,17 +1,22 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Filters: mounts of storage pools as systemd units, and the packages they need."""
+"""Filters: mounts of storage pools as systemd units, the packages they need, and whether nodes share them as told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils import mounts
+from ansible_collections.cspp.drover.plugins.module_utils import mounts, storage
 
 
 class FilterModule:
-    """From role storage's pools: cspp.drover.mount_units, files for cspp.drover.files; cspp.drover.mount_packages."""
+    """From role storage's pools: cspp.drover.mount_units, files for cspp.drover.files; cspp.drover.mount_packages;
+    cspp.drover.pool_confusions."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"mount_packages": mounts.packages, "mount_units": mounts.units}
+        return {
+            "mount_packages": mounts.packages,
+            "mount_units": mounts.units,
+            "pool_confusions": storage.confusions,
+        }

@@ -2,21 +2,34 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The OCF resource agent ``ocf:drover:container``: one container under LXC.
 
-A container moves by stopping on one node and starting on the other, from storage that both see. So what counts
+On storage that both nodes see, a container moves by stopping on the one and starting on the other. So what counts
 is a short way from the one's last to the other's first packet: nothing here waits for what the kernel or LXC
 has not asked for, and the network is told at once.
+
+On local storage it is copied while it runs, and stops only for what has changed last (copying.py). Whatever fails
+until the other node has taken over leaves it running where it was; the copy left there is nobody's (keeping.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import ocf
+from . import moves, ocf
+from .definition import is_local
 from .lxc_host import PASSING, STOPPED, LxcError, LxcHost, controllers
-from .ocf import AgentError, Code, Request
+from .ocf import AgentError, Code, Deadline, Request
 from .wait import WaitTimeout
+
+if TYPE_CHECKING:
+    from .copying import Copy
+    from .guardian import Guardian
 
 __all__ = ["METADATA", "main"]
 
@@ -43,6 +56,8 @@ METADATA = ocf.Metadata(
         ocf.Action("start", timeout=60),
         ocf.Action("stop", timeout=90),
         ocf.Action("monitor", timeout=30, interval=10),
+        ocf.Action("migrate_to", timeout=86400),
+        ocf.Action("migrate_from", timeout=60),
         ocf.Action("reload-agent", timeout=30),
         ocf.Action("validate-all", timeout=20),
         ocf.Action("meta-data", timeout=5),
@@ -60,6 +75,8 @@ def main() -> int:
         "start": lambda request: start(request, host),
         "stop": lambda request: stop(request, host),
         "monitor": lambda request: monitor(request, host),
+        "migrate_to": lambda request: migrate_to(request, host),
+        "migrate_from": lambda request: migrate_from(request, host),
         "reload-agent": lambda request: reload_agent(request, host),
         "validate-all": lambda request: validate_all(request, host),
     }
@@ -68,44 +85,111 @@ def main() -> int:
 
 def start(request: Request, host: LxcHost) -> Code:
     """Start the container, unless it runs, and tell the network where it is."""
-    name, deadline = request.instance, request.deadline
     definition = request.definition()
     if _settled(request, host) != STOPPED:
         return Code.SUCCESS
-    _require_files(definition)
-    from .container import render
-
-    host.start(name, render(definition, controllers()), deadline.left(2.0))
-    try:
-        host.announce(name, definition["nics"])
-    except (OSError, LxcError) as error:
-        ocf.warning(f"{name} could not be announced, so clients may find it late: {error}")
-    # One whose init cannot run is gone by now.
-    if host.state(name) == STOPPED:
-        raise AgentError(f"{name} started and ended at once: its init does not run; look into its root file system")
-    ocf.info(f"started {name}")
+    if is_local(definition):
+        _require_here(request, definition)
+    _start(host, definition, request.deadline.left(2.0))
+    ocf.info(f"started {request.instance}")
     return Code.SUCCESS
 
 
 def stop(request: Request, host: LxcHost) -> Code:
     """Halt the container, kill it when it does not listen, and leave nothing of it on this node."""
-    name, deadline = request.instance, request.deadline
-    if host.state(name) != STOPPED:
-        patience = _patience(request)
-        try:
-            host.stop(name, patience, timeout=patience + min(5.0, deadline.left() / 4))
-        except LxcError as error:
-            ocf.warning(f"killing {name}, which did not halt: {error}")
-            host.kill(name, timeout=deadline.left(1.0))
-        if host.state(name) != STOPPED:
-            raise AgentError(f"{name} could not be killed: look for processes in state D on this node")
-    host.forget(name)
+    if host.state(request.instance) != STOPPED:
+        _halt(request, host)
+    host.forget(request.instance)
+    _tidy(request)
     return Code.SUCCESS
 
 
 def monitor(request: Request, host: LxcHost) -> Code:
     """Whether the container runs here."""
-    return Code.NOT_RUNNING if host.state(request.instance) == STOPPED else Code.SUCCESS
+    if host.state(request.instance) != STOPPED:
+        return Code.SUCCESS
+    _tidy(request)
+    return Code.NOT_RUNNING
+
+
+def migrate_to(request: Request, host: LxcHost) -> Code:
+    """Copy the container to another node and stop it here; it goes on here when that fails."""
+    name, target = request.instance, request.target
+    if not target:
+        raise AgentError("Pacemaker named no node to migrate to", Code.ERR_ARGS)
+    definition = request.definition()
+    if not is_local(definition):
+        raise AgentError(f"{name} is on shared storage, where there is nothing to copy", Code.ERR_CONFIGURED)
+    state = host.state(name)
+    if state != "RUNNING":
+        raise AgentError(f"{name} cannot move: it is {state.lower()}")
+    from .guardian import Guardian
+    from .keeping import own_name
+
+    move = {
+        "id": uuid.uuid4().hex,
+        "guest": name,
+        "kind": "container",
+        "from": own_name(request),
+        "to": target,
+        "started": _now(),
+        "policy": definition["migration"],
+        "forwarded": 0,
+        "forecast": None,
+    }
+    began = time.monotonic()
+    try:
+        with _called_off(), Guardian(lambda: _rescue(request, host)) as guardian:
+            _move(request, host, guardian, move)
+    except (AgentError, LxcError) as error:
+        where = "it goes on here" if host.state(name) == "RUNNING" else "and it is not running here either"
+        reason = f"{name} could not move to {target}, {where}: {error}"
+        seconds = round(time.monotonic() - began, 1)
+        moves.record({**move, "ended": _now(), "result": "failed", "reason": reason, "seconds": seconds})
+        raise AgentError(reason) from error
+    finally:
+        moves.done(name)
+    return Code.SUCCESS
+
+
+def migrate_from(request: Request, host: LxcHost) -> Code:
+    """Take the container over that came from another node, and start it."""
+    name, source = request.instance, request.source
+    if not source:
+        raise AgentError("Pacemaker named no node to migrate from", Code.ERR_ARGS)
+    definition = request.definition()
+    from .keeping import hand_over, own_name
+    from .receiving import Folder
+
+    folder = Folder(Path(definition["rootfs"]["path"]))
+    arrival = folder.arrival()
+    if arrival is None:
+        raise AgentError(f"{name} did not arrive from {source}: there is no whole copy of it here")
+    here = own_name(request)
+    # From here on it may not start there any more: what it writes, it writes here.
+    hand_over(name, source, here)
+    folder.take_over()
+    try:
+        announced = _start(host, definition, request.deadline.left(2.0))
+    except (AgentError, LxcError):
+        hand_over(name, here, source)
+        folder.discard(folder.rootfs)
+        raise
+    # The source has measured from its stop to what it said last, this node from there on.
+    downtime = arrival.pop("away") + announced - arrival.pop("received")
+    started = datetime.fromisoformat(arrival["started"])
+    moves.record(
+        {
+            **arrival,
+            "ended": _now(),
+            "result": "moved",
+            "reason": "",
+            "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
+            "downtime_ms": round(downtime * 1000),
+        }
+    )
+    ocf.info(f"{name} came from {source} and was away for {downtime:.2f} s")
+    return Code.SUCCESS
 
 
 def reload_agent(request: Request, host: LxcHost) -> Code:
@@ -139,6 +223,174 @@ def validate_all(request: Request, _host: LxcHost) -> Code:
     """Whether the container could start on this node."""
     _require_files(request.definition())
     return Code.SUCCESS
+
+
+def _start(host: LxcHost, definition: dict[str, Any], timeout: float) -> float:
+    """Start the container and announce it; returns when that was, by the wall clock."""
+    _require_files(definition)
+    from .container import render
+
+    name = definition["name"]
+    host.start(name, render(definition, controllers()), timeout)
+    announced = time.time()
+    try:
+        host.announce(name, definition["nics"])
+    except (OSError, LxcError) as error:
+        ocf.warning(f"{name} could not be announced, so clients may find it late: {error}")
+    # One whose init cannot run is gone by now.
+    if host.state(name) == STOPPED:
+        raise AgentError(f"{name} started and ended at once: its init does not run; look into its root file system")
+    return announced
+
+
+def _halt(request: Request, host: LxcHost) -> None:
+    """Halt the container, and kill it when it does not listen."""
+    name, deadline = request.instance, request.deadline
+    patience = _patience(request)
+    try:
+        host.stop(name, patience, timeout=patience + min(5.0, deadline.left() / 4))
+    except LxcError as error:
+        ocf.warning(f"killing {name}, which did not halt: {error}")
+        host.kill(name, timeout=deadline.left(1.0))
+    if host.state(name) != STOPPED:
+        raise AgentError(f"{name} could not be killed: look for processes in state D on this node")
+
+
+def _require_here(request: Request, definition: dict[str, Any]) -> None:
+    """Refuse when the data is another node's; else make sure that what is here is in its place."""
+    from .keeping import require_here
+    from .receiving import Folder
+
+    require_here(request, definition)
+    folder = Folder(Path(definition["rootfs"]["path"]))
+    if folder.arrival() is not None and (folder.moved.exists() or not folder.rootfs.exists()):
+        folder.take_over()  # it was interrupted
+    # A move from here has come to nothing.
+    folder.moved.unlink(missing_ok=True)
+
+
+def _tidy(request: Request) -> None:
+    """Remove what a move has left here of a container on local storage, once that runs elsewhere."""
+    with suppress(AgentError):
+        definition = request.definition()
+        if is_local(definition):
+            from .receiving import tidy
+
+            tidy(request.instance, definition["rootfs"]["path"])
+
+
+def _move(request: Request, host: LxcHost, guardian: Guardian, move: dict[str, Any]) -> None:
+    """Copy the running container, pass by pass, then stop it for the last. Raises AgentError, LxcError."""
+    from .copying import Copy, CopyError, settled
+
+    name, definition = request.instance, request.definition()
+    root, policy = Path(definition["rootfs"]["path"]), definition["migration"]
+    # Time has to remain to stop it, and to start it again.
+    limit = min(policy["timeout"] or float("inf"), request.deadline.left(_patience(request) + 60.0))
+    patience, since = Deadline(limit), time.time()
+
+    def watch(sent: int, rate: float) -> None:
+        if not patience.left():
+            raise CopyError(f"after {limit:.0f} s it was not done with pass {len(copy.passes) + 1}")
+        moves.progress(
+            name,
+            **{key: move[key] for key in ("kind", "from", "to")},
+            phase="copying",
+            percent=min(99, 100 * sent // copy.size) if not copy.passes else 99,
+            rate=round(rate),
+            round=len(copy.passes) + 1,
+            remaining=max(0, copy.size - sent) if not copy.passes else 0,
+            pause_ms=None,
+            since=since,
+        )
+
+    try:
+        with Copy(name, root, str(request.target), bandwidth=policy["bandwidth"], watch=watch) as copy:
+            try:
+                _persistently(copy, copy.everything)
+                while not settled(copy.passes) and patience.left():
+                    _persistently(copy, copy.difference)
+                _switch_over(request, host, guardian, copy, move)
+            except BaseException:
+                with suppress(CopyError):
+                    copy.drop()
+                raise
+    except CopyError as error:
+        raise AgentError(str(error)) from error
+
+
+def _persistently(copy: Copy, step: Callable[[], None]) -> None:
+    """Make a pass, and make it again when the connection was lost: what has come over by then is there."""
+    from .copying import CopyError
+
+    for pause in (1.0, 2.0, 4.0, None):
+        try:
+            step()
+            return
+        except CopyError as error:
+            if not error.transport or pause is None:
+                raise
+            ocf.warning(f"trying again: {error}")
+        time.sleep(pause)
+        with suppress(CopyError):
+            copy.again()
+
+
+def _switch_over(request: Request, host: LxcHost, guardian: Guardian, copy: Copy, move: dict[str, Any]) -> None:
+    """Stop the container, copy what has changed last, and leave it to the other node; start it again if that fails."""
+    from .copying import CopyError
+    from .receiving import Folder
+
+    definition = request.definition()
+    with copy.last_difference() as make:
+        moves.progress(request.instance, kind="container", phase="last difference", percent=99)
+        guardian.watch()
+        stopped = time.monotonic()
+        try:
+            _halt(request, host)
+            make()
+            move["rounds"] = len(copy.passes)
+            move["bytes"] = sum(one.bytes for one in copy.passes)
+            move["path"] = ["copying", "last difference"]
+            copy.arrived({**move, "away": time.monotonic() - stopped})
+            Folder(Path(definition["rootfs"]["path"])).moved.write_text(f"{request.target}\n", encoding="utf-8")
+        except (AgentError, LxcError, CopyError, OSError) as error:
+            if host.state(request.instance) == STOPPED:
+                _start(host, definition, request.deadline.left(2.0))
+            guardian.rest()
+            raise AgentError(f"the last difference: {error}") from error
+        guardian.rest()
+
+
+def _rescue(request: Request, host: LxcHost) -> None:
+    """The agent was killed while the container was down for the last difference: start it again."""
+    with suppress(WaitTimeout):
+        request.deadline.wait(
+            lambda: host.state(request.instance),
+            lambda state: state == STOPPED,
+            what=f"the stop of {request.instance}",
+            timeout=_patience(request) + 5.0,
+        )
+        _start(host, request.definition(), 30.0)
+        ocf.warning(f"started {request.instance} again, whose move was cut short")
+
+
+@contextmanager
+def _called_off() -> Iterator[None]:
+    """A signal to end becomes an error, so that what was begun is set right."""
+
+    def end(_signal: int, _frame: object) -> None:
+        raise AgentError("Pacemaker no longer waits for it")
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _settled(request: Request, host: LxcHost) -> str:

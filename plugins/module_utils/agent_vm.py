@@ -92,6 +92,9 @@ def start(request: Request, host: LibvirtHost) -> Code:
         return Code.SUCCESS
     if seen.state in (State.FAILED, State.LEAVING):
         raise AgentError(f"{name} is here but {_why(seen)}: it has to be stopped before it can start")
+    from .keeping import require_here
+
+    require_here(request, definition)
     _require_files(definition)
     from .domain import render
 

@@ -22,8 +22,10 @@ from .storage import Pool, pools_from
 from .units import MIB
 
 __all__ = [
+    "homes",
     "images_needed",
     "leftovers",
+    "local",
     "nodes",
     "permission",
     "problems",
@@ -77,28 +79,86 @@ def images_needed(guests: object, cluster: Mapping[str, Any]) -> list[dict[str, 
     return [{"name": name, "kind": kind} for name, kind in sorted(needed)]
 
 
-def volumes(guests: object, cluster: Mapping[str, Any], images: Images) -> list[dict[str, Any]]:
-    """For module volumes: the volumes of all guests that are to be."""
+def local(guests: object, cluster: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """For module local_volumes_info: the guests with volumes on storage of one node's own, and where they are there."""
     pools = pools_from(cluster["pools"])
-    return [volume for guest in _present(guests, cluster) for volume in _volumes(guest, pools, images)]
+    found = {guest.name: _local_paths(guest, pools) for guest in _present(guests, cluster)}
+    return [{"name": name, "paths": paths} for name, paths in found.items() if paths]
 
 
-def leftovers(guests: object, cluster: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """For module volumes: the folders of absent guests whose disks are to go as well."""
+def homes(
+    guests: object, cluster: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Which node has the volumes of each guest on local storage, or is to make them.
+
+    ``seen`` is what module local_volumes_info said on each node. By guest a mapping with ``node``, and ``new`` for a
+    guest whose volumes nobody has. Raises ValueError for one whose volumes are on several nodes, and nobody knows
+    which are the true ones.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    given = dict.fromkeys(seen, 0)
+    declared = {guest.name: guest for guest in _present(guests, cluster)}
+    for name in (entry["name"] for entry in local(guests, cluster)):
+        kept = {its["kept"][name] for its in seen.values() if name in its["kept"]}
+        holders = sorted(kept) or [node for node, its in seen.items() if name in its["held"]]
+        if len(holders) > 1:
+            raise ValueError(
+                f"guests.{name}: {' and '.join(holders)} each have volumes of it, and the cluster does not know which "
+                "are the true ones: remove the others by hand"
+            )
+        wished = [node for node in declared[name].placement.prefer if node in seen]
+        node = (holders or wished or [min(given, key=lambda node: (given[node], node))])[0]
+        given[node] = given.get(node, 0) + declared[name].memory
+        found[name] = {"node": node, "new": not holders}
+    return found
+
+
+def volumes(
+    guests: object,
+    cluster: Mapping[str, Any],
+    images: Images,
+    where: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """For module volumes on one node: its part of the volumes of all guests that are to be.
+
+    ``where`` says which: ``node``, its name; ``first``, whether the shared ones are its business; and ``homes``, as
+    :func:`homes` found them. A root file system that the cluster knows of is not made anew on local storage: it may
+    be on its way to another node.
+    """
+    pools = pools_from(cluster["pools"])
+    found = []
+    for guest in _present(guests, cluster):
+        home = where["homes"].get(guest.name, {"node": None, "new": True})
+        own = set(_local_paths(guest, pools))
+        for volume in _volumes(guest, pools, images):
+            here = home["node"] == where["node"] if volume["path"] in own else where["first"]
+            if here and (home["new"] or volume["type"] != "rootfs"):
+                found.append(volume)
+    return found
+
+
+def leftovers(guests: object, cluster: Mapping[str, Any], first: bool) -> list[dict[str, Any]]:
+    """For module volumes on one node: the folders of absent guests whose disks are to go as well.
+
+    Those on shared storage are the business of the ``first`` node.
+    """
     return [
         {"type": "folder", "path": folder, "label": f"guests.{guest.name}"}
         for guest in _read(guests, cluster).guests.values()
         if guest.state == "absent" and guest.remove_disks
         for pool in pools_from(cluster["pools"]).values()
+        if first or not pool.shared
         for folder in pool.folders(guest.name).values()
     ]
 
 
-def resources(guests: object, cluster: Mapping[str, Any], images: Images) -> list[dict[str, Any]]:
-    """For module guests: every guest with its definition and its wishes."""
+def resources(
+    guests: object, cluster: Mapping[str, Any], images: Images, where: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """For module guests: every guest with its definition and its wishes. ``where`` is what :func:`homes` found."""
     pools = pools_from(cluster["pools"])
     return [
-        _resource(guest, _definition(guest, pools, images))
+        {**_resource(guest, _definition(guest, pools, images)), "home": where.get(guest.name, {}).get("node")}
         if guest.state == "present"
         else {"name": guest.name, "state": "absent"}
         for guest in _read(guests, cluster).guests.values()
@@ -155,6 +215,7 @@ def _read(guests: object, cluster: Mapping[str, Any]) -> Reading:
             images=cluster["images"],
             pools=cluster["pools"],
             default_pool=cluster["default_pool"],
+            local_pools=[name for name, pool in pools_from(cluster["pools"]).items() if not pool.shared],
             bridges=cluster.get("bridges") or None,
             taken={
                 address.partition("/")[0]: f"node {name}"
@@ -186,6 +247,16 @@ def _definition(guest: Guest, pools: Mapping[str, Pool], images: Images) -> Defi
         image = _image(images, "vm", guest.image)
         kernels[guest.image] = {**image["files"], "cmdline": image["cmdline"]}
     return definition(guest, pools, kernels)
+
+
+def _local_paths(guest: Guest, pools: Mapping[str, Pool]) -> list[str]:
+    """The places of the guest's volumes on storage of one node's own."""
+    if guest.rootfs is not None:
+        sources = [pools[guest.rootfs.pool].rootfs(guest.name)]
+    else:
+        sources = [pools[disk.pool].disk(guest.name, disk.target) for disk in guest.disks]
+        sources.append(pools[guest.seed_pool].seed(guest.name))
+    return [source["path"] for source in sources if source.get("shared") is False]
 
 
 def _volumes(guest: Guest, pools: Mapping[str, Pool], images: Images) -> Iterator[dict[str, Any]]:

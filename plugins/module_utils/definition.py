@@ -24,6 +24,7 @@ __all__ = [
     "derived_mac",
     "derived_uuid",
     "host_interface",
+    "is_local",
     "restart",
     "shown",
 ]
@@ -51,6 +52,13 @@ _MAC_PREFIX = "52:54:00"
 def compact(definition: Definition) -> str:
     """A definition as the CIB holds it: JSON on one line, keys sorted, so that equal means identical."""
     return json.dumps(definition, sort_keys=True, separators=(",", ":"))
+
+
+def is_local(definition: Definition) -> bool:
+    """Whether any of the guest's data is on storage that one node alone has."""
+    sources = [disk["source"] for disk in definition.get("disks", ())]
+    sources += [definition["rootfs"]] if "rootfs" in definition else []
+    return any(source.get("shared") is False for source in sources)
 
 
 def derived_uuid(name: str) -> str:

@@ -52,7 +52,8 @@ _NONE: tuple[str, ...] = ()
 class Cluster:
     """What guests are judged against.
 
-    ``images`` tells by name and kind of guest how an image boots: ``disk``, ``kernel`` or ``rootfs``.
+    ``images`` tells by name and kind of guest how an image boots: ``disk``, ``kernel`` or ``rootfs``. Of the ``pools``
+    those in ``local_pools`` are every node's own.
     ``bridges`` is None when they are not known. ``taken`` are IP addresses that are no guest's, and whose.
     """
 
@@ -60,6 +61,7 @@ class Cluster:
     images: Mapping[str, Mapping[str, str]]
     pools: Collection[str]
     default_pool: str
+    local_pools: Collection[str] = ()
     bridges: Collection[str] | None = None
     taken: Mapping[str, str] = field(default_factory=dict)
     ssh_keys: Sequence[str] = ()
@@ -185,7 +187,8 @@ def read(guests: object, cluster: Cluster) -> Reading:
         parse.Problem(f"guests.{name}.{at}", text) for name, at, text in impossibilities(present, cluster.nodes)
     )
     in_order = [one for name in guests for one in problems if f"{one.path}.".startswith(f"guests.{name}.")]
-    return Reading(found, tuple(dict.fromkeys(in_order)), tuple(worries(present, cluster.nodes)))
+    warnings = (*worries(present, cluster.nodes), *_bound(present, cluster))
+    return Reading(found, tuple(dict.fromkeys(in_order)), warnings)
 
 
 def definition(guest: Guest, pools: Mapping[str, Pool], images: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -204,6 +207,11 @@ def definition(guest: Guest, pools: Mapping[str, Pool], images: Mapping[str, Map
         }
         for nic in guest.nics
     ]
+    timeout = guest.migration.timeout
+    policy = {
+        "bandwidth": guest.migration.bandwidth,
+        "timeout": None if timeout is None else -(-timeout // 1000),
+    }
     common: dict[str, Any] = {
         "kind": guest.kind,
         "name": guest.name,
@@ -212,12 +220,15 @@ def definition(guest: Guest, pools: Mapping[str, Pool], images: Mapping[str, Map
         "stop_timeout": -(-guest.stop_timeout // 1000),
     }
     if guest.rootfs is not None:
+        pool = pools[guest.rootfs.pool]
         return {
             **common,
             "privileged": guest.privileged,
             "idmap": dict(IDMAP),
-            "rootfs": pools[guest.rootfs.pool].rootfs(guest.name),
+            "rootfs": pool.rootfs(guest.name),
             "nics": [{"name": f"eth{index}", **nic} for index, nic in enumerate(nics)],
+            # On shared storage nothing is copied.
+            **({} if pool.shared else {"migration": policy}),
         }
     disks = [
         {
@@ -229,7 +240,6 @@ def definition(guest: Guest, pools: Mapping[str, Pool], images: Mapping[str, Map
         for disk in guest.disks
     ]
     seed = {"target": SEED_TARGET, "source": pools[guest.seed_pool].seed(guest.name), "readonly": True}
-    timeout = guest.migration.timeout
     return {
         **common,
         "uuid": guest.uuid,
@@ -242,8 +252,7 @@ def definition(guest: Guest, pools: Mapping[str, Pool], images: Mapping[str, Map
         "nics": nics,
         "migration": {
             "max_downtime": guest.migration.max_downtime,
-            "bandwidth": guest.migration.bandwidth,
-            "timeout": None if timeout is None else -(-timeout // 1000),
+            **policy,
             "auto_converge": guest.migration.auto_converge,
             "post_copy": guest.migration.post_copy,
             "channels": guest.migration.channels,
@@ -327,6 +336,8 @@ def _container(guest: Guest, fields: parse.Fields, cluster: Cluster) -> Guest:
     )
     rootfs.done()
     only_vm = "is for VMs: a container"
+    if guest.rootfs is not None and guest.rootfs.pool in cluster.local_pools:
+        guest = replace(guest, migration=_copying(fields.section("migration")))
     fields.done(
         {
             "disks": f"{only_vm} has a rootfs",
@@ -335,7 +346,7 @@ def _container(guest: Guest, fields: parse.Fields, cluster: Cluster) -> Guest:
             "uuid": f"{only_vm} has none",
             "max_vcpus": f"{only_vm}'s limits can always be changed while it runs",
             "max_memory": f"{only_vm}'s limits can always be changed while it runs",
-            "migration": f"{only_vm} moves by stopping and starting",
+            "migration": f"{only_vm} on shared storage moves by stopping and starting",
         }
     )
     return guest
@@ -420,6 +431,17 @@ def _migration(fields: parse.Fields) -> Migration:
     return migration
 
 
+def _copying(fields: parse.Fields) -> Migration:
+    """What can be said of the move of a container whose root file system is copied."""
+    default = Migration()
+    migration = Migration(
+        bandwidth=fields.take("bandwidth", _bandwidth, default.bandwidth),
+        timeout=fields.take("timeout", parse.positive(parse_duration), None),
+    )
+    fields.done({"max_downtime": "is for VMs: a container is stopped while what has changed last is copied"})
+    return migration
+
+
 # --- judging all guests together -----------------------------------------------------------------------------
 
 
@@ -449,6 +471,18 @@ def _duplicates(guests: Mapping[str, Guest], cluster: Cluster) -> Iterator[parse
                 ip = address.partition("/")[0]
                 if (owner := owners.setdefault(ip, path)) != path:
                     yield parse.Problem(f"{path}.address", f"{ip} is also the address of {owner}")
+
+
+def _bound(guests: Mapping[str, Guest], cluster: Cluster) -> Iterator[str]:
+    """What high availability cannot do."""
+    for name, guest in guests.items():
+        pools = {disk.pool for disk in guest.disks} | ({guest.rootfs.pool} if guest.rootfs else {guest.seed_pool})
+        local = sorted(pools.intersection(cluster.local_pools))
+        if local and guest.ha:
+            yield (
+                f"{name} is on storage of one node's own (pool {', '.join(local)}): when that node is lost, it waits "
+                "for its return"
+            )
 
 
 # --- parsers of this model's own -----------------------------------------------------------------------------

@@ -84,7 +84,9 @@ def plan(guest: str, to: str | None, live: Configuration, status: ClusterStatus)
     names = {"migrate_to", "migrate_from"} if migrates else {"start", "stop"}
     seconds = sum(_seconds(op.timeout) for op in primitive.operations if op.name in names)
     wanted = Wanted(constraints=_held(guest, source, target, live), absent=frozenset({drain_id(guest)}))
-    return Move(guest, source, target, wanted, migrates, seconds + 30, status.failures_of(guest))
+    # A container on local storage is copied while it runs, but then it stops and starts.
+    live_move = migrates and primitive.type == "vm"
+    return Move(guest, source, target, wanted, live_move, seconds + 30, status.failures_of(guest))
 
 
 def choose(guest: str, source: str, live: Configuration, status: ClusterStatus) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from .cib import RECOVERY, Difference, Wanted, read, reconcile
+from .cib import PREFIX, RECOVERY, Difference, Wanted, read, reconcile
 from .command import CommandError, Runner, run
 from .simulate import Prediction, parse
 from .wait import wait_for
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 #: Exit statuses of Pacemaker's tools (crm_exit_e).
-_OLD, _NOT_CONNECTED = 103, 102
+_OLD, _NOT_CONNECTED, _MISSING = 103, 102, 105
 #: Result of an operation that has begun and not ended (OCF status "unknown" in Pacemaker's own numbering).
 _PENDING = "193"
 
@@ -267,6 +267,24 @@ class Pacemaker:
         """Forget a resource's failures, so that Pacemaker tries again."""
         self._ask(["crm_resource", "--cleanup", "--resource", resource], timeout=60)
 
+    def own_name(self) -> str:
+        """What the cluster calls this node."""
+        return self._ask(["crm_node", "--name"]).strip()
+
+    def data_of(self, guest: str) -> str | None:
+        """The node that has the data of a guest on local storage; None when nobody has said."""
+        found = self._ask(["cibadmin", "--query", "--xpath", _data_of(guest)], ok=(0, _MISSING))
+        return ET.fromstring(found).get("node") if found.strip() else None
+
+    def hand_over(self, guest: str, source: str, target: str) -> None:
+        """Say that the data of a guest is now on ``target``, provided that it was on ``source``."""
+        argv = ["cibadmin", "--modify", "--xpath", f"{_data_of(guest)[:-1]} and @node='{source}']"]
+        argv += ["--xml-text", f'<rsc_location id="{PREFIX}data-{guest}" node="{target}"/>']
+        try:
+            self._ask(argv)
+        except ClusterError as error:
+            raise ClusterError(f"{target} could not take {guest} over from {source}: {error}") from error
+
     def recover(self, resource: str, *, also: Wanted | None = None, timeout: float = 60) -> None:
         """Put a guest in order that failed to migrate and runs where it was, without disturbing it.
 
@@ -413,6 +431,11 @@ def probed(cib: str, resource: str) -> set[str]:
         if any(op.get("rc-code") != _PENDING for op in operations):
             known.add(state.get("uname", ""))
     return known
+
+
+def _data_of(guest: str) -> str:
+    """Where the CIB says it, see resources.data_id."""
+    return f"//rsc_location[@id='{PREFIX}data-{guest}']"
 
 
 def _under_way(role: str) -> str | None:

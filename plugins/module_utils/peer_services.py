@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from . import forward, journal, moves, probe
+from . import forward, journal, moves, probe, receiving
 from .peer import Peer, Service, serve
 
 __all__ = ["SERVICES", "main"]
@@ -30,6 +30,9 @@ SERVICES: dict[str, Service] = {
     "journal": journal.service,
     "probe": probe.service,
     "progress": moves.service,
+    "copy": receiving.copy,
+    "receive": receiving.receive,
+    "runs": receiving.runs,
 }
 
 

@@ -3,7 +3,8 @@
 """What Drover's guests, fencing devices and options are in Pacemaker's terms.
 
 Scores. A guest stays where it is (stickiness 1000) rather than follow a wish for a node (100 and less), but
-moves for the sake of company or its absence (5000), and nothing of this ever keeps it from running.
+moves for the sake of company or its absence (5000), and nothing of this ever keeps it from running. One whose data
+is on local storage starts where that is (20000), and leaves only on request or when it cannot stay.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from .cib import (
     Wanted,
 )
 from .controller import Policy
-from .definition import compact
+from .definition import compact, is_local
 from .pacemaker import ClusterStatus, Snapshot
 from .simulate import Prediction
 
@@ -40,6 +41,7 @@ __all__ = [
     "addresses_of",
     "back_id",
     "cluster_properties",
+    "data_id",
     "drain_id",
     "fencing",
     "guest_of",
@@ -64,7 +66,7 @@ RESOURCE_DEFAULTS: Mapping[str, str] = {
 }
 
 #: Constraints that say what a guest's YAML says; those of a verb under way (move, home, drain) are the verb's.
-_DECLARED = ("prefer", "apart", "together", "pin", "remove")
+_DECLARED = ("prefer", "apart", "together", "pin", "data", "remove")
 
 
 def cluster_properties(nodes: int, *, fenced: bool) -> dict[str, str]:
@@ -153,7 +155,8 @@ class GuestSpec:
     """What is wanted of one guest.
 
     ``definition`` is None for an absent one. ``priority`` is None for a guest without high availability, which
-    is pinned to one node. ``prefer`` lists nodes, ``apart_from`` and ``together_with`` other guests.
+    is pinned to one node. ``prefer`` lists nodes, ``apart_from`` and ``together_with`` other guests. ``home`` is
+    where the data of a guest on local storage was made: it holds until the cluster knows where that is.
     """
 
     name: str
@@ -162,6 +165,7 @@ class GuestSpec:
     prefer: tuple[str, ...] = ()
     apart_from: tuple[str, ...] = ()
     together_with: tuple[str, ...] = ()
+    home: str | None = None
 
     @property
     def absent(self) -> bool:
@@ -195,6 +199,12 @@ def addresses_of(resource: Primitive) -> list[str]:
         for nic in (guest_of(resource) or {}).get("nics") or []
         for address in nic.get("addresses") or []
     ]
+
+
+def data_id(guest: str) -> str:
+    """The constraint that says which node has the data of a guest on local storage. The agents keep it: a guest
+    starts nowhere else, and who takes it over says so here first."""
+    return f"{PREFIX}data-{guest}"
 
 
 def pin_id(guest: str) -> str:
@@ -238,7 +248,7 @@ def guest_primitive(definition: Mapping[str, Any], *, priority: int | None, boot
         # the agents therefore succeed, and leave what could not be done live for a permitted restart.
         Operation("reload-agent", timeout="60s"),
     ]
-    if kind == "vm":
+    if kind == "vm" or is_local(definition):
         meta["allow-migrate"] = "true"
         operations += [
             # A guest whose migration failed still runs where it was: leave it there, and see to it.
@@ -292,6 +302,8 @@ def plan_guests(
         boot = _boot(spec, live.primitives.get(spec.name), spec.name in restart_needed and permitted)
         primitives.append(guest_primitive(spec.definition, priority=spec.priority, boot=boot))
         own = _placement(spec, known)
+        if is_local(spec.definition):
+            own.append(Location(data_id(spec.name), spec.name, _keeper(spec, live), "20000"))
         if spec.priority is None:
             node = _pinned_to(spec, live, status, load)
             load[node] = load.get(node, 0) + int(spec.definition["memory"]) // MIB
@@ -342,7 +354,7 @@ def unasked(
 
 
 def held_back(names: Sequence[str], live: Configuration, status: ClusterStatus) -> dict[str, str]:
-    """Why each of these guests rightly does not run: somebody stopped it, or the one node it is bound to is away."""
+    """Why each of these guests rightly does not run: somebody stopped it, or the one node it needs is away."""
     found: dict[str, str] = {}
     for name in names:
         guest = status.resource(name)
@@ -354,12 +366,13 @@ def held_back(names: Sequence[str], live: Configuration, status: ClusterStatus) 
                 "somebody stopped it; to start it: "
                 f"crm_resource --resource {name} --meta --delete-parameter target-role"
             )
-        pin = live.constraints.get(pin_id(name))
-        node = pin.node if isinstance(pin, Pin) else None
-        host = status.node(node) if node else None
-        if node and (host is None or not host.usable):
-            word = host.word if host else "not a member"
-            found[name] = f"it is bound to {node} (ha: false), which is {word}; it starts when that node is back"
+        for kept, why in ((data_id(name), "its data is there"), (pin_id(name), "ha: false")):
+            bond = live.constraints.get(kept)
+            node = bond.node if isinstance(bond, (Location, Pin)) else None
+            host = status.node(node) if node else None
+            if node and (host is None or not host.usable):
+                word = host.word if host else "not a member"
+                found[name] = f"it is bound to {node} ({why}), which is {word}; it starts when that node is back"
     return found
 
 
@@ -391,7 +404,14 @@ def troubles(names: Sequence[str], live: Configuration, seen: Snapshot) -> dict[
 
 
 def _migration_timeout(definition: Mapping[str, Any]) -> int:
-    """Seconds after which Pacemaker gives a migration up: no less than 5 min, and after the agent did."""
+    """Seconds after which Pacemaker gives a migration up: no less than 5 min, and after the agent did.
+
+    Nobody knows how much there is to copy of a container: its agent gives up when the other node does not answer any
+    more, Pacemaker after a day.
+    """
+    if definition["kind"] == "container":
+        timeout = definition["migration"]["timeout"]
+        return int(timeout) + 300 if timeout else 86_400
     memory = int(definition.get("max_memory") or definition["memory"])
     return max(300, math.ceil(Policy.of(definition).patience(memory)) + 60)
 
@@ -432,12 +452,23 @@ def _declared(guest: str, live: Configuration) -> set[str]:
     }
 
 
+def _keeper(spec: GuestSpec, live: Configuration) -> str:
+    """The node that has the data of a guest on local storage: the one the cluster knows, else where it was made."""
+    known = live.constraints.get(data_id(spec.name))
+    node = known.node if isinstance(known, Location) else spec.home
+    if node is None:
+        raise ValueError(f"nobody knows which node has the data of {spec.name}: run playbooks/guests.yml")
+    return node
+
+
 def _pinned_to(spec: GuestSpec, live: Configuration, status: ClusterStatus, load: Mapping[str, int]) -> str:
     """The node of a guest without high availability: where it is pinned, else runs, else wishes to be, else
     the one with the least memory given away."""
     pin = live.constraints.get(pin_id(spec.name))
     if isinstance(pin, Pin) and pin.node in live.nodes:
         return str(pin.node)
+    if spec.definition is not None and is_local(spec.definition):
+        return _keeper(spec, live)
     seen = status.resource(spec.name)
     if seen is not None and seen.node is not None:
         return seen.node

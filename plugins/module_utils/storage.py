@@ -14,11 +14,15 @@ from typing import Any, Literal, Protocol
 
 from .units import format_size
 
-__all__ = ["DirectoryPool", "Found", "Plan", "Pool", "Step", "Volume", "plan", "pools_from"]
+__all__ = ["DirectoryPool", "Found", "Plan", "Pool", "Step", "Volume", "confusions", "plan", "pools_from"]
 
 
 class Pool(Protocol):
-    """A place for volumes. Its answers go into definitions as they are."""
+    """A place for volumes. Its answers go into definitions as they are; one of a pool that is not shared says so."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether all nodes see the same; else every node has a pool of its own at the same path."""
 
     def disk(self, guest: str, target: str) -> dict[str, Any]:
         """The source of a VM's disk."""
@@ -38,18 +42,22 @@ class DirectoryPool:
     """A directory, the same on every node when the pool is shared."""
 
     path: str
+    shared: bool = True
 
     def disk(self, guest: str, target: str) -> dict[str, Any]:
-        return {"type": "file", "path": f"{self.folders(guest)['vm']}/{target}.qcow2", "format": "qcow2"}
+        return self._source("file", f"{self.folders(guest)['vm']}/{target}.qcow2", format="qcow2")
 
     def seed(self, guest: str) -> dict[str, Any]:
-        return {"type": "file", "path": f"{self.folders(guest)['vm']}/seed.img", "format": "raw"}
+        return self._source("file", f"{self.folders(guest)['vm']}/seed.img", format="raw")
 
     def rootfs(self, guest: str) -> dict[str, Any]:
-        return {"type": "directory", "path": f"{self.folders(guest)['container']}/rootfs"}
+        return self._source("directory", f"{self.folders(guest)['container']}/rootfs")
 
     def folders(self, guest: str) -> dict[str, str]:
         return {"vm": f"{self.path}/vms/{guest}", "container": f"{self.path}/containers/{guest}"}
+
+    def _source(self, kind: str, path: str, **more: Any) -> dict[str, Any]:
+        return {"type": kind, "path": path, **more, **({} if self.shared else {"shared": False})}
 
 
 def pools_from(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Pool]:
@@ -58,8 +66,35 @@ def pools_from(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Pool]:
     for name, entry in declared.items():
         if entry.get("type") != "directory":
             raise ValueError(f"storage_pools.{name}.type: {entry.get('type')!r} is not known: there is directory")
-        pools[name] = DirectoryPool(str(entry["path"]).rstrip("/"))
+        pools[name] = DirectoryPool(str(entry["path"]).rstrip("/"), entry.get("shared", True))
     return pools
+
+
+def confusions(declared: Mapping[str, Mapping[str, Any]], seen: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """What is wrong with pools that are not shared as ``storage_pools`` says, a paragraph each.
+
+    ``seen`` has by node the identities that it found in the pools, by path (see module pool_identity).
+    """
+    problems = []
+    for name, entry in declared.items():
+        path = entry["path"]
+        identities = {node: its[path] for node, its in seen.items()}
+        told = ", ".join(f"{node} {identity}" for node, identity in identities.items())
+        different = len(set(identities.values()))
+        if entry.get("shared", True) and different > 1:
+            problems.append(
+                f"Pool {name} in storage_pools is not the same storage on every node, so guests started elsewhere "
+                f"would find old disks or none. What each node sees at {path}: {told}. Mount the shared file system "
+                "there on all nodes (key `mount` of the pool does it), or say that it is each node's own "
+                "(`shared: false`)."
+            )
+        if not entry.get("shared", True) and different < len(identities):
+            problems.append(
+                f"Pool {name} in storage_pools is to be each node's own (`shared: false`), but nodes see the same "
+                f"storage at {path}: a guest would be copied onto itself. What each node sees: {told}. Leave "
+                "`shared: false` away, or give every node storage of its own there."
+            )
+    return problems
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,10 @@ options:
         type: list
         elements: str
         default: []
+      home:
+        description:
+          - The node that has made the volumes of a guest on local storage. What the cluster itself knows goes before.
+        type: str
   restart_needed:
     description: Guests with changes that only a restart applies, as M(cspp.drover.guest_state_info) found.
     type: list
@@ -139,6 +143,7 @@ GUEST = {
     "prefer": {"type": "list", "elements": "str", "default": []},
     "apart_from": {"type": "list", "elements": "str", "default": []},
     "together_with": {"type": "list", "elements": "str", "default": []},
+    "home": {"type": "str"},
 }
 
 
@@ -154,6 +159,7 @@ def specification(guest: dict[str, Any]) -> resources.GuestSpec:
         prefer=tuple(guest["prefer"]),
         apart_from=tuple(guest["apart_from"]),
         together_with=tuple(guest["together_with"]),
+        home=guest["home"],
     )
 
 
@@ -203,7 +209,9 @@ class Run:
 
         applied = self.cluster.apply(whole, check=True, guard=self.guard)
         pending = self.plan(applied.difference.live).pending_restart
-        repairs = resources.repairs(self.present, self.status)
+        # To try a guest again that waits for its node would only fail again.
+        held = resources.held_back(self.present, read(applied.difference.live), self.status)
+        repairs = resources.repairs([name for name in self.present if name not in held], self.status)
         changed = applied.difference.changed or bool(repairs)
         if changed and not check:
             self.remove(applied.difference.live)

@@ -30,6 +30,7 @@ IMAGES = {
     "vm/debian-13": {"path": "/images/debian-13-2", "files": {"disk": "disk.qcow2"}},
     "container/debian-13": {"path": "/images/debian-13-3", "files": {"rootfs": "rootfs.tar"}},
 }
+FIRST: dict[str, Any] = {"node": "node1", "first": True, "homes": {}}
 
 
 def test_the_images_of_present_guests_are_needed() -> None:
@@ -42,7 +43,7 @@ def test_the_images_of_present_guests_are_needed() -> None:
 
 
 def test_volumes_name_their_images_and_their_place_in_the_yaml() -> None:
-    found = declaration.volumes(GUESTS, CLUSTER, IMAGES)
+    found = declaration.volumes(GUESTS, CLUSTER, IMAGES, FIRST)
     assert [(entry["type"], entry["path"], entry.get("image"), entry["label"]) for entry in found] == [
         ("seed", "/pool/vms/game/seed.img", None, "guests.game"),
         ("disk", "/pool/vms/mail/vda.qcow2", "/images/debian-13-2/disk.qcow2", "guests.mail.disks[0]"),
@@ -53,14 +54,14 @@ def test_volumes_name_their_images_and_their_place_in_the_yaml() -> None:
 
 
 def test_only_what_was_told_to_go_is_left_over() -> None:
-    assert [entry["path"] for entry in declaration.leftovers(GUESTS, CLUSTER)] == [
+    assert [entry["path"] for entry in declaration.leftovers(GUESTS, CLUSTER, True)] == [
         "/pool/vms/old",
         "/pool/containers/old",
     ]
 
 
 def test_resources_carry_definitions_and_wishes() -> None:
-    found = {entry["name"]: entry for entry in declaration.resources(GUESTS, CLUSTER, IMAGES)}
+    found = {entry["name"]: entry for entry in declaration.resources(GUESTS, CLUSTER, IMAGES, {})}
     assert found["game"]["definition"]["kernel"] == {
         "kernel": "/images/tiny-1/kernel",
         "initrd": "/images/tiny-1/initrd",
@@ -72,7 +73,7 @@ def test_resources_carry_definitions_and_wishes() -> None:
 
 def test_an_image_that_was_not_built_is_said() -> None:
     with pytest.raises(ValueError, match="image tiny for a vm was not built"):
-        declaration.resources(GUESTS, CLUSTER, {})
+        declaration.resources(GUESTS, CLUSTER, {}, {})
 
 
 STATES: list[dict[str, Any]] = [

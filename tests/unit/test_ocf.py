@@ -117,4 +117,4 @@ def test_metadata_tells_pacemaker_what_a_changed_definition_does(metadata: ocf.M
     assert parameters == {"definition": "1", "boot": "0"}
     actions = {action.get("name") for action in root.findall("actions/action")}
     assert {"start", "stop", "monitor", "reload-agent", "validate-all", "meta-data"} <= actions
-    assert ({"migrate_to", "migrate_from"} <= actions) is (metadata.name == "vm")
+    assert {"migrate_to", "migrate_from"} <= actions

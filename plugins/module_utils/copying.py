@@ -1,0 +1,303 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Copying a container's root file system to another node while it runs, so that little is left to do when it stops.
+
+The first pass is rsync's own, over everything. For each later one both ends list their trees, and rsync is told
+what to look at: what is listed differently, and whatever has changed since the last pass began to read, even when
+it looks the same (its size and time can be; its change time cannot). The other end's list is fetched beforehand,
+and rsync started, so that the last difference costs one look through the tree here, and what has changed.
+
+rsync keeps numeric owners, permissions, ACLs, extended attributes and with them capabilities, hard links, holes,
+device nodes and times to the nanosecond. It writes changed files beside their place, not in it: in a tree with
+hard links, in place would write through a link that is no longer there on this side.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from .command import CommandError, run
+from .peer import Peer, PeerError
+from .receiving import Folder, listing
+from .relay import keep_alive
+from .units import KIB, MIB, format_size
+
+__all__ = ["Copy", "CopyError", "Pass", "differences", "settled"]
+
+_LAUNCHER = "/usr/lib/drover/copy"
+_KEEPING = [
+    "--links",
+    "--perms",
+    "--times",
+    "--group",
+    "--owner",
+    "-D",
+    "--hard-links",
+    "--acls",
+    "--xattrs",
+    "--sparse",
+]
+_KEEPING += ["--numeric-ids", "--modify-window=-1"]
+_ALL = ["--recursive", "--delete", "--partial"]
+_LISTED = ["--dirs", "--ignore-times", "--force", "--delete-missing-args", "--from0", "--files-from=-"]
+#: Seconds by which a look goes further back than it has to: change times are as coarse as the kernel's tick.
+_OVERLAP = 1.0
+#: Seconds between two looks at how far rsync is.
+_TICK = 0.5
+#: Room that has to remain on the other node.
+_MARGIN = 64 * MIB
+#: Exit status of rsync when files vanished while it read them, which the next pass sees to.
+_VANISHED = 24
+_PR_SET_PDEATHSIG = 1
+
+
+class CopyError(Exception):
+    """The copy cannot be made or went wrong; the text says why. ``transport`` when only the connection did."""
+
+    def __init__(self, reason: str, transport: bool = False) -> None:
+        super().__init__(reason)
+        self.transport = transport
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over the tree: how long it took, and the bytes that went over the wire."""
+
+    seconds: float
+    bytes: int
+
+
+def settled(passes: Collection[Pass], most: int = 8) -> bool:
+    """Whether another pass would not get the rest any smaller: what is left then is what changes all the time."""
+    *_, before, last = (Pass(float("inf"), 0), *passes)
+    return len(passes) >= most or (len(passes) > 1 and (last.seconds < 1 or last.seconds > 0.7 * before.seconds))
+
+
+def differences(here: bytes, there: bytes, since: float) -> bytes:
+    """What rsync has to look at so that ``there`` becomes ``here``, both as listed: names, each ended by NUL.
+
+    Everything that changed here after ``since`` is among them. A name that is not here is to be removed there.
+    """
+    moment = b"%.9f" % since
+    mine: dict[bytes, bytes] = {}
+    changed: set[bytes] = set()
+    for line in here.split(b"\0")[:-1]:
+        when, _, key = line.partition(b" ")
+        mine[key] = b""
+        if when >= moment:
+            changed.add(key)
+    theirs = {line.partition(b" ")[2] for line in there.split(b"\0")[:-1]}
+    changed.update(mine.keys() - theirs)
+    gone = theirs - mine.keys()
+    if gone:
+        names = {_name(key) for key in mine}
+        missing = {name for name in map(_name, gone) if name not in names}
+        # With a folder goes what is in it.
+        changed_names = {name for name in missing if name.rpartition(b"/")[0] not in missing}
+    else:
+        changed_names = set()
+    changed_names.update(map(_name, changed))
+    return b"".join(name + b"\0" for name in sorted(changed_names))
+
+
+def _name(key: bytes) -> bytes:
+    return key.split(b" ", 7)[7] or b"."
+
+
+class Copy:
+    """One container's copy to one node. ``watch`` is told the bytes a pass has sent so far, and the bytes a second."""
+
+    def __init__(
+        self,
+        guest: str,
+        root: Path,
+        node: str,
+        *,
+        bandwidth: int,
+        watch: Callable[[int, float], None] = lambda _bytes, _rate: None,
+    ) -> None:
+        self.guest, self.root, self.node = guest, root, node
+        self.bandwidth = bandwidth
+        self.watch = watch
+        self.passes: list[Pass] = []
+        self.size = 0
+        self._since = 0.0
+        self._clock = 0.0
+        self._peer = self._begin()
+
+    def _begin(self) -> Peer:
+        request = {"do": "receive", "guest": self.guest, "path": str(self.root), "mark": Folder(self.root).identity()}
+        try:
+            peer = Peer.connect(self.node, request, 30.0)
+            room = int(peer.receive()["free"])
+            keep_alive(peer.stream)
+            # A disk may take its time to write what has come.
+            peer.stream.settimeout(3600.0)
+            self.size = int(run(["du", "-s", "--block-size=1", str(self.root)], timeout=3600).stdout.split()[0])
+        except (PeerError, OSError, CommandError) as error:
+            raise CopyError(f"{self.node}: {error}") from error
+        if self.size + _MARGIN > room:
+            raise CopyError(
+                f"{self.node} has no room for it: {format_size(self.size // MIB * MIB)} are to be copied to "
+                f"{self.root.parents[2]}, and {format_size(room // MIB * MIB)} are free there"
+            )
+        return peer
+
+    def __enter__(self) -> Copy:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._peer.close()
+
+    def everything(self) -> None:
+        """The first pass."""
+        self._mark()
+        with self._rsync([*_ALL, f"--bwlimit={max(1, self.bandwidth // KIB)}"]) as rsync:
+            self._wait(rsync)
+        self._say("sync")
+
+    def difference(self) -> None:
+        """A later pass, while the container still runs."""
+        since = self._read_since()
+        self._mark()
+        # Pages that a program has mapped count as changed only once: from now on, when it writes them anew.
+        run(["sync", "--file-system", str(self.root)], timeout=3600)
+        with self._rsync([*_LISTED, f"--bwlimit={max(1, self.bandwidth // KIB)}"]) as rsync:
+            self._tell(rsync, differences(listing(self.root), self._theirs(), since))
+            self._wait(rsync)
+        self._say("sync")
+
+    @contextmanager
+    def last_difference(self) -> Iterator[Callable[[], None]]:
+        """Get ready for the last pass; the call inside makes it, when the container has stopped."""
+        theirs = self._theirs()
+        with self._rsync(_LISTED) as rsync:
+
+            def make() -> None:
+                self._tell(rsync, differences(listing(self.root), theirs, self._read_since()))
+                self._wait(rsync)
+
+            yield make
+
+    def arrived(self, move: Mapping[str, Any]) -> None:
+        """Tell the other node that its copy is whole; when this returns, it is on its disk."""
+        self._say("arrived", move=move)
+
+    def drop(self) -> None:
+        """Tell the other node that nothing comes of it."""
+        self._say("drop")
+
+    def again(self) -> None:
+        """Connect anew after the connection was lost. What the other node has got by then stays."""
+        self._peer.close()
+        self._peer = self._begin()
+
+    def _mark(self) -> None:
+        self._since = time.time()
+        self._clock = self._since - time.monotonic()
+
+    def _read_since(self) -> float:
+        """When the last pass began to read, by this node's clock, which may have been set back meanwhile."""
+        step = (time.time() - time.monotonic()) - self._clock
+        return self._since + min(0.0, step) - _OVERLAP
+
+    def _say(self, then: str, **more: Any) -> dict[str, Any]:
+        try:
+            self._peer.send({"then": then, **more})
+            return self._peer.receive()
+        except PeerError as error:
+            raise CopyError(f"{self.node}: {error}", transport=True) from error
+
+    def _theirs(self) -> bytes:
+        left = int(self._say("list")["size"])
+        entries = bytearray()
+        try:
+            while left > len(entries):
+                some = self._peer.stream.recv(left - len(entries))
+                if not some:
+                    raise CopyError(f"{self.node} went away", transport=True)
+                entries += some
+        except OSError as error:
+            raise CopyError(f"{self.node} went away: {error}", transport=True) from error
+        return bytes(entries)
+
+    @contextmanager
+    def _rsync(self, options: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+        argv = ["rsync", "-e", f"{_LAUNCHER} {self.guest} {self.root}", *_KEEPING, *options]
+        argv += [f"{self.root}/", f"{self.node}:."]
+        with subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "LC_ALL": "C"},
+            preexec_fn=_die_with_parent,
+        ) as rsync:
+            try:
+                yield rsync
+            finally:
+                rsync.kill()
+
+    def _tell(self, rsync: subprocess.Popen[bytes], names: bytes) -> None:
+        assert rsync.stdin is not None
+        try:
+            rsync.stdin.write(names)
+            rsync.stdin.close()
+        except BrokenPipeError:  # its exit status tells why
+            pass
+
+    def _wait(self, rsync: subprocess.Popen[bytes]) -> None:
+        """Until rsync has ended. Raises CopyError with its last words when it failed."""
+        began, before, sent = time.monotonic(), 0, 0
+        # To wait for a process with a timeout would be to look at it ever more seldom.
+        ended = os.pidfd_open(rsync.pid)
+        try:
+            while not select.select([ended], [], [], _TICK)[0]:
+                sent = _sent(rsync.pid)
+                self.watch(sent, (sent - before) / _TICK)
+                before = sent
+            sent = _sent(rsync.pid) or sent
+            rsync.wait()
+        finally:
+            os.close(ended)
+        assert rsync.stderr is not None
+        words = rsync.stderr.read().decode(errors="replace")
+        if rsync.returncode not in (0, _VANISHED):
+            raise _failure(self.node, rsync.returncode, words)
+        self.passes.append(Pass(time.monotonic() - began, sent))
+
+
+def _failure(node: str, status: int, words: str) -> CopyError:
+    if "No space left on device" in words:
+        return CopyError(f"{node} has no room left for it")
+    lines = [line for line in words.splitlines() if line.strip()]
+    said = "; ".join(lines[:2]) or "it said nothing"
+    # 10, 12, 30: errors in the protocol or in a socket; 1 is the launcher's, when nobody answered.
+    return CopyError(f"rsync to {node} ended with {status}: {said}", transport=status in (1, 10, 12, 30, 255))
+
+
+def _sent(pid: int) -> int:
+    """The bytes that a process has written so far: for rsync's sending end, those that go over the wire."""
+    try:
+        lines = Path(f"/proc/{pid}/io").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return int(dict(line.split(": ") for line in lines)["wchar"])
+
+
+def _die_with_parent() -> None:
+    """In the child: an agent that is killed takes its rsync along."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

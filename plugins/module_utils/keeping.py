@@ -1,0 +1,48 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A guest on local storage starts where its data is, and nowhere else.
+
+Which node that is, one constraint in the cluster's configuration says (resources.data_id). Every node has it, it
+changes in one piece, and it makes Pacemaker start the guest there first. When that node is lost, Pacemaker tries
+the others: the agents refuse at once, and the guest waits. To forbid the others by a score of -INFINITY would save
+these attempts, but Pacemaker could then never move the guest by itself, say off a node that goes into standby.
+"""
+
+from __future__ import annotations
+
+from .definition import Definition, is_local
+from .ocf import AgentError, Request
+from .pacemaker import ClusterError, Pacemaker
+
+__all__ = ["hand_over", "own_name", "require_here"]
+
+
+def require_here(request: Request, definition: Definition) -> None:
+    """Raise AgentError for a guest whose data is on the storage of another node."""
+    if not is_local(definition):
+        return
+    name = request.instance
+    try:
+        keeper = Pacemaker().data_of(name)
+    except ClusterError as error:
+        raise AgentError(f"nobody can tell where the data of {name} is: {error}") from error
+    if keeper is None:
+        raise AgentError(f"nobody has said which node has the data of {name}: run playbooks/guests.yml")
+    if keeper != own_name(request):
+        raise AgentError(
+            f"the data of {name} is on the storage of {keeper}, so it runs there or not at all: bring {keeper} back, "
+            "or, if that is lost for good, remove the guest (state: absent), declare it again and restore its backup"
+        )
+
+
+def hand_over(guest: str, source: str, target: str) -> None:
+    """Say that the data of a guest is now on ``target`` and no longer on ``source``. Raises AgentError."""
+    try:
+        Pacemaker().hand_over(guest, source, target)
+    except ClusterError as error:
+        raise AgentError(str(error)) from error
+
+
+def own_name(request: Request) -> str:
+    """What the cluster calls this node."""
+    return request.node or Pacemaker().own_name()

@@ -1,0 +1,292 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The node that a container on local storage moves to: its half of the copy, and what there is of a container here.
+
+In a container's folder of a pool are
+
+- ``rootfs``: the root file system, while it is this node's;
+- ``incoming``: one that another node is copying here. It is never started, only renamed when this node takes over;
+- ``arrived``: written when ``incoming`` is whole, with what the other node knows of the move;
+- ``moved``: says that ``rootfs`` has been copied away. It is the old one as soon as the other node has taken over,
+  and goes when the container runs there.
+
+Which node's is the true one, the cluster's configuration says (resources.data_id).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import syslog
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .command import CommandError, run
+from .lxc_host import STOPPED, LxcHost
+from .peer import Peer, PeerError, ask
+from .relay import keep_alive, relay
+
+__all__ = ["Folder", "copy", "listing", "receive", "runs", "tidy"]
+
+#: What marks a pool, written by module pool_identity.
+_MARK = ".drover-pool"
+_GUEST = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_LOCKS = Path("/run/lock")
+#: The options that rsync's sender passes on to its receiver when started by copying.py. A path is in none of them.
+_OPTION = re.compile(
+    r"-[A-Za-z.]+|--(dirs|force|from0|inplace|numeric-ids|partial|sparse|delete-missing-args|modify-window=-1)"
+)
+#: Seconds that a half copy waits for somebody to go on with it, and a whole one to be taken over.
+_PATIENCE = 60.0
+#: What tells one entry of a tree from another: change time; type, mode, owners, size, time, links; name.
+_KEY = "%m %U %G {} %T@ {} %P\\0"
+_LISTING = [
+    *("-type", "d", "-printf", "%C@ d " + _KEY.format("-", "-"), "-o"),
+    *("-printf", "%C@ %y " + _KEY.format("%s", "%n")),
+]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A container's folder on this node, by the place of its root file system."""
+
+    rootfs: Path
+
+    @classmethod
+    def of(cls, guest: str, path: str) -> Folder:
+        """The folder that another node speaks of. Raises PeerError when it can't be one."""
+        root = Path(path)
+        if not _GUEST.fullmatch(guest) or not root.is_absolute() or ".." in root.parts:
+            raise PeerError(f"{path} is no place for a container")
+        if root.parts[-3:] != ("containers", guest, "rootfs"):
+            raise PeerError(f"{path} is no place for the container {guest}")
+        folder = cls(root)
+        if not folder.mark.is_file():
+            raise PeerError(
+                f"there is no storage pool at {folder.mark.parent}: is it mounted? Run site.yml for this node"
+            )
+        return folder
+
+    @property
+    def incoming(self) -> Path:
+        return self.rootfs.with_name("incoming")
+
+    @property
+    def arrived(self) -> Path:
+        return self.rootfs.with_name("arrived")
+
+    @property
+    def moved(self) -> Path:
+        return self.rootfs.with_name("moved")
+
+    @property
+    def mark(self) -> Path:
+        return self.rootfs.parents[2] / _MARK
+
+    def identity(self) -> str:
+        """What the pool is told from others by."""
+        return self.mark.read_text(encoding="ascii").strip()
+
+    def arrival(self) -> dict[str, Any] | None:
+        """What came with a whole copy; None without one."""
+        try:
+            found: dict[str, Any] = json.loads(self.arrived.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found if self.incoming.is_dir() else None
+
+    def take_over(self) -> None:
+        """Make the whole copy the container's root file system. Whatever stops in the middle can do it again."""
+        if self.rootfs.is_dir():
+            self.discard(self.rootfs)
+        self.incoming.rename(self.rootfs)
+        self.arrived.unlink(missing_ok=True)
+        self.moved.unlink(missing_ok=True)
+
+    def give_back(self) -> None:
+        """Undo :meth:`take_over`: the copy is nobody's any more, and goes."""
+        self.discard(self.rootfs)
+
+    def discard(self, tree: Path) -> None:
+        """Remove a tree: at once from its place, and its contents in the background, as slowly as that may be."""
+        place = tree.with_name(f"gone.{os.getpid()}.{time.monotonic_ns()}")
+        try:
+            tree.rename(place)
+        except FileNotFoundError:
+            return
+        nothing = subprocess.DEVNULL
+        argv = ["nice", "-n", "19", "rm", "-rf", "--one-file-system", str(place)]
+        subprocess.Popen(argv, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
+
+
+@contextmanager
+def _alone(guest: str, patience: float) -> Iterator[None]:
+    """Keep others on this node from receiving the same container. Raises PeerError."""
+    deadline = time.monotonic() + patience
+    with (_LOCKS / f"drover-receive-{guest}").open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise PeerError(f"another copy of {guest} is coming here; wait for its end") from None
+            time.sleep(0.2)
+        yield
+
+
+def listing(tree: Path) -> bytes:
+    """Everything in a tree, see _KEY; entries end with NUL."""
+    try:
+        argv = ["find", str(tree), *_LISTING]
+        return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
+    except OSError as error:
+        raise PeerError(f"{tree} cannot be looked through: {error}") from error
+
+
+def receive(request: Mapping[str, Any], peer: Peer) -> None:
+    """Service: receive a container's root file system, for as long as the other node stays connected.
+
+    ``{"free": bytes}`` is the answer; then the other node says, each time with an answer, ``list`` (the answer is a
+    size, then that many bytes), ``sync``, ``arrived`` with what it knows of the move, or ``drop``.
+    """
+    guest = str(request["guest"])
+    folder = Folder.of(guest, str(request["path"]))
+    if request["mark"] == folder.identity():
+        raise PeerError(f"{folder.mark.parent} is the same storage on both nodes: declare the pool so (shared: true)")
+    keep_alive(peer.stream)
+    peer.stream.settimeout(None)
+    with _alone(guest, 15.0):
+        _prepare(guest, folder)
+        # What is here already need not come again.
+        used = int(run(["du", "-s", "--block-size=1", str(folder.incoming)], timeout=600).stdout.split()[0])
+        free = os.statvfs(folder.incoming)
+        peer.send({"free": free.f_bavail * free.f_frsize + used})
+        with suppress(PeerError):
+            _converse(folder, peer)
+    peer.close()
+    time.sleep(_PATIENCE)
+    with suppress(PeerError, CommandError), _alone(guest, 0.0):
+        _tidy_known(guest, folder)
+
+
+def _prepare(guest: str, folder: Folder) -> None:
+    if LxcHost().state(guest) != STOPPED:
+        raise PeerError(f"{guest} is running here")
+    folder.arrived.unlink(missing_ok=True)
+    if folder.rootfs.exists():
+        if not folder.moved.exists():
+            raise PeerError(
+                f"there is a root file system at {folder.rootfs} that nobody has moved away: "
+                "look whether it is still needed, and remove it"
+            )
+        # An old copy of the same container: most of it need not come again.
+        if folder.incoming.exists():
+            folder.discard(folder.rootfs)
+        else:
+            folder.rootfs.rename(folder.incoming)
+        folder.moved.unlink()
+    for place in reversed(folder.incoming.parents):
+        if not place.exists():
+            place.mkdir(mode=0o711)
+    folder.incoming.mkdir(mode=0o755, exist_ok=True)
+
+
+def _converse(folder: Folder, peer: Peer) -> None:
+    while True:
+        message = peer.receive()
+        if message["then"] == "list":
+            entries = listing(folder.incoming)
+            peer.send({"size": len(entries)})
+            peer.stream.sendall(entries)
+        elif message["then"] == "sync":
+            _sync(folder.incoming)
+            peer.send({})
+        elif message["then"] == "arrived":
+            draft = folder.arrived.with_suffix(".new")
+            draft.write_text(json.dumps({**message["move"], "received": time.time()}), encoding="utf-8")
+            draft.rename(folder.arrived)
+            _sync(folder.incoming)
+            peer.send({})
+        else:
+            folder.arrived.unlink(missing_ok=True)
+            folder.discard(folder.incoming)
+            peer.send({})
+
+
+def _sync(tree: Path) -> None:
+    run(["sync", "--file-system", str(tree)], timeout=3600)
+
+
+def copy(request: Mapping[str, Any], peer: Peer) -> None:
+    """Service: rsync's receiving end, in the folder that :func:`receive` has prepared."""
+    folder = Folder.of(str(request["guest"]), str(request["path"]))
+    options = [str(option) for option in request["options"]]
+    refused = [option for option in options if not _OPTION.fullmatch(option)]
+    if refused:
+        raise PeerError(f"rsync is not started with {' '.join(refused)}")
+    if not folder.incoming.is_dir() or folder.arrived.exists():
+        raise PeerError(f"nothing is expected at {folder.incoming}")
+    argv = ["rsync", "--server", *options, ".", "."]
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=folder.incoming, start_new_session=True
+    ) as rsync:
+        assert rsync.stdin is not None
+        assert rsync.stdout is not None
+        peer.send({})
+        keep_alive(peer.stream)
+        # From here on the connection is rsync's: an error of ours has no place in it.
+        with suppress(OSError):
+            relay(peer.stream, rsync.stdout.fileno(), rsync.stdin.fileno())
+        # Either it is done, or it has lost its sender and has nothing more to do.
+        with suppress(ProcessLookupError):
+            os.killpg(rsync.pid, signal.SIGKILL)
+
+
+def runs(request: Mapping[str, Any], peer: Peer) -> None:
+    """Service: whether a container runs on this node."""
+    peer.send({"runs": LxcHost().state(str(request["guest"])) == "RUNNING"})
+
+
+def tidy(guest: str, path: str, ask_node: Callable[..., dict[str, Any]] = ask) -> None:
+    """Remove what an earlier move has left here, once the container runs from another node's storage."""
+    with suppress(PeerError, CommandError):
+        folder = Folder.of(guest, path)
+        if folder.moved.exists() or folder.incoming.exists():
+            with _alone(guest, 0.0):
+                _tidy_known(guest, folder, ask_node)
+
+
+def _tidy_known(guest: str, folder: Folder, ask_node: Callable[..., dict[str, Any]] = ask) -> None:
+    from .pacemaker import ClusterError, Pacemaker
+
+    try:
+        cluster = Pacemaker()
+        keeper = cluster.data_of(guest)
+        if keeper == cluster.own_name():
+            return
+        # One that was removed from the cluster has its disks left alone; a half copy never was one.
+        if keeper is not None and not ask_node(keeper, {"do": "runs", "guest": guest}, 5.0)["runs"]:
+            return
+    except ClusterError as error:
+        syslog.syslog(syslog.LOG_WARNING, f"what moves have left of {guest} stays for now: {error}")
+        return
+    if keeper is not None and folder.moved.exists():
+        folder.discard(folder.rootfs)
+        folder.moved.unlink()
+    if folder.incoming.exists():
+        folder.discard(folder.incoming)
+    folder.arrived.unlink(missing_ok=True)
+    for leftover in folder.rootfs.parent.glob("gone.*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    with suppress(OSError):
+        folder.rootfs.parent.rmdir()

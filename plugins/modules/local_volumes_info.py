@@ -1,0 +1,98 @@
+#!/usr/bin/python
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which guests have their volumes on this node's own storage."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: local_volumes_info
+short_description: Tell which guests have volumes on a node's own storage
+version_added: 0.2.0
+description:
+  - Looks for the volumes of guests on storage that is not shared, and asks the cluster where it knows them to be.
+  - A root file system that has been copied to another node does not count.
+options:
+  guests:
+    description: The guests, each with its O(guests[].name) and the O(guests[].paths) of its volumes.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the guest.
+        type: str
+        required: true
+      paths:
+        description: Where its volumes would be.
+        type: list
+        elements: path
+        required: true
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing in any mode.
+author: The Drover maintainers (@cspp)
+"""
+
+EXAMPLES = r"""
+- name: Look for volumes
+  cspp.drover.local_volumes_info:
+    guests:
+      - {name: website, paths: [/srv/drover/local/containers/website/rootfs]}
+"""
+
+RETURN = r"""
+held:
+  description: Names of the guests that have a volume here.
+  type: list
+  elements: str
+  returned: always
+kept:
+  description: By guest, the node that has its data as far as the cluster knows.
+  type: dict
+  returned: always
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cspp.drover.plugins.module_utils.cib import Location, read
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.receiving import Folder
+from ansible_collections.cspp.drover.plugins.module_utils.resources import data_id
+
+
+def held(paths: list[str]) -> bool:
+    """Whether any of a guest's volumes is here, and is not one that has moved away."""
+    return any(Path(path).exists() and not Folder(Path(path)).moved.exists() for path in paths)
+
+
+def kept(guests: list[str]) -> dict[str, str]:
+    """Where the cluster knows their data to be. Raises ClusterError when it is there and does not answer."""
+    if shutil.which("cibadmin") is None:
+        return {}
+    constraints = read(Pacemaker().query()).constraints
+    known = ((name, constraints.get(data_id(name))) for name in guests)
+    return {name: place.node for name, place in known if isinstance(place, Location)}
+
+
+def main() -> None:
+    guest = {"name": {"type": "str", "required": True}, "paths": {"type": "list", "elements": "path", "required": True}}
+    module = AnsibleModule(
+        argument_spec={"guests": {"type": "list", "elements": "dict", "required": True, "options": guest}},
+        supports_check_mode=True,
+    )
+    wanted: list[dict[str, Any]] = module.params["guests"]
+    try:
+        known = kept([entry["name"] for entry in wanted])
+    except ClusterError as error:
+        module.fail_json(msg=f"The cluster cannot be asked where guests have their data: {error}")
+    module.exit_json(changed=False, kept=known, held=[entry["name"] for entry in wanted if held(entry["paths"])])
+
+
+if __name__ == "__main__":
+    main()
