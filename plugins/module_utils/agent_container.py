@@ -348,7 +348,9 @@ def _switch_over(request: Request, host: LxcHost, guardian: Guardian, copy: Copy
         stopped = time.monotonic()
         try:
             _halt(request, host)
+            halted = time.monotonic()
             make()
+            made = time.monotonic()
             move["rounds"] = len(copy.passes)
             move["bytes"] = sum(one.bytes for one in copy.passes)
             move["path"] = ["copying", "last difference"]
@@ -360,6 +362,10 @@ def _switch_over(request: Request, host: LxcHost, guardian: Guardian, copy: Copy
             guardian.rest()
             raise AgentError(f"the last difference: {error}") from error
         guardian.rest()
+    ocf.info(
+        f"{request.instance} is on {request.target}: halted in {halted - stopped:.2f} s, "
+        f"the last difference in {made - halted:.2f} s, on its disk in {time.monotonic() - made:.2f} s"
+    )
 
 
 def _rescue(request: Request, host: LxcHost) -> None:

@@ -127,6 +127,11 @@ def serve(services: Mapping[str, Service], address: str, port: int = PORT, pki: 
         max_children = _MOST_CONNECTIONS
         address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
 
+        def finish_request(self, request: Any, client_address: Any) -> None:
+            # Of the request's own process, which may live on when the service is started anew, and needs the port.
+            self.socket.close()
+            super().finish_request(request, client_address)
+
     syslog.openlog("drover-peer", syslog.LOG_PID, syslog.LOG_DAEMON)
     with Server((address, port), Handler) as server:
         server.serve_forever()

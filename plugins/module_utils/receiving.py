@@ -43,7 +43,7 @@ _GUEST = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _LOCKS = Path("/run/lock")
 #: The options that rsync's sender passes on to its receiver when started by copying.py. A path is in none of them.
 _OPTION = re.compile(
-    r"-[A-Za-z.]+|--(dirs|force|from0|inplace|numeric-ids|partial|sparse|delete-missing-args|modify-window=-1)"
+    r"-[A-Za-z.]+|-@-1|--(bwlimit=\d+|delete|delete-missing-args|dirs|force|from0|ignore-times|numeric-ids|partial)"
 )
 #: Seconds that a half copy waits for somebody to go on with it, and a whole one to be taken over.
 _PATIENCE = 60.0
