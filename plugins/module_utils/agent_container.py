@@ -12,6 +12,7 @@ until the other node has taken over leaves it running where it was; the copy lef
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 import uuid
@@ -123,14 +124,14 @@ def migrate_to(request: Request, host: LxcHost) -> Code:
     state = host.state(name)
     if state != "RUNNING":
         raise AgentError(f"{name} cannot move: it is {state.lower()}")
+    from . import journal  # what only a move needs
     from .guardian import Guardian
-    from .keeping import own_name
 
     move = {
         "id": uuid.uuid4().hex,
         "guest": name,
         "kind": "container",
-        "from": own_name(request),
+        "from": request.source or os.uname().nodename,
         "to": target,
         "started": _now(),
         "policy": definition["migration"],
@@ -145,7 +146,7 @@ def migrate_to(request: Request, host: LxcHost) -> Code:
         where = "it goes on here" if host.state(name) == "RUNNING" else "and it is not running here either"
         reason = f"{name} could not move to {target}, {where}: {error}"
         seconds = round(time.monotonic() - began, 1)
-        moves.record({**move, "ended": _now(), "result": "failed", "reason": reason, "seconds": seconds})
+        journal.record({**move, "ended": _now(), "result": "failed", "reason": reason, "seconds": seconds})
         raise AgentError(reason) from error
     finally:
         moves.done(name)
@@ -158,14 +159,15 @@ def migrate_from(request: Request, host: LxcHost) -> Code:
     if not source:
         raise AgentError("Pacemaker named no node to migrate from", Code.ERR_ARGS)
     definition = request.definition()
-    from .keeping import hand_over, own_name
+    from . import journal
+    from .keeping import hand_over
     from .receiving import Folder
 
     folder = Folder(Path(definition["rootfs"]["path"]))
     arrival = folder.arrival()
     if arrival is None:
         raise AgentError(f"{name} did not arrive from {source}: there is no whole copy of it here")
-    here = own_name(request)
+    here = os.uname().nodename
     # From here on it may not start there any more: what it writes, it writes here.
     hand_over(name, source, here)
     folder.take_over()
@@ -178,7 +180,7 @@ def migrate_from(request: Request, host: LxcHost) -> Code:
     # The source has measured from its stop to what it said last, this node from there on.
     downtime = arrival.pop("away") + announced - arrival.pop("received")
     started = datetime.fromisoformat(arrival["started"])
-    moves.record(
+    journal.record(
         {
             **arrival,
             "ended": _now(),
@@ -305,7 +307,7 @@ def _move(request: Request, host: LxcHost, guardian: Guardian, move: dict[str, A
         )
 
     try:
-        with Copy(name, root, str(request.target), bandwidth=policy["bandwidth"], watch=watch) as copy:
+        with Copy(name, root, str(request.target), bandwidth=policy["bandwidth"] or 0, watch=watch) as copy:
             try:
                 _persistently(copy, copy.everything)
                 while not settled(copy.passes) and patience.left():

@@ -116,7 +116,11 @@ def _name(key: bytes) -> bytes:
 
 
 class Copy:
-    """One container's copy to one node. ``watch`` is told the bytes a pass has sent so far, and the bytes a second."""
+    """One container's copy to one node.
+
+    ``bandwidth`` in bytes a second, 0 for what the wire has. ``watch`` is told the bytes that a pass has sent so far,
+    and the bytes a second.
+    """
 
     def __init__(
         self,
@@ -128,7 +132,8 @@ class Copy:
         watch: Callable[[int, float], None] = lambda _bytes, _rate: None,
     ) -> None:
         self.guest, self.root, self.node = guest, root, node
-        self.bandwidth = bandwidth
+        # Of what is left when the container has stopped, nothing is held back.
+        self._limit = f"--bwlimit={-(-bandwidth // KIB)}"  # 0: what the wire has
         self.watch = watch
         self.passes: list[Pass] = []
         self.size = 0
@@ -165,7 +170,7 @@ class Copy:
     def everything(self) -> None:
         """The first pass."""
         self._mark()
-        with self._rsync([*_ALL, f"--bwlimit={max(1, self.bandwidth // KIB)}"]) as rsync:
+        with self._rsync([*_ALL, self._limit]) as rsync:
             self._wait(rsync)
         self._say("sync")
 
@@ -175,7 +180,7 @@ class Copy:
         self._mark()
         # Pages that a program has mapped count as changed only once: from now on, when it writes them anew.
         run(["sync", "--file-system", str(self.root)], timeout=3600)
-        with self._rsync([*_LISTED, f"--bwlimit={max(1, self.bandwidth // KIB)}"]) as rsync:
+        with self._rsync([*_LISTED, self._limit]) as rsync:
             self._tell(rsync, differences(listing(self.root), self._theirs(), since))
             self._wait(rsync)
         self._say("sync")

@@ -10,11 +10,13 @@ these attempts, but Pacemaker could then never move the guest by itself, say off
 
 from __future__ import annotations
 
+import os
+
 from .definition import Definition, is_local
 from .ocf import AgentError, Request
 from .pacemaker import ClusterError, Pacemaker
 
-__all__ = ["hand_over", "own_name", "require_here"]
+__all__ = ["hand_over", "require_here"]
 
 
 def require_here(request: Request, definition: Definition) -> None:
@@ -28,7 +30,7 @@ def require_here(request: Request, definition: Definition) -> None:
         raise AgentError(f"nobody can tell where the data of {name} is: {error}") from error
     if keeper is None:
         raise AgentError(f"nobody has said which node has the data of {name}: run playbooks/guests.yml")
-    if keeper != own_name(request):
+    if keeper != os.uname().nodename:
         raise AgentError(
             f"the data of {name} is on the storage of {keeper}, so it runs there or not at all: bring {keeper} back, "
             "or, if that is lost for good, remove the guest (state: absent), declare it again and restore its backup"
@@ -41,8 +43,3 @@ def hand_over(guest: str, source: str, target: str) -> None:
         Pacemaker().hand_over(guest, source, target)
     except ClusterError as error:
         raise AgentError(str(error)) from error
-
-
-def own_name(request: Request) -> str:
-    """What the cluster calls this node."""
-    return request.node or Pacemaker().own_name()

@@ -142,7 +142,7 @@ class Request(NamedTuple):
     """One call of an agent.
 
     ``instance`` is the resource's id, which is the guest's name; ``target`` and ``source`` are the nodes at
-    the ends of a migration, ``node`` is this one.
+    the ends of a migration.
     """
 
     action: str
@@ -151,7 +151,6 @@ class Request(NamedTuple):
     deadline: Deadline
     target: str | None = None
     source: str | None = None
-    node: str | None = None
 
     @classmethod
     def read(cls, argv: Sequence[str], environ: Mapping[str, str], metadata: Metadata) -> Request:
@@ -171,7 +170,6 @@ class Request(NamedTuple):
             deadline=Deadline(seconds),
             target=environ.get(f"{meta}migrate_target"),
             source=environ.get(f"{meta}migrate_source"),
-            node=environ.get(f"{meta}on_node"),
         )
 
     def parameter(self, name: str) -> str:

@@ -267,10 +267,6 @@ class Pacemaker:
         """Forget a resource's failures, so that Pacemaker tries again."""
         self._ask(["crm_resource", "--cleanup", "--resource", resource], timeout=60)
 
-    def own_name(self) -> str:
-        """What the cluster calls this node."""
-        return self._ask(["crm_node", "--name"]).strip()
-
     def data_of(self, guest: str) -> str | None:
         """The node that has the data of a guest on local storage; None when nobody has said."""
         found = self._ask(["cibadmin", "--query", "--xpath", _data_of(guest)], ok=(0, _MISSING))

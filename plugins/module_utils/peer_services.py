@@ -25,12 +25,12 @@ def _forward(request: Mapping[str, Any], peer: Peer) -> None:
 
 
 SERVICES: dict[str, Service] = {
+    "copy": receiving.copy,
     "forward": _forward,
     "here": _here,
     "journal": journal.service,
     "probe": probe.service,
     "progress": moves.service,
-    "copy": receiving.copy,
     "receive": receiving.receive,
     "runs": receiving.runs,
 }

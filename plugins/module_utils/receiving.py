@@ -270,9 +270,8 @@ def _tidy_known(guest: str, folder: Folder, ask_node: Callable[..., dict[str, An
     from .pacemaker import ClusterError, Pacemaker
 
     try:
-        cluster = Pacemaker()
-        keeper = cluster.data_of(guest)
-        if keeper == cluster.own_name():
+        keeper = Pacemaker().data_of(guest)
+        if keeper == os.uname().nodename:
             return
         # One that was removed from the cluster has its disks left alone; a half copy never was one.
         if keeper is not None and not ask_node(keeper, {"do": "runs", "guest": guest}, 5.0)["runs"]:
