@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import moves, ocf
-from .definition import host_interface
+from .definition import host_interface, is_local
 from .libvirt_host import HostError, LibvirtHost, LibvirtUnreachable, Seen, State, emulator_pid, kill_emulator
 from .ocf import AgentError, Code, Deadline, Request
 from .tap import open_up
@@ -92,9 +92,10 @@ def start(request: Request, host: LibvirtHost) -> Code:
         return Code.SUCCESS
     if seen.state in (State.FAILED, State.LEAVING):
         raise AgentError(f"{name} is here but {_why(seen)}: it has to be stopped before it can start")
-    from .keeping import require_here
+    if is_local(definition):
+        from .keeping import require_here
 
-    require_here(request, definition)
+        require_here(request, definition)
     _require_files(definition)
     from .domain import render
 
@@ -131,6 +132,7 @@ def stop(request: Request, host: LibvirtHost) -> Code:
         raise AgentError(f"{name} could not be ended: it {_why(seen)}")
     if seen.state is State.OFF:
         host.forget(name)
+    _tidy(request)
     return Code.SUCCESS
 
 
@@ -140,9 +142,11 @@ def monitor(request: Request, host: LibvirtHost) -> Code:
     if seen.state in (State.RUNNING, State.PAUSED, State.LEAVING):
         _call_off_orphan(request.instance, host)
         _listen(request)
+        _claim(request, host, seen)
         return Code.SUCCESS
     if seen.state is State.FAILED:
         raise AgentError(f"{request.instance} {_why(seen)}")
+    _tidy(request)
     return Code.NOT_RUNNING
 
 
@@ -200,6 +204,25 @@ def _call_off_orphan(name: str, host: LibvirtHost) -> None:
         if host.progress(name) and name not in {move["guest"] for move in moves.read_all()}:
             ocf.warning(f"calling off the migration of {name}: the agent that began it is dead")
             host.abort(name)
+
+
+def _claim(request: Request, host: LibvirtHost, seen: Seen) -> None:
+    """Say that the VM's local disks are here, where it runs, should a migration have died before it could."""
+    if seen.state is State.RUNNING and is_local(request.definition()) and not host.progress(request.instance):
+        from .keeping import claim
+
+        if claim(request.instance):
+            ocf.warning(f"the cluster had the data of {request.instance} elsewhere: it is here, where it runs")
+
+
+def _tidy(request: Request) -> None:
+    """Remove what a migration has left here of a VM on local storage, once that runs elsewhere."""
+    with suppress(AgentError):
+        definition = request.definition()
+        if is_local(definition):
+            from .mirroring import tidy
+
+            tidy(definition)
 
 
 def _listen(request: Request) -> None:

@@ -30,7 +30,6 @@ from typing import Any
 from .command import CommandError, run
 from .peer import Peer, PeerError
 from .receiving import Folder, listing
-from .relay import keep_alive
 from .units import KIB, MIB, format_size
 
 __all__ = ["Copy", "CopyError", "Pass", "differences", "settled"]
@@ -146,7 +145,6 @@ class Copy:
         try:
             peer = Peer.connect(self.node, request, 30.0)
             room = int(peer.receive()["free"])
-            keep_alive(peer.stream)
             # A disk may take its time to write what has come.
             peer.stream.settimeout(3600.0)
             self.size = int(run(["du", "-s", "--block-size=1", str(self.root)], timeout=3600).stdout.split()[0])

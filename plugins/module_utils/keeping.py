@@ -16,7 +16,7 @@ from .definition import Definition, is_local
 from .ocf import AgentError, Request
 from .pacemaker import ClusterError, Pacemaker
 
-__all__ = ["hand_over", "require_here"]
+__all__ = ["claim", "hand_over", "require_here"]
 
 
 def require_here(request: Request, definition: Definition) -> None:
@@ -43,3 +43,17 @@ def hand_over(guest: str, source: str, target: str) -> None:
         Pacemaker().hand_over(guest, source, target)
     except ClusterError as error:
         raise AgentError(str(error)) from error
+
+
+def claim(guest: str) -> bool:
+    """Say that a guest that runs here has its data here. Returns whether the cluster had it elsewhere."""
+    here = os.uname().nodename
+    try:
+        cluster = Pacemaker()
+        keeper = cluster.data_of(guest)
+        if keeper in (None, here):
+            return False
+        cluster.hand_over(guest, keeper, here)
+    except ClusterError:
+        return False  # the next look says so
+    return True

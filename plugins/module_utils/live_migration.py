@@ -11,13 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from . import moves
 from .controller import Abort, Controller, Limit, Order, Policy, PostCopy, Sample
 from .definition import host_interface
 from .forward import Forwarder
 from .libvirt_host import HostError, LibvirtHost, Outcome, Progress
+from .mirroring import Mirror, local_disks
+from .pacemaker import ClusterError, Pacemaker
 from .peer import PeerError
 from .wire import share, speed
 
@@ -57,6 +59,9 @@ class LiveMigration:
         self._wire = speed(target)
         self._bandwidth: int | None = None
         self._forwarder: Forwarder | None = None
+        self._mirror: Mirror | None = None
+        self._handed_over = False
+        self._memory_since: float | None = None
         self._last: Progress | None = None
         self._told = -_WORD
         self._switching = False
@@ -74,6 +79,7 @@ class LiveMigration:
         """Move the VM within ``seconds``."""
         begun = self._clock()
         self._tell("setup", 0, None)
+        self._take_disks_along()
         self._forward()
         try:
             self._host.watch(self.name, self._stopped, self._resumed)
@@ -86,11 +92,10 @@ class LiveMigration:
                 raise moving.error
             self._note(self._clock() - begun)
             if moving.error is not None:
-                reason = why or str(moving.error)
-                self.record.update(result="failed", reason=reason, ended=_now())
-                raise MigrationFailed(reason)
+                self._fail(why or str(moving.error))
         finally:
             self._end_forwarding(self.record if self.record.get("result") == "moved" else {})
+            self._settle_disks()
             moves.done(self.name)
 
     def _migrate(self) -> None:
@@ -102,6 +107,7 @@ class LiveMigration:
             auto_converge=policy.auto_converge,
             post_copy=policy.post_copy,
             channels=policy.channels,
+            disks=self._mirror.targets if self._mirror else (),
         )
         self.record["result"] = "moved"
 
@@ -114,8 +120,10 @@ class LiveMigration:
                 if progress is None or why or self._switching:
                     continue
                 self._last = progress
+                if progress.passes and self._memory_since is None:
+                    self._memory_since = self._clock()
                 sample = Sample(
-                    at=self._clock() - begun,
+                    at=self._clock() - (self._memory_since or self._clock()),
                     passes=progress.passes,
                     sent=progress.sent,
                     remaining=progress.remaining,
@@ -124,12 +132,13 @@ class LiveMigration:
                     throttle=progress.throttle,
                 )
                 self._tell(self._phase(progress), percent(progress), sample)
-                for order in self._controller.decide(sample) if not progress.disks_remaining else []:
+                # Before the first pass over memory it is disks that are copied.
+                for order in self._controller.decide(sample) if progress.passes else []:
                     why = self._carry_out(order) or why
                 self._share_again()
-                if sample.at > seconds:
+                if self._clock() - begun > seconds:
                     self._host.abort(self.name)
-                    why = f"Pacemaker's time for it was at an end after {sample.at:.0f} s"
+                    why = f"Pacemaker's time for it was at an end after {seconds:.0f} s"
         return why
 
     def _carry_out(self, order: Order) -> str:
@@ -153,6 +162,41 @@ class LiveMigration:
             self._bandwidth = now
             self._host.set_bandwidth(self.name, now)
 
+    # --- disks -----------------------------------------------------------------------------------------------
+
+    def _take_disks_along(self) -> None:
+        disks = local_disks(self._definition)
+        if not disks:
+            return
+        sizes = self._host.disk_sizes(self.name, [disk["target"] for disk in disks])
+        try:
+            self._mirror = Mirror(self._definition, self.target, sizes)
+        except (PeerError, OSError) as error:
+            self._fail(f"{self.target}: {error}")
+        self._controller.path.insert(0, "disks")
+
+    def _hand_over(self, source: str, target: str) -> None:
+        try:
+            Pacemaker().hand_over(self.name, source, target)
+        except ClusterError as error:
+            # Whoever looks next where it runs says so.
+            self._controller.path.append(f"the cluster still has its data on {source} ({error})")
+
+    def _settle_disks(self) -> None:
+        if self._mirror is None:
+            return
+        if self.record.get("result") == "moved":
+            self._mirror.keep()
+            return
+        if self._handed_over:
+            self._hand_over(self.target, self._who["from"])
+        self._mirror.drop()
+
+    def _fail(self, reason: str) -> NoReturn:
+        self.record.update(result="failed", reason=reason, ended=_now())
+        moves.done(self.name)
+        raise MigrationFailed(reason)
+
     # --- packets ---------------------------------------------------------------------------------------------
 
     def _forward(self) -> None:
@@ -169,6 +213,10 @@ class LiveMigration:
         self._switching = True
         if self._forwarder is not None:
             self._forwarder.switch()
+        if self._mirror is not None:
+            # From here on it is the target's disks that have what the VM wrote last.
+            self._handed_over = True
+            self._hand_over(self._who["from"], self.target)
 
     def _resumed(self) -> None:
         self._switching = False

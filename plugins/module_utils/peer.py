@@ -53,7 +53,7 @@ class Peer:
             context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=pki / "ca.crt")
             context.load_cert_chain(pki / "node.crt", pki / "node.key")
             plain = socket.create_connection((node, PORT), min(timeout, _GREETING))
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _be_lively(plain)
             peer = cls(context.wrap_socket(plain, server_hostname=node))
             peer.stream.settimeout(timeout)
             peer.send(request)
@@ -137,6 +137,16 @@ def serve(services: Mapping[str, Service], address: str, port: int = PORT, pki: 
         server.serve_forever()
 
 
+def _be_lively(plain: socket.socket) -> None:
+    """Send at once; and notice within some 10 s that the other end is gone, however long it may rightly be silent."""
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 4)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 10_000)
+
+
 def _answer(plain: socket.socket, services: Mapping[str, Service], pki: Path) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
@@ -145,7 +155,7 @@ def _answer(plain: socket.socket, services: Mapping[str, Service], pki: Path) ->
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_cert_chain(pki / "node.crt", pki / "node.key")
         plain.settimeout(_GREETING)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _be_lively(plain)
         peer = Peer(context.wrap_socket(plain, server_side=True))
         peer.stream.settimeout(60.0)
         request = peer.receive()

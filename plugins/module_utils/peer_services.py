@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from . import forward, journal, moves, probe, receiving
+from . import forward, journal, mirroring, moves, probe, receiving
 from .peer import Peer, Service, serve
 
 __all__ = ["SERVICES", "main"]
@@ -29,10 +29,12 @@ SERVICES: dict[str, Service] = {
     "forward": _forward,
     "here": _here,
     "journal": journal.service,
+    "mirror": mirroring.make,
     "probe": probe.service,
     "progress": moves.service,
     "receive": receiving.receive,
     "runs": receiving.runs,
+    "vm runs": mirroring.runs,
 }
 
 

@@ -33,9 +33,9 @@ from typing import Any
 from .command import CommandError, run
 from .lxc_host import STOPPED, LxcHost
 from .peer import Peer, PeerError, ask
-from .relay import keep_alive, relay
+from .relay import relay
 
-__all__ = ["Folder", "copy", "listing", "receive", "runs", "tidy"]
+__all__ = ["Folder", "alone", "copy", "listing", "pool_of", "receive", "runs", "tidy"]
 
 #: What marks a pool, written by module pool_identity.
 _MARK = ".drover-pool"
@@ -64,17 +64,8 @@ class Folder:
     @classmethod
     def of(cls, guest: str, path: str) -> Folder:
         """The folder that another node speaks of. Raises PeerError when it can't be one."""
-        root = Path(path)
-        if not _GUEST.fullmatch(guest) or not root.is_absolute() or ".." in root.parts:
-            raise PeerError(f"{path} is no place for a container")
-        if root.parts[-3:] != ("containers", guest, "rootfs"):
-            raise PeerError(f"{path} is no place for the container {guest}")
-        folder = cls(root)
-        if not folder.mark.is_file():
-            raise PeerError(
-                f"there is no storage pool at {folder.mark.parent}: is it mounted? Run site.yml for this node"
-            )
-        return folder
+        pool_of(guest, path, "containers", "rootfs")
+        return cls(Path(path))
 
     @property
     def incoming(self) -> Path:
@@ -128,8 +119,24 @@ class Folder:
         subprocess.Popen(argv, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
 
 
+def pool_of(guest: str, path: str, kind: str, name: str | None = None) -> str:
+    """What tells the pool of a guest's volume from others. Raises PeerError when the path can't be one.
+
+    ``kind`` is the folder of all guests of its kind; ``name`` is the volume's, when there is only one.
+    """
+    place = Path(path)
+    if not _GUEST.fullmatch(guest) or not place.is_absolute() or ".." in place.parts:
+        raise PeerError(f"{path} is no place for a guest's data")
+    if place.parts[-3:-1] != (kind, guest) or place.name != (name or place.name):
+        raise PeerError(f"{path} is no place for the data of {guest}")
+    mark = place.parents[2] / _MARK
+    if not mark.is_file():
+        raise PeerError(f"there is no storage pool at {mark.parent}: is it mounted? Run site.yml for this node")
+    return mark.read_text(encoding="ascii").strip()
+
+
 @contextmanager
-def _alone(guest: str, patience: float) -> Iterator[None]:
+def alone(guest: str, patience: float) -> Iterator[None]:
     """Keep others on this node from receiving the same container. Raises PeerError."""
     deadline = time.monotonic() + patience
     with (_LOCKS / f"drover-receive-{guest}").open("w") as lock:
@@ -163,9 +170,8 @@ def receive(request: Mapping[str, Any], peer: Peer) -> None:
     folder = Folder.of(guest, str(request["path"]))
     if request["mark"] == folder.identity():
         raise PeerError(f"{folder.mark.parent} is the same storage on both nodes: declare the pool so (shared: true)")
-    keep_alive(peer.stream)
     peer.stream.settimeout(None)
-    with _alone(guest, 15.0):
+    with alone(guest, 15.0):
         _prepare(guest, folder)
         # What is here already need not come again.
         used = int(run(["du", "-s", "--block-size=1", str(folder.incoming)], timeout=600).stdout.split()[0])
@@ -175,7 +181,7 @@ def receive(request: Mapping[str, Any], peer: Peer) -> None:
             _converse(folder, peer)
     peer.close()
     time.sleep(_PATIENCE)
-    with suppress(PeerError, CommandError), _alone(guest, 0.0):
+    with suppress(PeerError, CommandError), alone(guest, 0.0):
         _tidy_known(guest, folder)
 
 
@@ -243,7 +249,6 @@ def copy(request: Mapping[str, Any], peer: Peer) -> None:
         assert rsync.stdin is not None
         assert rsync.stdout is not None
         peer.send({})
-        keep_alive(peer.stream)
         # From here on the connection is rsync's: an error of ours has no place in it.
         with suppress(OSError):
             relay(peer.stream, rsync.stdout.fileno(), rsync.stdin.fileno())
@@ -262,7 +267,7 @@ def tidy(guest: str, path: str, ask_node: Callable[..., dict[str, Any]] = ask) -
     with suppress(PeerError, CommandError):
         folder = Folder.of(guest, path)
         if folder.moved.exists() or folder.incoming.exists():
-            with _alone(guest, 0.0):
+            with alone(guest, 0.0):
                 _tidy_known(guest, folder, ask_node)
 
 

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import os
 import select
-import socket
 import ssl
 import sys
 
 from .peer import Peer, PeerError
 
-__all__ = ["keep_alive", "launch", "relay"]
+__all__ = ["launch", "relay"]
 
 #: Bytes that wait for a slow reader before no more are taken.
 _ENOUGH = 1 << 20
@@ -69,15 +68,6 @@ def relay(stream: ssl.SSLSocket, source: int, sink: int) -> None:
             stream_open = False
 
 
-def keep_alive(stream: socket.socket) -> None:
-    """Notice within some 10 s that the other end is gone, however long it may rightly be silent."""
-    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 4)
-    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2)
-    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
-    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 10_000)
-
-
 def launch() -> int:
     """What rsync starts instead of a remote shell: ``copy GUEST PATH NODE rsync --server OPTION... . PLACE``."""
     guest, path, node, _rsync, _server, *options = sys.argv[1:]
@@ -85,7 +75,6 @@ def launch() -> int:
     try:
         with Peer.connect(node, request) as peer:
             peer.receive()
-            keep_alive(peer.stream)
             relay(peer.stream, sys.stdin.fileno(), sys.stdout.fileno())
     except (PeerError, OSError) as error:
         sys.stderr.write(f"{error}\n")

@@ -406,12 +406,12 @@ def troubles(names: Sequence[str], live: Configuration, seen: Snapshot) -> dict[
 def _migration_timeout(definition: Mapping[str, Any]) -> int:
     """Seconds after which Pacemaker gives a migration up: no less than 5 min, and after the agent did.
 
-    Nobody knows how much there is to copy of a container: its agent gives up when the other node does not answer any
-    more, Pacemaker after a day.
+    Nobody knows how long disks and root file systems take to copy: the agent gives up when the other node does not
+    answer any more, Pacemaker after a day.
     """
-    if definition["kind"] == "container":
+    if is_local(definition):
         timeout = definition["migration"]["timeout"]
-        return int(timeout) + 300 if timeout else 86_400
+        return int(timeout) + 300 if timeout and definition["kind"] == "container" else 86_400
     memory = int(definition.get("max_memory") or definition["memory"])
     return max(300, math.ceil(Policy.of(definition).patience(memory)) + 60)
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +79,8 @@ def forwarders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Forwarde
     return Forwarder.made
 
 
-def migration(host: Any, **policy: Any) -> LiveMigration:
-    definition = {"name": "web", "memory": 256 * MIB, "nics": [NIC], "migration": policy}
+def migration(host: Any, disks: Sequence[dict[str, Any]] = (), **policy: Any) -> LiveMigration:
+    definition = {"name": "web", "memory": 256 * MIB, "nics": [NIC], "disks": disks, "migration": policy}
     return LiveMigration(definition, "n1", "n2", host, tick=0.005)
 
 
@@ -89,7 +89,7 @@ def test_the_limit_is_set_before_the_start_and_the_wire_shared() -> None:
     one = migration(host, auto_converge=False)
     one.run(100)
     bandwidth = 800 * MIB
-    how = {"bandwidth": bandwidth, "auto_converge": False, "post_copy": False, "channels": 1}
+    how = {"bandwidth": bandwidth, "auto_converge": False, "post_copy": False, "channels": 1, "disks": ()}
     assert host.calls == ["set_max_downtime 1", f"migrate n2 {how}"]
     assert one.record["result"] == "moved"
     assert one.record["path"] == ["pre-copy"]
@@ -184,6 +184,67 @@ def test_progress_is_told_while_it_lasts(tmp_path: Path) -> None:
         "phase": "setup",
     }
     assert moves.read_all() == []
+
+
+DISK = {"target": "vda", "source": {"type": "file", "path": "/pool/vms/web/vda.qcow2", "shared": False}}
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a VM with local disks has said to the target and to the cluster."""
+    said: list[str] = []
+
+    class Mirror:
+        targets = ("vda",)
+
+        def __init__(self, _definition: Any, node: str, sizes: dict[str, int]) -> None:
+            said.append(f"mirror on {node} {sizes}")
+
+        def keep(self) -> None:
+            said.append("keep")
+
+        def drop(self) -> None:
+            said.append("drop")
+
+    class Cluster:
+        def hand_over(self, guest: str, source: str, target: str) -> None:
+            said.append(f"{guest} from {source} to {target}")
+
+    monkeypatch.setattr(live_migration, "Mirror", Mirror)
+    monkeypatch.setattr(live_migration, "Pacemaker", Cluster)
+    return said
+
+
+def test_local_disks_are_taken_along_and_handed_over_when_the_vm_stops(told: list[str]) -> None:
+    host: Any = Host()
+    host.disk_sizes = lambda _name, targets: dict.fromkeys(targets, MIB)
+    one = migration(host, disks=[DISK])
+    one.run(100)
+    assert told == [f"mirror on n2 {{'vda': {MIB}}}", "web from n1 to n2", "keep"]
+    assert "'disks': ('vda',)" in host.calls[-1]
+    assert one.record["path"] == ["disks", "pre-copy"]
+
+
+def test_disks_that_were_handed_over_in_vain_are_taken_back(told: list[str]) -> None:
+    host: Any = Host(error=HostError("no route"))
+    host.disk_sizes = lambda _name, targets: dict.fromkeys(targets, MIB)
+    with pytest.raises(MigrationFailed, match="no route"):
+        migration(host, disks=[DISK]).run(100)
+    assert told[1:] == ["web from n1 to n2", "web from n2 to n1", "drop"]
+
+
+def test_a_target_without_room_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_arguments: Any) -> None:
+        raise PeerError("no room for its disks")
+
+    monkeypatch.setattr(live_migration, "Mirror", full)
+    host: Any = Host()
+    host.disk_sizes = lambda _name, _targets: {}
+    one = migration(host, disks=[DISK])
+    with pytest.raises(MigrationFailed, match="n2: no room for its disks"):
+        one.run(100)
+    assert host.calls == []
+    assert (one.record["result"], moves.read_all()) == ("failed", [])
 
 
 @pytest.mark.parametrize(
