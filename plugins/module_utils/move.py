@@ -8,14 +8,32 @@ high availability is bound to its node by a pin; its pin moves, and stays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .cib import RECOVERY, Colocation, Configuration, Constraint, Location, Pin, Wanted
-from .pacemaker import ClusterStatus, FailedAction, ResourceStatus, Snapshot
+from .finding import Finding, blocking, reasons
+from .pacemaker import ClusterStatus, FailedAction, Snapshot
 from .resources import back_id, drain_id, move_id, pin_id
 
-__all__ = ["Move", "Refused", "capacity", "causes", "choose", "finished", "free", "outcome", "plan", "undone"]
+__all__ = [
+    "Move",
+    "Refused",
+    "capacity",
+    "causes",
+    "choose",
+    "finished",
+    "free",
+    "immobile",
+    "objections",
+    "outcome",
+    "plan",
+    "undone",
+]
+
+#: What the nodes themselves have against a guest's move, by target (see readiness.py).
+Seen = Mapping[str, Sequence[Finding]]
+_NOTHING_SEEN: Seen = {}
 
 
 class Refused(Exception):
@@ -41,6 +59,8 @@ class Move:
 
 
 Room = Mapping[str, int]
+#: What a guest takes of a node, and how it is counted.
+_UNITS = {"memory": " MiB of memory", "vcpus": " vcpus"}
 
 
 def capacity(live: Configuration) -> dict[str, dict[str, int]]:
@@ -66,20 +86,21 @@ def fits(need: Mapping[str, str], room: Room) -> bool:
     return all(int(value) <= room.get(key, 0) for key, value in need.items())
 
 
-def plan(guest: str, to: str | None, live: Configuration, status: ClusterStatus) -> Move:
+def plan(guest: str, to: str | None, live: Configuration, status: ClusterStatus, seen: Seen = _NOTHING_SEEN) -> Move:
     """The move of a guest to ``to``, or to the best of the other nodes. Raises Refused."""
-    seen = _running(guest, live, status)
-    source = str(seen.node)
+    if (why := immobile(guest, live, status)) and blocking(why):
+        raise Refused(reasons(blocking(why)))
+    source = source_of(guest, status)
     begun = live.constraints.get(move_id(guest))
     if to is None and isinstance(begun, Location):
         # An earlier run was interrupted: finish what it began.
         to = begun.node
-    target = choose(guest, source, live, status) if to is None else to
+    target = choose(guest, source, live, status, seen) if to is None else to
     primitive = live.primitives[guest]
     if target != source:
-        why = objection(guest, target, live, status)
-        if why:
-            raise Refused(f"{guest} can't go to {target}: {why}")
+        against = _against(guest, target, live, status, seen)
+        if against:
+            raise Refused(f"{guest} can't go to {target}: {reasons(against)}")
     migrates = primitive.meta.get("allow-migrate") == "true"
     names = {"migrate_to", "migrate_from"} if migrates else {"start", "stop"}
     seconds = sum(_seconds(op.timeout) for op in primitive.operations if op.name in names)
@@ -89,13 +110,15 @@ def plan(guest: str, to: str | None, live: Configuration, status: ClusterStatus)
     return Move(guest, source, target, wanted, live_move, seconds + 30, status.failures_of(guest))
 
 
-def choose(guest: str, source: str, live: Configuration, status: ClusterStatus) -> str:
+def choose(guest: str, source: str, live: Configuration, status: ClusterStatus, seen: Seen = _NOTHING_SEEN) -> str:
     """The best other node: one the guest wishes for, then the one with the most memory left. Raises Refused."""
-    objections = {node.name: objection(guest, node.name, live, status) for node in status.nodes if node.name != source}
-    possible = [node for node, why in objections.items() if not why]
+    against = {
+        node.name: _against(guest, node.name, live, status, seen) for node in status.nodes if node.name != source
+    }
+    possible = [node for node, why in against.items() if not why]
     if not possible:
-        reasons = "; ".join(f"{node}: {why}" for node, why in sorted(objections.items())) or "there is no other node"
-        raise Refused(f"{guest} can't leave {source}. {reasons}")
+        said = "; ".join(f"{node}: {reasons(why)}" for node, why in sorted(against.items()))
+        raise Refused(f"{guest} can't leave {source}. {said or 'there is no other node'}")
     left = free(live, status)
     wishes = {
         constraint.node: int(constraint.score)
@@ -107,29 +130,64 @@ def choose(guest: str, source: str, live: Configuration, status: ClusterStatus) 
     return min(possible, key=lambda node: (-wishes.get(node, 0), -left.get(node, {}).get("memory", 0), node))
 
 
-def objection(guest: str, target: str, live: Configuration, status: ClusterStatus) -> str:
-    """Why a guest can't go to a node, with the remedy; empty if it can."""
+def immobile(guest: str, live: Configuration, status: ClusterStatus) -> list[Finding]:
+    """What speaks against moving a guest anywhere, by what the cluster knows."""
+    primitive, seen = live.guests().get(guest), status.resource(guest)
+    if primitive is None or seen is None:
+        known = ", ".join(sorted(live.guests())) or "none"
+        return [
+            Finding(
+                "unknown_guest",
+                f"there is no guest {guest} in the cluster; the guests are: {known}",
+                "name one of them, or declare it with playbooks/guests.yml",
+            )
+        ]
+    if not seen.active:
+        return [
+            Finding(
+                "guest_not_running",
+                f"{guest} is not running",
+                "playbooks/guests.yml starts it, playbooks/status.yml says why not",
+            )
+        ]
+    if primitive.meta.get("maintenance") == "true" and RECOVERY not in primitive.meta:
+        return [
+            Finding(
+                "guest_unmanaged",
+                f"somebody told the cluster to leave {guest} alone",
+                f"when that is over: crm_resource --resource {guest} --meta --delete-parameter maintenance",
+            )
+        ]
+    if seen.node is None or not seen.managed:
+        place = f"{guest} is {seen.word} on {', '.join(seen.nodes)}"
+        return [Finding("guest_in_trouble", place, "see playbooks/status.yml")]
+    if seen.pending:
+        return [
+            Finding("guest_under_way", f"{guest} is {seen.word} on {seen.node}", "wait; a move waits for it by itself")
+        ]
+    return []
+
+
+def objections(guest: str, target: str, live: Configuration, status: ClusterStatus) -> list[Finding]:
+    """What speaks against a guest's move to a node, by what the cluster knows."""
     node = status.node(target)
     if node is None:
         known = ", ".join(sorted(member.name for member in status.nodes))
-        return f"there is no such node in the cluster (there are {known})"
+        return [
+            Finding("unknown_node", "there is no such node in the cluster", f"name one of those there are: {known}")
+        ]
+    if node.word == "maintenance":
+        remedy = f"end that with playbooks/maintenance.yml -e node={target} -e state=off, or name another node"
+        return [Finding("node_in_maintenance", "it is in maintenance", remedy)]
     if not node.usable:
-        if node.word == "maintenance":
-            return (
-                "it is in maintenance; end that with "
-                f"playbooks/maintenance.yml -e node={target} -e state=off, or name another node"
-            )
-        return f"it is {node.word}; bring it back, or name another node"
-    need = live.primitives[guest].utilization
-    room = free(live, status).get(target, {})
-    if not fits(need, room):
-        lacks = ", ".join(
-            f"{key}: needs {value}, has {max(0, room.get(key, 0))} left"
-            for key, value in sorted(need.items())
-            if int(value) > room.get(key, 0)
-        )
-        return f"it has no room ({lacks}); move another guest off it first, or name another node"
-    return _company(guest, target, live, status)
+        return [Finding("node_offline", f"it is {node.word}", "bring it back, or name another node")]
+    return [*_room(guest, target, live, status), *_company(guest, target, live, status)]
+
+
+def source_of(guest: str, status: ClusterStatus) -> str:
+    """The node that a guest would move from. For one that :func:`immobile` has nothing against."""
+    seen = status.resource(guest)
+    return str(seen.node if seen is not None else None)
 
 
 def finished(guest: str) -> Wanted:
@@ -160,21 +218,8 @@ def outcome(move: Move, seen: Snapshot) -> str:
     return "failed"
 
 
-def _running(guest: str, live: Configuration, status: ClusterStatus) -> ResourceStatus:
-    primitive, seen = live.guests().get(guest), status.resource(guest)
-    if primitive is None or seen is None:
-        known = ", ".join(sorted(live.guests())) or "none"
-        raise Refused(f"there is no guest {guest} in the cluster; the guests are: {known}")
-    if not seen.active:
-        raise Refused(f"{guest} is not running; playbooks/guests.yml starts it, playbooks/status.yml says why not")
-    if primitive.meta.get("maintenance") == "true" and RECOVERY not in primitive.meta:
-        raise Refused(
-            f"somebody told the cluster to leave {guest} alone; when that is over: "
-            f"crm_resource --resource {guest} --meta --delete-parameter maintenance"
-        )
-    if seen.node is None or not seen.managed:
-        raise Refused(f"{guest} is {seen.word} on {', '.join(seen.nodes)}; see playbooks/status.yml")
-    return seen
+def _against(guest: str, target: str, live: Configuration, status: ClusterStatus, seen: Seen) -> list[Finding]:
+    return blocking([*objections(guest, target, live, status), *seen.get(target, ())])
 
 
 def _held(guest: str, source: str, target: str, live: Configuration) -> tuple[Constraint, ...]:
@@ -191,7 +236,16 @@ def _temporary(guest: str) -> frozenset[str]:
     return frozenset({move_id(guest), back_id(guest)})
 
 
-def _company(guest: str, target: str, live: Configuration, status: ClusterStatus) -> str:
+def _room(guest: str, target: str, live: Configuration, status: ClusterStatus) -> Iterator[Finding]:
+    room = free(live, status).get(target, {})
+    for key, value in sorted(live.primitives[guest].utilization.items()):
+        left = max(0, room.get(key, 0))
+        if key in _UNITS and int(value) > left:
+            message = f"it has no room: {guest} needs {value}{_UNITS[key]}, and {left} are left"
+            yield Finding(f"no_{key}", message, "move another guest off it first, or name another node")
+
+
+def _company(guest: str, target: str, live: Configuration, status: ClusterStatus) -> Iterator[Finding]:
     """Whether other guests would pull or push it away again as soon as it is there."""
     for constraint in live.constraints.values():
         if not isinstance(constraint, Colocation) or constraint.resource != guest:
@@ -200,10 +254,11 @@ def _company(guest: str, target: str, live: Configuration, status: ClusterStatus
         if other is None or other.node is None:
             continue
         if constraint.score.startswith("-") and other.node == target:
-            return f"{other.name} runs there, and {guest} is to be apart from it; it would not stay"
+            message = f"{other.name} runs there, and {guest} is to be apart from it; it would not stay"
+            yield Finding("apart", message, f"name another node, or move {other.name} first")
         if not constraint.score.startswith("-") and other.node != target:
-            return f"{guest} is to be together with {other.name}, which runs on {other.node}; it would not stay"
-    return ""
+            message = f"{guest} is to be together with {other.name}, which runs on {other.node}; it would not stay"
+            yield Finding("together", message, f"name {other.node}, or move {other.name} first")
 
 
 def _seconds(text: str) -> float:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from . import forward, journal, mirroring, moves, probe, receiving
+from . import forward, journal, mirroring, moves, node_facts, probe, receiving
 from .peer import Peer, Service, serve
 
 __all__ = ["SERVICES", "main"]
@@ -26,6 +26,8 @@ def _forward(request: Mapping[str, Any], peer: Peer) -> None:
 
 SERVICES: dict[str, Service] = {
     "copy": receiving.copy,
+    "door": node_facts.door,
+    "facts": node_facts.facts,
     "forward": _forward,
     "here": _here,
     "journal": journal.service,
@@ -35,6 +37,7 @@ SERVICES: dict[str, Service] = {
     "receive": receiving.receive,
     "runs": receiving.runs,
     "vm runs": mirroring.runs,
+    "suits": node_facts.suits,
 }
 
 

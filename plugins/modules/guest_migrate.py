@@ -11,6 +11,7 @@ short_description: Move a guest to another node
 version_added: 0.1.0
 description:
   - Brings a guest to a node and waits until it is there. A VM migrates live; a container stops and starts.
+  - Before anything is touched, the nodes are asked what speaks against it, and a move that would fail is refused.
   - A move that fails leaves the guest running where it was, and the cluster in order.
   - Run it on one member. Interrupted, it can be run again, and finishes what it began.
   - Tells how it went, from the cluster's journal of moves and, with O(probe), as a client saw it.
@@ -22,6 +23,11 @@ options:
   to:
     description: The node to move it to. By default the best of the other nodes.
     type: str
+  ignore:
+    description: Reason codes of what the nodes have against the move that is not to stand in its way.
+    type: list
+    elements: str
+    default: []
   timeout:
     description: Seconds to wait for it. By default as long as the guest's operations may take.
     type: int
@@ -125,9 +131,24 @@ path:
   elements: str
   returned: always
 forecast:
-  description: What was expected of it.
+  description:
+    - What was expected of it, by the VM's use of memory (C(in_use), C(dirties)), the C(bandwidth) and its policy.
+      C(rounds), C(bytes), C(seconds), C(pause_ms), C(worst_ms), C(converges), C(path) and C(why).
+    - None for a container, for a VM that need not move, and where its use of memory could not be measured.
   type: dict
   returned: always
+preflight:
+  description:
+    - What speaks against the move, for each node that it might have gone to. See C(checks) of
+      M(cspp.drover.migration_check_info).
+  type: list
+  elements: dict
+  returned: always
+notes:
+  description: Forecast and warnings, as lines for a terminal.
+  type: list
+  elements: str
+  returned: success
 client_silence_ms:
   description: The longest time without an answer to the probe, in milliseconds. None without one, as the next three.
   type: float
@@ -154,12 +175,15 @@ probe:
 """
 
 import time
+from collections.abc import Collection
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import journal, move, probe, slo
+from ansible_collections.cspp.drover.plugins.module_utils import journal, move, probe, readiness, slo
 from ansible_collections.cspp.drover.plugins.module_utils.cib import Difference, Wanted, read
+from ansible_collections.cspp.drover.plugins.module_utils.controller import Policy
+from ansible_collections.cspp.drover.plugins.module_utils.forecast import Forecast, achieved, forecast
 from ansible_collections.cspp.drover.plugins.module_utils.move import Move, Refused
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
     ClusterError,
@@ -167,16 +191,22 @@ from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
     Pacemaker,
     Snapshot,
 )
-from ansible_collections.cspp.drover.plugins.module_utils.resources import addresses_of, repairs
+from ansible_collections.cspp.drover.plugins.module_utils.readiness import Check
+from ansible_collections.cspp.drover.plugins.module_utils.resources import addresses_of, guest_of, repairs
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
+from ansible_collections.cspp.drover.plugins.module_utils.survey import survey
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
 
 
 class Observer:
-    """What becomes known of one move: its record in the journal and, if asked for, what a node's probe sees."""
+    """What becomes known of one move: what was found before it, its record in the journal and, if asked for, what a
+    node's probe sees."""
 
     def __init__(self, guest: str, target: probe.Target | None = None, node: str | None = None) -> None:
         self.guest = guest
+        self.checks: list[Check] = []
+        self.foreseen: dict[str, Forecast] = {}
+        self.going_to: str | None = None
         self._target, self._node = target, node
         self._since: journal.Since | None = None
         self._probe: probe.RemoteProbe | None = None
@@ -196,6 +226,12 @@ class Observer:
         found = self._since.entries([self.guest]) if self._since else []
         return found[-1] if found else {}
 
+    def notes(self) -> list[str]:
+        """Forecast and warnings, as lines for a terminal."""
+        expected = self.foreseen.get(self.going_to or "")
+        found = [finding for one in self.checks if one.target == self.going_to for finding in one.findings]
+        return [*([f"forecast: {expected}"] if expected else []), *readiness.told(found)]
+
     def end(self) -> dict[str, Any]:
         """All of it, as part of the module's result."""
         reading = None
@@ -206,22 +242,33 @@ class Observer:
             except probe.ProbeError:  # the node that probed may have been lost
                 reading = None
         record = self.record()
+        expected = self.foreseen.get(self.going_to or "")
         return {
+            "preflight": [one.as_dict() for one in self.checks],
+            "forecast": expected.as_dict() if expected else None,
             "journal": record or None,
-            **{key: record.get(key) for key in ("downtime_ms", "rounds", "bytes", "path", "forecast")},
+            **{key: record.get(key) for key in ("downtime_ms", "rounds", "bytes", "path")},
             **probe.told(reading, self._node or ""),
         }
 
 
 def migrate(
-    cluster: Pacemaker, guest: str, to: str | None, timeout: float | None, check: bool, observer: Observer
+    cluster: Pacemaker,
+    guest: str,
+    to: str | None,
+    timeout: float | None,
+    ignore: Collection[str],
+    check: bool,
+    observer: Observer,
 ) -> dict[str, Any]:
     """Move a guest. Raises Refused for a move that can't be made, ClusterError for one that failed."""
     started = time.monotonic()
     status = _in_order(cluster, guest, check)
+    _ahead(cluster, guest, to, status, observer)
+    seen = {one.target: [found for found in one.seen if found.code not in ignore] for one in observer.checks}
 
     def planned(cib: str) -> Move:
-        return move.plan(guest, to, read(cib), status)
+        return move.plan(guest, to, read(cib), status, seen)
 
     def wanted(cib: str) -> Wanted:
         plan = planned(cib)
@@ -245,6 +292,7 @@ def migrate(
             observer.begin(addresses_of(read(live).primitives[guest]))
     applied = cluster.apply(wanted, check=check, guard=guard)
     plan = planned(applied.difference.live)
+    observer.going_to = plan.target if plan.needed else None
     if plan.needed and not check:
         _carry_out(cluster, plan, plan.timeout if timeout is None else timeout, observer)
     return {
@@ -256,7 +304,29 @@ def migrate(
         "method": "live" if plan.live else "restart",
         "seconds": round(time.monotonic() - started, 1),
         "plan": applied.prediction.sentences(),
+        "notes": observer.notes(),
     }
+
+
+def _ahead(cluster: Pacemaker, guest: str, to: str | None, status: ClusterStatus, observer: Observer) -> None:
+    """Find out what speaks against the move to each of the nodes that it may go to, and what it will take."""
+    live = read(cluster.query())
+    nodes = [to] if to else [node.name for node in status.nodes]
+    views = survey(readiness.going([guest], nodes, live, status), measure=[guest])
+    here = seen.node if (seen := status.resource(guest)) else None
+    observer.checks = [readiness.check(guest, node, live, status, views) for node in nodes if node != here]
+    measured = views[here].suits.get("measure", {}).get(guest) if here in views else None
+    if here is None or not measured or "error" in measured:
+        return
+    definition = guest_of(live.primitives[guest]) or {}
+    memory = int(definition.get("max_memory") or definition["memory"])
+    moves = journal.Book().entries()
+    for one in observer.checks:
+        wire = views[here].suits["reach"].get(one.target, {}).get("speed")
+        policy, before = Policy.of(definition), achieved(moves, here, one.target)
+        observer.foreseen[one.target] = forecast(
+            measured["in_use"], measured["dirties"], policy, memory=memory, wire=wire, before=before
+        )
 
 
 def _in_order(cluster: Pacemaker, guest: str, check: bool) -> ClusterStatus:
@@ -311,6 +381,7 @@ def main() -> None:
         argument_spec={
             "guest": {"type": "str", "required": True},
             "to": {"type": "str"},
+            "ignore": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int"},
             "probe": {"type": "str"},
             "probe_from": {"type": "str"},
@@ -325,7 +396,8 @@ def main() -> None:
         target = probe.parse(wish["probe"]) if wish["probe"] else None
         slo.read(wish["slo"], probed=target is not None)
         observer = Observer(wish["guest"], target, wish["probe_from"] or None)
-        result = migrate(Pacemaker(), wish["guest"], wish["to"] or None, wish["timeout"], module.check_mode, observer)
+        how = (wish["timeout"], wish["ignore"], module.check_mode, observer)
+        result = migrate(Pacemaker(), wish["guest"], wish["to"] or None, *how)
     except (ClusterError, Refused, WaitTimeout, ValueError) as error:
         module.fail_json(msg=str(error), guest=wish["guest"], **observer.end())
     module.exit_json(**result, **observer.end())

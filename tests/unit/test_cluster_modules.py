@@ -16,11 +16,13 @@ from ansible_collections.cspp.drover.plugins.module_utils.cib import Location, W
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.resources import guest_of
+from ansible_collections.cspp.drover.plugins.module_utils.survey import NodeView
 from ansible_collections.cspp.drover.plugins.modules import (
     cluster_config,
     cluster_status_info,
     guest_migrate,
     guests,
+    migration_check_info,
     node_maintenance,
 )
 from ansible_collections.cspp.drover.tests.unit.conftest import Call
@@ -44,6 +46,8 @@ class FakeCluster:
         self.predicted = transcript(f"crm_simulate-{predicted}")
         self.statuses = list(statuses)
         self.writes: list[str] = []
+        #: What the nodes say when they are asked.
+        self.views: dict[str, NodeView] = {}
 
     def __call__(self, argv: Sequence[str], *, stdin: str | None = None, **_options: Any) -> CommandResult:
         output = ""
@@ -70,6 +74,8 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def install(module: ModuleType, cluster: FakeCluster) -> FakeCluster:
         monkeypatch.setattr(module, "Pacemaker", lambda: Pacemaker(cluster))
+        if hasattr(module, "survey"):
+            monkeypatch.setattr(module, "survey", lambda guests, measure=(): cluster.views)
         return cluster
 
     return install
@@ -228,7 +234,7 @@ def test_what_the_journal_says_of_the_move_is_part_of_the_result(
     journals[:] = [[old], [old, {**RECORD, "id": "2", "guest": "web"}, RECORD]]
     result = call(guest_migrate, **MOVE)
     assert result["journal"] == RECORD
-    told = {key: result[key] for key in ("downtime_ms", "rounds", "bytes", "path", "forecast")}
+    told = {key: result[key] for key in ("downtime_ms", "rounds", "bytes", "path")}
     assert told == {key: RECORD[key] for key in told}
     assert result["client_silence_ms"] is result["probe"] is None
 
@@ -319,6 +325,49 @@ def test_a_wish_that_cannot_be_measured_is_refused_also_in_check_mode(
     cluster = on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
     for check in (True, False):
         assert words in call(guest_migrate, check=check, **MOVE, **wish)["msg"]
+    assert cluster.writes == []
+
+
+def test_a_move_that_a_node_is_against_is_refused_unless_that_is_ignored(call: Call, on: Any) -> None:
+    cluster = on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
+    cluster.views = {"n2": NodeView("n2"), "n3": NodeView("n3", error="refused")}
+    for check in (True, False):
+        result = call(guest_migrate, check=check, **MOVE)
+        assert result["failed"]
+        assert "mc can't go to n3: n3 does not answer: refused (node_silent)" in result["msg"]
+        [told] = result["preflight"]
+        assert (told["to"], told["possible"], told["findings"][0]["code"]) == ("n3", False, "node_silent")
+    assert cluster.writes == []
+    done = call(guest_migrate, ignore=["node_silent"], **MOVE)
+    assert cluster.writes == ["patch", "patch"]
+    assert done["notes"][0].startswith("! node_silent: n3 does not answer: refused; ")
+
+
+def test_a_move_is_told_with_what_it_will_take(call: Call, on: Any) -> None:
+    cluster = on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
+    measured = {"measure": {"mc": {"in_use": 2**27, "dirties": 0}}, "reach": {"n3": {"speed": 160 * 2**20}}}
+    cluster.views = {"n2": NodeView("n2", suits=measured)}
+    told = call(guest_migrate, check=True, **MOVE)
+    assert told["forecast"]["path"] == "pre-copy"
+    assert told["notes"] == ["forecast: 128 MiB, 1 round, 1.7 s, pause 20 ms: pre-copy, it changes next to nothing"]
+    cluster.views = {"n2": NodeView("n2", suits={"measure": {"mc": {"error": "no"}}})}
+    assert call(guest_migrate, check=True, **MOVE)["forecast"] is None
+
+
+def test_every_guest_is_checked_for_every_other_node(call: Call, on: Any) -> None:
+    cluster = on(migration_check_info, FakeCluster(cib=APART))
+    cluster.views = {node: NodeView(node, error="refused") for node in ("n1", "n2", "n3")}
+    result = call(migration_check_info)
+    pairs = [(one["guest"], one["from"], one["to"], one["possible"]) for one in result["checks"]]
+    assert pairs == [
+        ("mc", "n2", "n1", False),
+        ("mc", "n2", "n3", False),
+        ("web", "n3", "n1", False),
+        ("web", "n3", "n2", False),
+    ]
+    assert result["summary"][1].split() == ["mc", "n2", "node_silent", "-", "node_silent"]
+    one = call(migration_check_info, guest="mc", to="n9")
+    assert [finding["code"] for finding in one["checks"][0]["findings"]] == ["unknown_node"]
     assert cluster.writes == []
 
 

@@ -15,6 +15,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cib import (
     Pin,
     Primitive,
 )
+from ansible_collections.cspp.drover.plugins.module_utils.finding import Finding
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterStatus, Snapshot
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import (
@@ -68,7 +69,7 @@ def test_a_container_restarts() -> None:
             (primitive("big", memory=3 * 2**30),),
             status(guest("mc", "n1"), guest("big", "n2")),
             "n2",
-            "no room.*1024 left",
+            "no room.*1024 are left",
         ),
         (
             (primitive("web"), Colocation("drover-apart-mc.web", "mc", "web", "-5000")),
@@ -121,6 +122,15 @@ def test_an_administrators_maintenance_is_respected_and_our_own_is_not() -> None
 )
 def test_the_best_other_node(objects: tuple[Primitive | Constraint, ...], seen: ClusterStatus, target: str) -> None:
     assert move.plan("mc", None, live(primitive(), *objects), seen).target == target
+
+
+def test_what_a_node_has_against_a_move_counts_as_well() -> None:
+    full = Finding("bridge_missing", "n2 has no bridge br0", "declare it")
+    less_good = Finding("clocks_differ", "the clocks differ", "set them")
+    seen = {"n2": [full], "n3": [less_good]}
+    assert move.plan("mc", None, live(primitive()), HERE, seen).target == "n3"
+    with pytest.raises(move.Refused, match=r"n2 has no bridge br0 \(bridge_missing\); declare it"):
+        move.plan("mc", "n2", live(primitive()), HERE, seen)
 
 
 def test_there_already() -> None:

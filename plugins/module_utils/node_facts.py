@@ -1,0 +1,263 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a node tells about itself and about the way to other nodes, so that a move can be judged before it starts.
+
+Three services for other nodes (see peer.py): ``facts`` is what the node is and what its VMs take along; ``suits`` is
+what it makes of other nodes' VMs, of paths, and of the way to other nodes; ``door`` opens a migration port for a
+moment, so that the asker can try whether it gets there. All of them look, and leave nothing behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import ssl
+import stat
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .peer import Peer, PeerError
+from .wire import speed
+
+__all__ = ["BRIDGE_FIREWALL", "POST_COPY", "PROGRAMS", "door", "facts", "side_by_side", "suits", "sysctl"]
+
+T = TypeVar("T")
+K = TypeVar("K")
+
+#: libvirt's port for other nodes, and those that migrations come in at (qemu.conf: migration_port_min, _max).
+LIBVIRT_PORT = 16514
+MIGRATION_PORTS = range(49152, 49216)
+BRIDGE_FIREWALL = tuple(f"net.bridge.bridge-nf-call-{family}tables" for family in ("ip", "ip6", "arp"))
+POST_COPY = "vm.unprivileged_userfaultfd"
+PROGRAMS = ("lxc-start", "rsync")
+
+_PKI = Path("/etc/drover/pki")
+_ACCELERATOR = Path("/etc/drover/accelerator.json")
+#: What marks the directory of a storage pool (see the module pool_identity).
+_MARK = ".drover-pool"
+#: Seconds for libvirt's answers; then it counts as silent.
+_LIBVIRT_PATIENCE = 3.0
+#: Seconds to get to a port of another node.
+_REACH_PATIENCE = 2.0
+#: Seconds for adding up what a directory holds; what takes longer stays unknown.
+_COUNT_PATIENCE = 1.0
+_LISTENING = "0A"
+
+
+def facts(request: Mapping[str, Any], peer: Peer) -> None:
+    """Tell what this node is, and what those of ``guests`` (null: all) that are VMs and run here take along."""
+    guests = request.get("guests")
+    peer.send(
+        {
+            "time": time.time(),
+            "sysctl": {name: sysctl(name) for name in (*BRIDGE_FIREWALL, POST_COPY)},
+            "bridges": bridges(),
+            "accelerator": _accelerator(),
+            "programs": [program for program in PROGRAMS if shutil.which(program)],
+            "free_ports": len(MIGRATION_PORTS) - len(taken(MIGRATION_PORTS)),
+            "libvirt": of_libvirt(lambda host: host.facts(guests)),
+        }
+    )
+
+
+def suits(request: Mapping[str, Any], peer: Peer) -> None:
+    """Judge. ``vms`` are digests by guest, ``paths`` are to be looked at, ``count`` are those whose size matters,
+    ``reach`` are nodes to get to, ``measure`` are VMs here whose use of memory is wanted."""
+    work: dict[str, Callable[[], Any]] = {
+        "vms": lambda: of_libvirt(lambda host: {"takes": {n: host.takes(vm) for n, vm in request["vms"].items()}}),
+        "paths": lambda: {path: look(path, count=path in request["count"]) for path in request["paths"]},
+        "reach": lambda: side_by_side(reach, request["reach"]),
+        "measure": lambda: side_by_side(lambda name: of_libvirt(lambda host: host.measure(name)), request["measure"]),
+    }
+    peer.send(side_by_side(lambda part: work[part](), work))
+
+
+def door(_request: Mapping[str, Any], peer: Peer) -> None:
+    """Open a port that a migration could come in at, tell its number, and close it when somebody came."""
+    address = peer.stream.getsockname()[0]
+    # From the top: libvirt takes them from the bottom.
+    for port in reversed(MIGRATION_PORTS):
+        with closing(socket.socket(peer.stream.family, socket.SOCK_STREAM)) as listener, suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((address, port))
+            listener.listen(1)
+            peer.send({"port": port})
+            listener.settimeout(_REACH_PATIENCE)
+            with suppress(TimeoutError):
+                listener.accept()[0].close()
+            return
+    peer.send({"port": None})
+
+
+def reach(node: str, pki: Path = _PKI) -> dict[str, Any]:
+    """The way from here to a node: what is wrong with the way to its ``libvirt``, its ``peer`` service and its
+    migration ports (``stream``), and with its ``certificate``, each empty when nothing is; when that ``ends``, and the
+    ``speed`` of the wire in bytes a second, as far as known."""
+    way: dict[str, Any] = {"libvirt": "", "peer": "", "stream": "", "certificate": "", "ends": None, "speed": None}
+
+    def libvirt() -> None:
+        try:
+            context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=pki / "ca.crt")
+            context.load_cert_chain(pki / "node.crt", pki / "node.key")
+            plain = socket.create_connection((node, LIBVIRT_PORT), _REACH_PATIENCE)
+            with plain, context.wrap_socket(plain, server_hostname=node) as stream:
+                way["ends"] = ssl.cert_time_to_seconds(str((stream.getpeercert() or {})["notAfter"]))
+                # libvirt's word of welcome, which comes once it has believed our certificate.
+                if stream.recv(1) != b"\x01":
+                    way["certificate"] = f"libvirt on {node} does not believe this node's certificate"
+        except ssl.SSLError as error:
+            way["certificate"] = f"libvirt on {node}: {_said(error)}"
+        except OSError as error:
+            way["libvirt"] = _said(error)
+
+    def stream() -> None:
+        try:
+            with Peer.connect(node, {"do": "door"}, _REACH_PATIENCE) as peer:
+                port = peer.receive()["port"]
+                if port is not None:
+                    try:
+                        socket.create_connection((node, port), _REACH_PATIENCE).close()
+                    except OSError as error:
+                        way["stream"] = _said(error)
+        except PeerError as error:
+            verified = isinstance(error.__cause__, ssl.SSLError)
+            way["certificate" if verified else "peer"] = _said(error)
+
+    def wire() -> None:
+        way["speed"] = speed(node)
+
+    side_by_side(lambda part: part(), [libvirt, stream, wire])
+    return way
+
+
+def look(path: str, *, count: bool = False) -> dict[str, Any]:
+    """What is at a path: whether it ``exists``, the bytes ``used`` by it (None: not counted) and ``free`` around it,
+    and the ``pool`` that it is in."""
+    place = Path(path)
+    there = next((folder for folder in (place, *place.parents) if folder.exists()), Path("/"))
+    room = os.statvfs(there)
+    return {
+        "exists": place.exists(),
+        "used": _used(place, time.monotonic() + _COUNT_PATIENCE) if count and place.exists() else None,
+        "free": room.f_bavail * room.f_frsize,
+        "pool": _pool(place),
+    }
+
+
+def bridges(net: Path = Path("/sys/class/net")) -> dict[str, dict[str, Any]]:
+    """This node's bridges by name."""
+    return {
+        link.name: {
+            "mtu": int(_read(link / "mtu") or 0),
+            "vlan_aware": _read(link / "bridge" / "vlan_filtering") == "1",
+            # The kernel refuses to tell of one that is down.
+            "up": _read(link / "carrier") == "1",
+        }
+        for link in sorted(net.iterdir())
+        if (link / "bridge").is_dir()
+    }
+
+
+def side_by_side(do: Callable[[K], T], things: Iterable[K]) -> dict[K, T]:
+    """``do`` for each of the things at the same time; what each came to. Raises what one of them raised."""
+    results: dict[K, T] = {}
+    errors: list[Exception] = []
+
+    def one(thing: K) -> None:
+        try:
+            results[thing] = do(thing)
+        except Exception as error:  # raised again in the thread that waits
+            errors.append(error)
+
+    threads = [threading.Thread(target=one, args=(thing,), daemon=True) for thing in things]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for error in errors:
+        raise error
+    return results
+
+
+def of_libvirt(question: Callable[[Any], dict[str, Any]], connect: Callable[[], Any] | None = None) -> dict[str, Any]:
+    """libvirt's answer, or its ``error``. A daemon that hangs is given up."""
+    answer: dict[str, Any] = {"error": "it does not answer"}
+
+    def ask() -> None:
+        from .libvirt_facts import LibvirtFacts
+        from .libvirt_host import HostError
+
+        try:
+            found = question((connect or LibvirtFacts)())
+        except (HostError, ImportError) as error:
+            found = {"error": str(error)}
+        answer.clear()
+        answer.update(found)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(_LIBVIRT_PATIENCE)
+    return dict(answer)
+
+
+def _accelerator() -> str | None:
+    with suppress(OSError, ValueError, KeyError):
+        return str(json.loads(_ACCELERATOR.read_text(encoding="utf-8"))["accelerator"])
+    return None
+
+
+def sysctl(name: str) -> int | None:
+    """A kernel setting; None where the kernel has none of that name."""
+    text = _read(Path("/proc/sys", *name.split(".")))
+    return int(text) if text.lstrip("-").isdigit() else None
+
+
+def taken(ports: Collection[int], proc: Path = Path("/proc/net")) -> set[int]:
+    """Those of the ports that somebody listens at here."""
+    taken = set()
+    for table in ("tcp", "tcp6"):
+        for line in _read(proc / table).splitlines()[1:]:
+            fields = line.split()
+            port = int(fields[1].rpartition(":")[2], 16)
+            if fields[3] == _LISTENING and port in ports:
+                taken.add(port)
+    return taken
+
+
+def _used(path: Path, deadline: float) -> int | None:
+    """Bytes on the disk; None when counting takes too long."""
+    total, folders = 0, [path]
+    if not path.is_dir():
+        return path.stat().st_blocks * 512
+    while folders:
+        if time.monotonic() > deadline:
+            return None
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                status = entry.stat(follow_symlinks=False)
+                total += status.st_blocks * 512
+                if stat.S_ISDIR(status.st_mode):
+                    folders.append(Path(entry.path))
+    return total
+
+
+def _pool(path: Path) -> str | None:
+    marks = (_read(folder / _MARK) for folder in path.parents)
+    return next((mark for mark in marks if mark), None)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _said(error: Exception) -> str:
+    return str(getattr(error, "verify_message", "") or getattr(error, "strerror", "") or error)

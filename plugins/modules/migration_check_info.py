@@ -1,0 +1,108 @@
+#!/usr/bin/python
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Tell which guests can move to which nodes."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: migration_check_info
+short_description: Tell which guests can move to which nodes
+version_added: 0.2.0
+description:
+  - Finds everything that speaks against moves, with reason codes and remedies, and touches nothing.
+  - All nodes are asked at the same time. One that does not answer costs a few seconds, and is a finding itself.
+  - Run it on one member.
+options:
+  guest:
+    description: Name of the guest. By default all guests.
+    type: str
+  to:
+    description: The node it would move to. By default all nodes.
+    type: str
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing in any mode.
+author: The Drover maintainers (@cspp)
+"""
+
+EXAMPLES = r"""
+- name: See whether a guest could move to a node
+  cspp.drover.migration_check_info:
+    guest: minecraft
+    to: node2
+  register: preflight
+  run_once: true
+"""
+
+RETURN = r"""
+checks:
+  description: An answer for each guest and each node that it is not on.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    guest:
+      description: Name of the guest.
+      type: str
+    from:
+      description: The node on which it is; null for one that cannot move.
+      type: str
+    to:
+      description: The node to which it would move.
+      type: str
+    possible:
+      description: Whether nothing blocks the move.
+      type: bool
+    findings:
+      description:
+        - What speaks against it, each with C(code), C(severity) (V(blocks) or V(warns)), C(message) and C(remedy).
+      type: list
+      elements: dict
+summary:
+  description: The answers as lines for a terminal.
+  type: list
+  elements: str
+  returned: success
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cspp.drover.plugins.module_utils import readiness
+from ansible_collections.cspp.drover.plugins.module_utils.cib import read
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.survey import Going, NodeView, survey
+
+
+def answer(
+    cluster: Pacemaker,
+    guest: str | None,
+    to: str | None,
+    ask: Callable[[Collection[Going]], Mapping[str, NodeView]] = survey,
+) -> dict[str, Any]:
+    """Whether each of the guests could go to each of the nodes. Raises ClusterError."""
+    live, status = read(cluster.query()), cluster.status()
+    guests = [guest] if guest else sorted(live.guests())
+    nodes = [to] if to else sorted(node.name for node in status.nodes)
+    views = ask(readiness.going(guests, nodes, live, status))
+    places = {name: seen.node if (seen := status.resource(name)) else None for name in guests}
+    pairs = [(name, node) for name in guests for node in nodes if node != places[name]]
+    checks = [readiness.check(name, node, live, status, views) for name, node in pairs]
+    return {"checks": [one.as_dict() for one in checks], "summary": readiness.summary(checks, nodes)}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={"guest": {"type": "str"}, "to": {"type": "str"}}, supports_check_mode=True)
+    try:
+        result = answer(Pacemaker(), module.params["guest"] or None, module.params["to"] or None)
+    except ClusterError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a node tells of itself, read from files as the kernel writes them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils import node_facts
+
+TCP = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0B07E90A:C000 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1
+   1: 0B07E90A:C001 0C07E90A:9C40 01 00000000:00000000 00:00000000 00000000     0        0 2 1
+   2: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 3 1
+"""
+
+
+def test_ports_that_somebody_listens_at(tmp_path: Path) -> None:
+    (tmp_path / "tcp").write_text(TCP)
+    assert node_facts.taken(node_facts.MIGRATION_PORTS, tmp_path) == {0xC000}
+
+
+def test_bridges(tmp_path: Path) -> None:
+    for name, files in {
+        "br0": {"mtu": "9000\n", "carrier": "1\n", "bridge/vlan_filtering": "1\n"},
+        "br1": {"mtu": "1500\n", "bridge/id": "x"},
+        "eno1": {"mtu": "1500\n", "carrier": "1\n"},
+    }.items():
+        for file, text in files.items():
+            (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / file).write_text(text)
+    assert node_facts.bridges(tmp_path) == {
+        "br0": {"mtu": 9000, "vlan_aware": True, "up": True},
+        "br1": {"mtu": 1500, "vlan_aware": False, "up": False},
+    }
+
+
+def test_a_path_in_a_pool(tmp_path: Path) -> None:
+    (tmp_path / ".drover-pool").write_text("one\n")
+    rootfs = tmp_path / "containers" / "web" / "rootfs"
+    (rootfs / "etc").mkdir(parents=True)
+    (rootfs / "etc" / "big").write_bytes(b"x" * 100_000)
+    seen = node_facts.look(str(rootfs), count=True)
+    assert (seen["exists"], seen["pool"]) == (True, "one")
+    assert 100_000 <= seen["used"] < 200_000
+    assert seen["free"] > 0
+    gone = node_facts.look(str(tmp_path / "containers" / "none" / "rootfs"), count=True)
+    assert (gone["exists"], gone["used"], gone["pool"]) == (False, None, "one")
+
+
+def test_what_takes_long_to_count_stays_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_facts, "_COUNT_PATIENCE", -1.0)
+    assert node_facts.look(str(tmp_path), count=True)["used"] is None
+
+
+def test_side_by_side() -> None:
+    both = threading.Barrier(2, timeout=5)
+    assert set(node_facts.side_by_side(lambda _n: both.wait(), ["a", "b"]).values()) == {0, 1}
+    with pytest.raises(ZeroDivisionError):
+        node_facts.side_by_side(lambda n: 1 // n, [1, 0])
+
+
+class Asker:
+    """The other end of a request, on this machine."""
+
+    def __init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.client = socket.create_connection(self.listener.getsockname())
+        self.stream, _address = self.listener.accept()
+        self.told: list[dict[str, Any]] = []
+        self.came = False
+
+    def send(self, message: dict[str, Any]) -> None:
+        self.told.append(message)
+        socket.create_connection(("127.0.0.1", message["port"]), 2).close()
+        self.came = True
+
+
+def test_a_door_is_a_migration_port_that_somebody_comes_in_at() -> None:
+    asker = Asker()
+    node_facts.door({}, asker)  # type: ignore[arg-type]
+    assert asker.came
+    assert asker.told[0]["port"] in node_facts.MIGRATION_PORTS
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", asker.told[0]["port"]), 2)
+
+
+def test_a_libvirt_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    hang = threading.Event()
+    monkeypatch.setattr(node_facts, "_LIBVIRT_PATIENCE", 0.05)
+    answer = node_facts.of_libvirt(lambda _host: {"late": hang.wait(5)}, connect=lambda: None)
+    assert answer == {"error": "it does not answer"}
+    hang.set()
