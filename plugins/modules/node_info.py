@@ -61,6 +61,11 @@ id_ranges:
   description: Lines of C(/etc/subuid) and C(/etc/subgid), by C(subuid) and C(subgid).
   type: dict
   returned: always
+bridge_firewall:
+  description: Kernel settings that are on and pass bridged frames to the node's firewall.
+  type: list
+  elements: str
+  returned: always
 ifupdown:
   description: Interfaces that C(/etc/network/interfaces) configures, other than the loopback.
   type: list
@@ -77,6 +82,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, run
+from ansible_collections.cspp.drover.plugins.module_utils.node_facts import BRIDGE_FIREWALL, sysctl
 
 
 def packages() -> list[str]:
@@ -129,6 +135,7 @@ def main() -> None:
             interfaces=interfaces(),
             id_ranges={name: lines(Path("/etc", name)) for name in ("subuid", "subgid")},
             ifupdown=ifupdown(),
+            bridge_firewall=[name for name in BRIDGE_FIREWALL if sysctl(name)],
         )
     except CommandError as error:
         module.fail_json(msg=f"{error}. Drover's nodes are Debian machines with iproute2 and dpkg.")
