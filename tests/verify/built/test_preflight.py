@@ -1,0 +1,41 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""On a cluster that is as declared nothing speaks against any move, and finding that out touches nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from testinfra.host import Host
+
+from ..lab import Lab
+from ..plays import succeed
+
+CHECK = "Check the moves"
+
+
+def test_every_guest_can_go_everywhere(lab: Lab, declared: dict[str, dict[str, Any]]) -> None:
+    before = lab.version()
+    outcome = succeed("preflight")
+    assert outcome.changed == set()
+    assert lab.version() == before
+    checks = outcome.result(CHECK)["checks"]
+    assert {(one["guest"], one["to"]) for one in checks} == {
+        (guest, node) for guest in declared for node in lab.nodes if node != lab.where(guest)
+    }
+    assert [finding for one in checks for finding in one["findings"]] == []
+
+
+def test_a_node_tells_all_of_it_within_a_second(lab: Lab) -> None:
+    ask = (
+        "import sys, time; sys.path.insert(0, '/usr/lib/drover'); from drover.peer import ask\n"
+        "start = time.monotonic(); ask(sys.argv[1], {'do': 'facts', 'guests': None}); print(time.monotonic() - start)"
+    )
+    for node in lab.nodes:
+        took = float(lab.ssh(next(iter(lab.nodes)))(["python3", "-c", ask, node]).stdout)
+        assert took < 1.0
+
+
+def test_frames_of_guests_are_no_business_of_the_firewall(host: Host) -> None:
+    for family in ("ip", "ip6", "arp"):
+        assert host.check_output(f"sysctl -n net.bridge.bridge-nf-call-{family}tables") == "0"
