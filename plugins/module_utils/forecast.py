@@ -39,8 +39,9 @@ _SETUP = 0.7
 _FIRST_THROTTLE, _STEP, _MOST_THROTTLE = 0.2, 0.1, 0.99
 #: Bytes a second where nobody set a limit and no move has been seen.
 _ASSUMED_BANDWIDTH = 100 * MIB
-#: Only moves that sent for so long tell how fast the wire is, and so many of them.
-_TELLING_SECONDS, _TELLING_MOVES = 3.0, 5
+#: Earlier moves tell how fast memory is sent if they sent at least this part of what is to be sent now, for so many
+#: seconds; and the latest of them, so many.
+_TELLING_PART, _TELLING_SECONDS, _TELLING_MOVES = 0.25, 0.1, 5
 
 Path = Literal["pre-copy", "auto-converge", "post-copy", "abort"]
 
@@ -120,16 +121,18 @@ def forecast(
     )
 
 
-def achieved(entries: Iterable[Mapping[str, Any]], source: str, target: str) -> int | None:
-    """Bytes a second that the latest moves between two nodes sent, from the journal's entries; None when none tells."""
-    told = [
-        entry["bytes"] / entry["seconds"]
+def achieved(entries: Iterable[Mapping[str, Any]], source: str, target: str, in_use: int) -> int | None:
+    """Bytes a second that the latest moves between two nodes sent, from the journal's entries, for a VM that has
+    ``in_use`` bytes; None when none tells."""
+    between = [
+        (entry["bytes"], entry["seconds"] - _SETUP)
         for entry in entries
         if {entry["from"], entry["to"]} == {source, target}
-        and entry["result"] == "moved"
+        and (entry["kind"], entry["result"]) == ("vm", "moved")
         and entry.get("bytes")
-        and (entry.get("seconds") or 0) >= _TELLING_SECONDS
+        and entry.get("seconds")
     ]
+    told = [sent / took for sent, took in between if sent >= _TELLING_PART * in_use and took >= _TELLING_SECONDS]
     return round(statistics.median(told[-_TELLING_MOVES:])) if told else None
 
 

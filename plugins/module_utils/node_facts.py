@@ -41,8 +41,8 @@ _PKI = Path("/etc/drover/pki")
 _ACCELERATOR = Path("/etc/drover/accelerator.json")
 #: What marks the directory of a storage pool (see the module pool_identity).
 _MARK = ".drover-pool"
-#: Seconds for libvirt's answers; then it counts as silent.
-_LIBVIRT_PATIENCE = 3.0
+#: Seconds for libvirt's answers; then it counts as silent. One that has just started looks at QEMU first.
+_LIBVIRT_PATIENCE = 8.0
 #: Seconds to get to a port of another node.
 _REACH_PATIENCE = 2.0
 #: Seconds for adding up what a directory holds; what takes longer stays unknown.

@@ -19,8 +19,9 @@ from .peer import PeerError, ask
 
 __all__ = ["Going", "NodeView", "is_local", "survey", "volumes"]
 
-#: Seconds for an answer. The second question has the nodes try the way to each other, which takes time when it is cut.
-_FACTS_PATIENCE, _SUITS_PATIENCE = 4.0, 10.0
+#: Seconds for an answer, once connected. The second question has the nodes try the way to each other, which takes time
+#: when it is cut.
+_FACTS_PATIENCE, _SUITS_PATIENCE = 10.0, 12.0
 
 Ask = Callable[..., Mapping[str, Any]]
 

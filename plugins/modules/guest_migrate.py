@@ -323,7 +323,7 @@ def _ahead(cluster: Pacemaker, guest: str, to: str | None, status: ClusterStatus
     moves = journal.Book().entries()
     for one in observer.checks:
         wire = views[here].suits["reach"].get(one.target, {}).get("speed")
-        policy, before = Policy.of(definition), achieved(moves, here, one.target)
+        policy, before = Policy.of(definition), achieved(moves, here, one.target, measured["in_use"])
         observer.foreseen[one.target] = forecast(
             measured["in_use"], measured["dirties"], policy, memory=memory, wire=wire, before=before
         )

@@ -76,18 +76,22 @@ def test_the_slowest_counts(bandwidth: int | None, wire: int | None, before: int
 
 
 def move(source: str, target: str, rate: int, **more: Any) -> dict[str, Any]:
-    return {"from": source, "to": target, "result": "moved", "bytes": rate * 10, "seconds": 10.0, **more}
+    ends = {"from": source, "to": target, "kind": "vm", "result": "moved"}
+    return {**ends, "bytes": rate * 10, "seconds": 10.7, **more}
 
 
 def test_what_earlier_moves_achieved() -> None:
     entries = [
-        move("n1", "n2", 100),
-        move("n2", "n1", 120),
-        move("n1", "n2", 110),
-        move("n1", "n3", 999),
-        move("n1", "n2", 999, result="failed"),
-        move("n1", "n2", 999, seconds=1.0),
-        move("n1", "n2", 999, bytes=None),
+        move("n1", "n2", 1000),
+        move("n2", "n1", 1200),
+        move("n1", "n2", 1100),
+        move("n1", "n3", 9999),
+        move("n1", "n2", 9999, result="failed"),
+        move("n1", "n2", 9999, kind="container"),
+        move("n1", "n2", 9999, seconds=0.75),
+        move("n1", "n2", 9999, bytes=None),
+        move("n1", "n2", 9999, bytes=4999),
     ]
-    assert achieved(entries, "n1", "n2") == 110
-    assert achieved(entries, "n2", "n3") is None
+    assert achieved(entries, "n1", "n2", in_use=20_000) == 1100
+    assert achieved(entries, "n2", "n3", in_use=20_000) is None
+    assert achieved(entries, "n1", "n2", in_use=100_000) is None
