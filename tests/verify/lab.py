@@ -113,7 +113,7 @@ class Lab:
 
     def instances(self, *guests: str) -> dict[str, int]:
         """How many times each guest runs in this lab, by this machine's process table."""
-        return instances(guests, self.folder)
+        return instances(guests, self.folder.resolve())
 
     def where(self, guest: str) -> str:
         """The one node where the cluster has the guest running."""
