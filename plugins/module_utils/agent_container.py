@@ -93,6 +93,10 @@ def start(request: Request, host: LxcHost) -> Code:
         _require_here(request, definition)
     _start(host, definition, request.deadline.left(2.0))
     ocf.info(f"started {request.instance}")
+    if is_local(definition):
+        from .keeping import forget_refusals
+
+        forget_refusals(request.instance)
     return Code.SUCCESS
 
 

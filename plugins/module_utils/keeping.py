@@ -13,10 +13,10 @@ from __future__ import annotations
 import os
 
 from .definition import Definition, is_local
-from .ocf import AgentError, Request
+from .ocf import AgentError, Request, warning
 from .pacemaker import ClusterError, Pacemaker
 
-__all__ = ["claim", "hand_over", "require_here"]
+__all__ = ["claim", "forget_refusals", "hand_over", "require_here"]
 
 
 def require_here(request: Request, definition: Definition) -> None:
@@ -31,10 +31,18 @@ def require_here(request: Request, definition: Definition) -> None:
     if keeper is None:
         raise AgentError(f"nobody has said which node has the data of {name}: run playbooks/guests.yml")
     if keeper != os.uname().nodename:
-        raise AgentError(
-            f"the data of {name} is on the storage of {keeper}, so it runs there or not at all: bring {keeper} back, "
-            "or, if that is lost for good, remove the guest (state: absent), declare it again and restore its backup"
-        )
+        # Pacemaker shows no more than some hundred characters of it.
+        raise AgentError(f"the data of {name} is on {keeper} (local storage): it waits for that node")
+
+
+def forget_refusals(guest: str) -> None:
+    """Let a guest that runs where its data is go again to the nodes that have refused to start it."""
+    cluster = Pacemaker()
+    try:
+        if any(failure.operation == "start" for failure in cluster.status().failures_of(guest)):
+            cluster.retry(guest)
+    except ClusterError as error:
+        warning(f"{guest} does not go to nodes that refused to start it for the next minutes: {error}")
 
 
 def hand_over(guest: str, source: str, target: str) -> None:
