@@ -107,6 +107,10 @@ def start(request: Request, host: LibvirtHost) -> Code:
         host.forget(name)
     host.create(xml)
     ocf.info(f"started {name}")
+    if is_local(definition):
+        from .keeping import forget_refusals
+
+        forget_refusals(name)
     return Code.SUCCESS
 
 

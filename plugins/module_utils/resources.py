@@ -410,7 +410,7 @@ def _migration_timeout(definition: Mapping[str, Any]) -> int:
     answer any more, Pacemaker after a day.
     """
     if is_local(definition):
-        timeout = definition["migration"]["timeout"]
+        timeout = (definition.get("migration") or {}).get("timeout")
         return int(timeout) + 300 if timeout and definition["kind"] == "container" else 86_400
     memory = int(definition.get("max_memory") or definition["memory"])
     return max(300, math.ceil(Policy.of(definition).patience(memory)) + 60)

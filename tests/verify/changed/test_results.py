@@ -49,7 +49,7 @@ def test_a_move_that_was_not_what_was_asked_for_fails_with_both_values(lab: Lab)
 
 def test_who_does_not_answer_a_probe_is_not_moved(lab: Lab) -> None:
     source = lab.where("game")
-    done = play("migrate", guest="game", probe="tcp://:9")
+    done = play("migrate", guest="game", probe="tcp://:99")
     assert done.rc != 0
     [said] = done.failures
     assert "the probe gets no answer at tcp://" in said and "nothing was moved" in said
