@@ -17,7 +17,8 @@ from . import moves
 from .controller import Abort, Controller, Limit, Order, Policy, PostCopy, Sample
 from .definition import host_interface
 from .forward import Forwarder
-from .libvirt_host import HostError, LibvirtHost, Outcome, Progress
+from .landing import Unknown, hold, kill, landed, let_go
+from .libvirt_host import HostError, LibvirtHost, Outcome, Progress, State
 from .mirroring import Mirror, local_disks
 from .pacemaker import ClusterError, Pacemaker
 from .peer import PeerError
@@ -29,6 +30,8 @@ __all__ = ["LiveMigration", "MigrationFailed", "arrival", "percent"]
 _TICK = 0.1
 #: Seconds between two words to those who watch.
 _WORD = 1.0
+#: Seconds that a VM is held when nobody can tell whether it runs at the target.
+_DOUBT = 60.0
 
 
 class MigrationFailed(Exception):
@@ -65,6 +68,8 @@ class LiveMigration:
         self._last: Progress | None = None
         self._told = -_WORD
         self._switching = False
+        self._left = False
+        self._landed: bool | None = None
         self._post_copy = False
         self._who: dict[str, Any] = {"kind": "vm", "from": source, "to": target}
         self.record: dict[str, Any] = {
@@ -91,7 +96,7 @@ class LiveMigration:
             if moving.error is not None and not isinstance(moving.error, HostError):
                 raise moving.error
             self._note(self._clock() - begun)
-            if moving.error is not None:
+            if moving.error is not None and not self._is_there_all_the_same(str(moving.error)):
                 self._fail(why or str(moving.error))
         finally:
             self._end_forwarding(self.record if self.record.get("result") == "moved" else {})
@@ -140,6 +145,45 @@ class LiveMigration:
                     self._host.abort(self.name)
                     why = f"Pacemaker's time for it was at an end after {seconds:.0f} s"
         return why
+
+    def _is_there_all_the_same(self, error: str) -> bool:
+        """Whether the VM runs at the target although libvirt could not see to the end of it."""
+        if not self._left or self._post_copy:
+            return False
+        if self._landed is None:  # the daemon here said nothing any more
+            self._landed = self._settle()
+            if not self._landed:
+                self._go_on_here()
+        if self._landed:
+            self._controller.path.append(f"it arrived, though libvirt could not see to the end of it ({error})")
+            self.record["result"] = "moved"
+        return self._landed
+
+    def _settle(self) -> bool:
+        """Whether the VM runs at the target; if it does, no longer here, and if it does not, nothing of it there."""
+        hold(self.name)
+        try:
+            there = landed(self.name, self.target, _DOUBT)
+        except Unknown as error:
+            # Rather none than two: the cluster starts it again where it may.
+            self._controller.path.append(f"ended here: {error}")
+            there = True
+        if there:
+            kill(self.name)
+        else:
+            let_go(self.name)
+        return there
+
+    def _go_on_here(self) -> None:
+        """Let a VM go on that a daemon has left paused which died in the last moment of a migration."""
+        until = self._clock() + _DOUBT
+        while self._clock() < until:
+            with suppress(HostError):
+                host = LibvirtHost()
+                if host.seen(self.name).state in (State.PAUSED, State.FAILED, State.LEAVING):
+                    host.resume(self.name)
+                return
+            time.sleep(self._tick)
 
     def _carry_out(self, order: Order) -> str:
         if isinstance(order, Limit):
@@ -210,7 +254,7 @@ class LiveMigration:
             self._controller.path.append(f"packets not forwarded ({error})")
 
     def _stopped(self) -> None:
-        self._switching = True
+        self._switching = self._left = True
         if self._forwarder is not None:
             self._forwarder.switch()
         if self._mirror is not None:
@@ -219,8 +263,11 @@ class LiveMigration:
             self._hand_over(self._who["from"], self.target)
 
     def _resumed(self) -> None:
+        """It goes on here; unless it does at the target."""
+        if self._left and not self._post_copy:
+            self._landed = self._settle()
         self._switching = False
-        if self._forwarder is not None:
+        if self._forwarder is not None and not self._landed:
             self._forwarder.resume()
 
     def _end_forwarding(self, report: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from . import forward, journal, mirroring, moves, node_facts, probe, receiving
+from . import forward, journal, landing, mirroring, moves, node_facts, probe, receiving
 from .peer import Peer, Service, serve
 
 __all__ = ["SERVICES", "main"]
@@ -31,6 +31,7 @@ SERVICES: dict[str, Service] = {
     "forward": _forward,
     "here": _here,
     "journal": journal.service,
+    "landed": landing.service,
     "mirror": mirroring.make,
     "probe": probe.service,
     "progress": moves.service,

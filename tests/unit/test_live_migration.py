@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import live_migration, moves
+from ansible_collections.cspp.drover.plugins.module_utils.landing import Unknown
 from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import HostError, Progress
 from ansible_collections.cspp.drover.plugins.module_utils.live_migration import LiveMigration, MigrationFailed, percent
 from ansible_collections.cspp.drover.plugins.module_utils.peer import PeerError
@@ -28,6 +29,7 @@ class Host:
         self._progress = list(progress)
         self._error = error
         self._over = threading.Event()
+        self.resume_heard = True
 
     def watch(self, _name: str, stopped: Callable[[], None], resumed: Callable[[], None]) -> None:
         self.stopped, self.resumed = stopped, resumed
@@ -38,7 +40,8 @@ class Host:
             assert self._over.wait(10)
         self.stopped()
         if self._error:
-            self.resumed()
+            if self.resume_heard:
+                self.resumed()
             raise self._error
 
     def progress(self, _name: str) -> Progress | None:
@@ -68,6 +71,22 @@ class Forwarder:
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *arguments: self.calls.append(" ".join([name, *(str(sorted(a)) for a in arguments)]))
+
+
+@pytest.fixture(autouse=True)
+def at_the_target(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the target says about the VM, and what was done to its process here meanwhile."""
+    what: dict[str, Any] = {"landed": False, "done": []}
+
+    def landed(*_arguments: Any) -> bool:
+        if isinstance(what["landed"], Exception):
+            raise what["landed"]
+        return bool(what["landed"])
+
+    monkeypatch.setattr(live_migration, "landed", landed)
+    for name in ("hold", "kill", "let_go"):
+        monkeypatch.setattr(live_migration, name, lambda _guest, name=name: what["done"].append(name))
+    return what
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +130,32 @@ def test_a_failure_takes_forwarding_back_and_reports_nothing(forwarders: list[Fo
     [forwarder] = forwarders
     assert [call.split()[0] for call in forwarder.calls] == ["n2", "start", "switch", "resume", "stop", "finish"]
     assert forwarder.calls[-1] == "finish []"
+
+
+def test_one_that_goes_on_here_is_held_until_the_target_has_nothing_of_it(at_the_target: dict[str, Any]) -> None:
+    with pytest.raises(MigrationFailed, match="no route"):
+        migration(Host(error=HostError("no route"))).run(100)
+    assert at_the_target["done"] == ["hold", "let_go"]
+
+
+@pytest.mark.parametrize("answer", [True, Unknown("whether it runs on n2 cannot be told")])
+def test_one_that_runs_at_the_target_ends_here(at_the_target: dict[str, Any], answer: Any) -> None:
+    at_the_target["landed"] = answer
+    one = migration(Host(error=HostError("the connection was lost")))
+    one.run(100)
+    assert at_the_target["done"] == ["hold", "kill"]
+    assert one.record["result"] == "moved"
+    assert "it arrived, though libvirt could not see to the end of it (the connection was lost)" in one.record["path"]
+
+
+def test_one_whose_daemon_died_here_is_asked_for_at_the_target_too(at_the_target: dict[str, Any]) -> None:
+    host = Host(error=HostError("the daemon is gone"))
+    host.resume_heard = False
+    at_the_target["landed"] = True
+    one = migration(host)
+    one.run(100)
+    assert at_the_target["done"] == ["hold", "kill"]
+    assert one.record["result"] == "moved"
 
 
 def test_a_target_that_cannot_take_packets_takes_the_vm_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,118 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Never two of a VM, whatever dies in the last moment of its migration.
+
+When libvirt loses its connection just then, the source's daemon takes it that the VM does not run at the target, and
+lets it go on at the source; it may run at the target all the same ("there is a small chance that it could in fact be
+running on the dest", qemu_migration.c). So before the VM goes on at the source, its process is held, and the target
+is asked: whether the VM runs there, and if it does not, to remove what there is of it. A VM that runs at the target
+stays there, for it has gone on from where the source's stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from .libvirt_host import HostError, LibvirtHost, State, emulator_pid, kill_emulator
+from .ocf import Deadline
+from .peer import Peer, PeerError, ask
+
+__all__ = ["Unknown", "hold", "kill", "landed", "let_go", "service"]
+
+#: Seconds for libvirt at the target to answer: its daemon may just be starting again.
+_DAEMON_PATIENCE = 15.0
+_KILL_PATIENCE = 10.0
+_AGAIN = 0.5
+
+
+class Unknown(Exception):
+    """Nobody can tell whether the VM runs at the target."""
+
+
+def landed(
+    guest: str,
+    target: str,
+    seconds: float,
+    *,
+    ask_node: Callable[..., dict[str, Any]] = ask,
+    is_dead: Callable[[str], bool] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bool:
+    """Whether the VM runs at the target. If not, nothing of it is left there, or the target is dead.
+
+    Asks for as long as ``seconds``. Raises Unknown.
+    """
+    until = clock() + seconds
+    while True:
+        try:
+            return bool(ask_node(target, {"do": "landed", "guest": guest}, _DAEMON_PATIENCE + _KILL_PATIENCE)["landed"])
+        except PeerError as error:
+            if (is_dead or _is_dead)(target):
+                return False
+            if clock() >= until:
+                raise Unknown(f"whether it runs on {target} cannot be told: {error}") from error
+        sleep(_AGAIN)
+
+
+def service(request: Mapping[str, Any], peer: Peer) -> None:
+    """Service: tell whether a VM runs here that was to come, and make sure that it does not if it does not yet."""
+    guest = str(request["guest"])
+    until = time.monotonic() + _DAEMON_PATIENCE
+    while True:
+        try:
+            host = LibvirtHost()
+            seen = host.seen(guest)
+        except HostError:
+            if time.monotonic() >= until:
+                raise PeerError(f"libvirt does not tell what became of {guest}") from None
+            time.sleep(_AGAIN)
+            continue
+        if seen.state is State.RUNNING:
+            peer.send({"landed": True})
+            return
+        with suppress(HostError):
+            host.destroy(guest)
+        patience = Deadline(_KILL_PATIENCE)
+        if not kill_emulator(guest, patience.left, patience.sleep):
+            raise PeerError(f"what there is of {guest} could not be ended")
+        peer.send({"landed": False})
+        return
+
+
+def hold(guest: str) -> None:
+    """Stop the VM's process on this node where it is, at once and without asking libvirt."""
+    _signal(guest, signal.SIGSTOP)
+
+
+def let_go(guest: str) -> None:
+    """Let a process that is held go on."""
+    _signal(guest, signal.SIGCONT)
+
+
+def kill(guest: str) -> None:
+    """End the VM's process on this node at once."""
+    _signal(guest, signal.SIGKILL)
+
+
+def _signal(guest: str, which: signal.Signals) -> None:
+    pid = emulator_pid(guest)
+    if pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, which)
+
+
+def _is_dead(node: str) -> bool:
+    """Whether the cluster has the node's power cut, or knows that it is down."""
+    from .pacemaker import ClusterError, Pacemaker
+
+    try:
+        found = Pacemaker().status().node(node)
+    except ClusterError:
+        return False
+    return found is not None and not found.online and not found.unclean

@@ -1,0 +1,112 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One of a VM and not two, whoever died in the last moment of its migration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils import landing
+from ansible_collections.cspp.drover.plugins.module_utils.landing import Unknown, landed, service
+from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import LibvirtUnreachable, Seen, State
+from ansible_collections.cspp.drover.plugins.module_utils.peer import PeerError
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_the_target_tells(answer: bool) -> None:
+    assert landed("web", "n2", 5, ask_node=lambda *_arguments: {"landed": answer}) is answer
+
+
+def test_a_target_is_asked_until_it_answers_or_is_dead() -> None:
+    answers: Iterator[Any] = iter([PeerError("no"), PeerError("no"), {"landed": True}])
+
+    def ask_node(*_arguments: Any) -> dict[str, Any]:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        found: dict[str, Any] = answer
+        return found
+
+    clock = Clock()
+    how: Any = {"ask_node": ask_node, "clock": clock, "sleep": clock.sleep}
+    assert landed("web", "n2", 60, is_dead=lambda _node: False, **how)
+    answers = iter([PeerError("no")] * 2)
+    deaths = iter([False, True])
+    assert not landed("web", "n2", 60, is_dead=lambda _node: next(deaths), **how)
+    answers = iter([PeerError("no route")] * 1000)
+    with pytest.raises(Unknown, match="cannot be told: no route"):
+        landed("web", "n2", 60, is_dead=lambda _node: False, **how)
+
+
+class Peer:
+    def __init__(self) -> None:
+        self.said: list[dict[str, Any]] = []
+
+    def send(self, message: dict[str, Any]) -> None:
+        self.said.append(message)
+
+
+class Host:
+    """libvirt at the target: ``states`` are what it says, one after the other; None is a daemon that is away."""
+
+    states: list[State | None]
+    destroyed = False
+
+    def __init__(self) -> None:
+        self.state = Host.states.pop(0) if len(Host.states) > 1 else Host.states[0]
+        if self.state is None:
+            raise LibvirtUnreachable("away")
+
+    def seen(self, _guest: str) -> Seen:
+        assert self.state is not None
+        return Seen(self.state)
+
+    def destroy(self, _guest: str) -> None:
+        Host.destroyed = True
+
+
+@pytest.mark.parametrize(
+    ("states", "told", "destroyed"),
+    [
+        ([State.RUNNING], True, False),
+        ([None, None, State.RUNNING], True, False),
+        ([State.INCOMING], False, True),
+        ([None, State.FAILED], False, True),
+        ([State.ABSENT], False, True),
+    ],
+)
+def test_what_does_not_run_at_the_target_is_removed(
+    monkeypatch: pytest.MonkeyPatch, states: list[State | None], told: bool, destroyed: bool
+) -> None:
+    Host.states, Host.destroyed = list(states), False
+    monkeypatch.setattr(landing, "LibvirtHost", Host)
+    monkeypatch.setattr(landing, "kill_emulator", lambda *_arguments: True)
+    monkeypatch.setattr(landing, "_AGAIN", 0.001)
+    peer: Any = Peer()
+    service({"guest": "web"}, peer)
+    assert (peer.said, Host.destroyed) == ([{"landed": told}], destroyed)
+
+
+def test_a_daemon_that_stays_away_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    Host.states = [None]
+    monkeypatch.setattr(landing, "LibvirtHost", Host)
+    monkeypatch.setattr(landing, "_AGAIN", 0.001)
+    monkeypatch.setattr(landing, "_DAEMON_PATIENCE", 0.01)
+    peer: Any = Peer()
+    with pytest.raises(PeerError, match="does not tell"):
+        service({"guest": "web"}, peer)
+    assert peer.said == []
