@@ -41,7 +41,8 @@ class ActionModule(Watched):
             client = probe.Probe(target)
             client.start()
         except probe.ProbeError as error:
-            return {"failed": True, "msg": f"{error}, so nothing was moved"}
+            remedy = "If this machine cannot reach the guest, have a node probe it: probe_from"
+            return {"failed": True, "msg": f"{error}, so nothing was moved. {remedy}"}
         try:
             result = super().run(tmp, task_vars)
             time.sleep(probe.AFTERWARDS)
