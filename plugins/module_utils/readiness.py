@@ -14,7 +14,7 @@ from typing import Any
 
 from . import move
 from .cib import Configuration
-from .definition import Definition
+from .definition import Definition, is_local
 from .finding import Finding, blocking
 from .node_facts import BRIDGE_FIREWALL, POST_COPY
 from .overview import columns
@@ -141,7 +141,7 @@ def _busy(guest: str, source: str, target: str, status: ClusterStatus) -> Iterat
 def _way(definition: Definition, source: NodeView, target: NodeView) -> Iterator[Finding]:
     """What lies between the two nodes, as the source finds it."""
     way = source.suits["reach"].get(target.name)
-    copied = any(local for _path, local in volumes(definition))
+    copied = is_local(definition)
     vm = definition["kind"] == "vm"
     if way is None or not (vm or copied):
         return
@@ -231,7 +231,7 @@ def _processor(name: str, takes: Mapping[str, Any], target: str) -> Iterator[Fin
 
 
 def _programs(definition: Definition, target: NodeView) -> Iterator[Finding]:
-    needs = ["lxc-start", *(["rsync"] if any(local for _path, local in volumes(definition)) else [])]
+    needs = ["lxc-start", *(["rsync"] if is_local(definition) else [])]
     missing = [program for program in needs if program not in target.facts["programs"]]
     if missing:
         message = f"{target.name} lacks {' and '.join(missing)}"

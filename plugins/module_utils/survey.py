@@ -17,7 +17,7 @@ from .definition import Definition
 from .node_facts import side_by_side
 from .peer import PeerError, ask
 
-__all__ = ["Going", "NodeView", "is_local", "survey", "volumes"]
+__all__ = ["Going", "NodeView", "survey", "volumes"]
 
 #: Seconds for an answer, once connected. The second question has the nodes try the way to each other, which takes time
 #: when it is cut.
@@ -74,15 +74,14 @@ def survey(guests: Collection[Going], measure: Collection[str] = (), ask: Ask = 
 def volumes(definition: Definition) -> Iterator[tuple[str, bool]]:
     """The paths of a guest's disks and root file system, and whether each is on storage of its node alone."""
     if definition.get("rootfs"):
-        yield definition["rootfs"]["path"], is_local(definition["rootfs"])
+        yield definition["rootfs"]["path"], _local(definition["rootfs"])
     for disk in definition.get("disks") or ():
         if disk["source"].get("path"):
-            yield disk["source"]["path"], is_local(disk["source"])
+            yield disk["source"]["path"], _local(disk["source"])
 
 
-def is_local(source: Mapping[str, Any]) -> bool:
-    """Whether a volume is on storage that other nodes do not see."""
-    return not source.get("shared", True)
+def _local(source: Mapping[str, Any]) -> bool:
+    return source.get("shared") is False
 
 
 def _first(name: str, guests: list[str], ask: Ask) -> NodeView:

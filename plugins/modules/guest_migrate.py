@@ -28,6 +28,7 @@ options:
     type: list
     elements: str
     default: []
+    version_added: 0.2.0
   timeout:
     description: Seconds to wait for it. By default as long as the guest's operations may take.
     type: int
