@@ -20,7 +20,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,10 +77,12 @@ class Pass:
     bytes: int
 
 
-def settled(passes: Collection[Pass], most: int = 8) -> bool:
+def settled(passes: Sequence[Pass], most: int = 8) -> bool:
     """Whether another pass would not get the rest any smaller: what is left then is what changes all the time."""
-    *_, before, last = (Pass(float("inf"), 0), *passes)
-    return len(passes) >= most or (len(passes) > 1 and (last.seconds < 1 or last.seconds > 0.7 * before.seconds))
+    if len(passes) < 2:
+        return False
+    before, last = passes[-2].seconds, passes[-1].seconds
+    return len(passes) >= most or last < 1 or last > 0.7 * before
 
 
 def differences(here: bytes, there: bytes, since: float) -> bytes:

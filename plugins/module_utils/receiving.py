@@ -103,10 +103,6 @@ class Folder:
         self.arrived.unlink(missing_ok=True)
         self.moved.unlink(missing_ok=True)
 
-    def give_back(self) -> None:
-        """Undo :meth:`take_over`: the copy is nobody's any more, and goes."""
-        self.discard(self.rootfs)
-
     def discard(self, tree: Path) -> None:
         """Remove a tree: at once from its place, and its contents in the background, as slowly as that may be."""
         place = tree.with_name(f"gone.{os.getpid()}.{time.monotonic_ns()}")

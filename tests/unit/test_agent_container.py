@@ -5,16 +5,30 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import syslog
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils import agent_container, container
+from ansible_collections.cspp.drover.plugins.module_utils import (
+    agent_container,
+    container,
+    copying,
+    guardian,
+    journal,
+    keeping,
+    moves,
+)
+from ansible_collections.cspp.drover.plugins.module_utils.copying import CopyError, Pass
 from ansible_collections.cspp.drover.plugins.module_utils.lxc_host import LxcError
 from ansible_collections.cspp.drover.plugins.module_utils.ocf import AgentError, Code, Deadline, Request
+from ansible_collections.cspp.drover.plugins.module_utils.receiving import Folder
 
 MIB = 1024**2
 
@@ -65,11 +79,11 @@ class Host:
 def rootfs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(syslog, "syslog", lambda *_arguments: None)
     monkeypatch.setattr(agent_container, "controllers", lambda: {"memory", "cpu"})
-    (tmp_path / "sbin").mkdir()
-    return tmp_path
+    (tmp_path / "rootfs/sbin").mkdir(parents=True)
+    return tmp_path / "rootfs"
 
 
-def definition(rootfs: Path, **changes: Any) -> dict[str, Any]:
+def definition(rootfs: Path, /, **changes: Any) -> dict[str, Any]:
     return {
         "kind": "container",
         "name": "web",
@@ -84,7 +98,7 @@ def definition(rootfs: Path, **changes: Any) -> dict[str, Any]:
     }
 
 
-def request(rootfs: Path, action: str, seconds: float = 100, **changes: Any) -> Request:
+def request(rootfs: Path, action: str, seconds: float = 100, /, **changes: Any) -> Request:
     clock = Clock()
     parameters = {"definition": json.dumps(definition(rootfs, **changes))}
     return Request(action, "web", parameters, Deadline(seconds, clock, clock.sleep))
@@ -184,3 +198,255 @@ def test_reload_never_fails(rootfs: Path) -> None:
     changed = request(rootfs, "reload-agent", memory=512 * MIB)
     assert agent_container.reload_agent(changed, host) is Code.SUCCESS
     assert host.live == before
+
+
+# --- moves of a container on local storage -------------------------------------------------------------------
+
+
+class FakeCopy:
+    """A copy that goes as told: ``fails`` has by step the errors that it meets, one after the other."""
+
+    fails: ClassVar[dict[str, list[Exception]]] = {}
+    calls: ClassVar[list[str]] = []
+
+    def __init__(self, guest: str, root: Path, node: str, **_options: Any) -> None:
+        self.passes: list[Pass] = []
+        self.size = 100
+        self._do(f"begin {guest} {node}")
+
+    def _do(self, step: str) -> None:
+        self.calls.append(step)
+        errors = self.fails.get(step.partition(" ")[0])
+        if errors:
+            raise errors.pop(0)
+
+    def __enter__(self) -> FakeCopy:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._do("close")
+
+    def everything(self) -> None:
+        self._do("everything")
+        self.passes.append(Pass(9.0, 1000))
+
+    def difference(self) -> None:
+        self._do("difference")
+        self.passes.append(Pass(0.5, 10))
+
+    @contextmanager
+    def last_difference(self) -> Iterator[Callable[[], None]]:
+        yield lambda: self._do("last")
+
+    def arrived(self, move: dict[str, Any]) -> None:
+        assert move["away"] >= 0
+        self._do(f"arrived {move['rounds']} {move['bytes']}")
+
+    def again(self) -> None:
+        self._do("again")
+
+    def drop(self) -> None:
+        self._do("drop")
+
+
+class FakeGuardian:
+    def __init__(self, _rescue: Callable[[], None]) -> None:
+        FakeCopy.calls.append("guardian")
+
+    def __enter__(self) -> FakeGuardian:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        pass
+
+    def watch(self) -> None:
+        FakeCopy.calls.append("watch")
+
+    def rest(self) -> None:
+        FakeCopy.calls.append("rest")
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch, rootfs: Path) -> list[dict[str, Any]]:
+    """The journal's new entries; the copy, and all that it needs, are fakes."""
+    entries: list[dict[str, Any]] = []
+    monkeypatch.setattr(journal, "record", entries.append)
+    monkeypatch.setattr(copying, "Copy", FakeCopy)
+    monkeypatch.setattr(guardian, "Guardian", FakeGuardian)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(moves, "progress", lambda *_arguments, **_fields: None)
+    monkeypatch.setattr(FakeCopy, "fails", {})
+    monkeypatch.setattr(FakeCopy, "calls", [])
+    return entries
+
+
+def move_request(rootfs: Path, action: str, /, **changes: Any) -> Request:
+    local = {"rootfs": {"type": "directory", "path": str(rootfs), "shared": False}}
+    policy = {"migration": {"bandwidth": None, "timeout": None}}
+    return request(rootfs, action, 1000, **{**local, **policy, **changes})._replace(source="node1", target="node2")
+
+
+def moving(*states: str) -> Any:
+    host: Any = Host(*states)
+    host.stop = lambda _name, patience, **_options: FakeCopy.calls.append(f"stop {patience}")
+    host.start = lambda *_arguments: FakeCopy.calls.append("start")
+    return host
+
+
+WHOLE = ["guardian", "begin web node2", "everything", "difference", "watch", "stop 30", "last"]
+
+
+def test_a_container_is_copied_while_it_runs_and_stopped_for_the_rest(
+    rootfs: Path, recorded: list[dict[str, Any]]
+) -> None:
+    host = moving("RUNNING", "STOPPED")
+    assert agent_container.migrate_to(move_request(rootfs, "migrate_to"), host) is Code.SUCCESS
+    assert FakeCopy.calls == [*WHOLE, "arrived 2 1010", "rest", "close"]
+    assert (rootfs.with_name("moved")).read_text() == "node2\n"
+    # The record is the other node's to complete.
+    assert recorded == []
+
+
+@pytest.mark.parametrize(
+    ("fails", "calls", "reason"),
+    [
+        ({"begin": [CopyError("node2: no room")]}, WHOLE[:2], "it goes on here: node2: no room"),
+        (
+            {"everything": [CopyError("it is full")]},
+            [*WHOLE[:3], "drop", "close"],
+            "it goes on here: it is full",
+        ),
+        (
+            {"last": [CopyError("gone", transport=True)]},
+            [*WHOLE, "start", "rest", "drop", "close"],
+            "it goes on here: the last difference: gone",
+        ),
+        (
+            {"arrived": [CopyError("gone", transport=True)]},
+            [*WHOLE, "arrived 2 1010", "start", "rest", "drop", "close"],
+            "it goes on here: the last difference: gone",
+        ),
+    ],
+)
+def test_a_move_that_fails_leaves_it_running(
+    rootfs: Path, recorded: list[dict[str, Any]], fails: dict[str, list[Exception]], calls: list[str], reason: str
+) -> None:
+    FakeCopy.fails = fails
+    # Stopped after the stop, and when asked whether it has to start again.
+    host = moving("RUNNING", *(["STOPPED", "STOPPED"] if "watch" in calls else []), "RUNNING")
+    with pytest.raises(AgentError, match=reason):
+        agent_container.migrate_to(move_request(rootfs, "migrate_to"), host)
+    assert FakeCopy.calls == calls
+    assert [(entry["result"], reason in entry["reason"]) for entry in recorded] == [("failed", True)]
+    assert not rootfs.with_name("moved").exists()
+
+
+def test_a_lost_connection_is_made_anew(rootfs: Path, recorded: list[dict[str, Any]]) -> None:
+    lost = CopyError("gone", transport=True)
+    FakeCopy.fails = {"everything": [lost, lost], "again": [lost], "difference": [lost]}
+    agent_container.migrate_to(move_request(rootfs, "migrate_to"), moving("RUNNING", "STOPPED"))
+    again = ["everything", "again"] * 2
+    assert FakeCopy.calls[2:9] == [*again, "everything", "difference", "again"]
+    assert recorded == []
+
+
+def test_a_connection_that_stays_lost_ends_it(rootfs: Path, recorded: list[dict[str, Any]]) -> None:
+    FakeCopy.fails = {"everything": [CopyError("gone", transport=True) for _ in range(9)]}
+    with pytest.raises(AgentError, match="gone"):
+        agent_container.migrate_to(move_request(rootfs, "migrate_to"), moving("RUNNING"))
+    assert FakeCopy.calls.count("everything") == 4
+    assert FakeCopy.calls[-2:] == ["drop", "close"]
+    assert len(recorded) == 1
+
+
+@pytest.mark.parametrize(
+    ("states", "changes", "reason"),
+    [
+        (["STOPPED"], {}, "it is stopped"),
+        (["FROZEN"], {}, "it is frozen"),
+        (["RUNNING"], {"rootfs": {"type": "directory", "path": "/pool/x"}}, "on shared storage"),
+    ],
+)
+def test_what_cannot_move_is_not_begun(
+    rootfs: Path, recorded: list[dict[str, Any]], states: list[str], changes: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(AgentError, match=reason):
+        agent_container.migrate_to(move_request(rootfs, "migrate_to", **changes), moving(*states))
+    assert (FakeCopy.calls, recorded) == ([], [])
+
+
+@pytest.fixture
+def arrived(rootfs: Path, recorded: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A container's folder at the target, with a whole copy in it."""
+    folder = rootfs / "containers/web"
+    (folder / "incoming/sbin").mkdir(parents=True)
+    move = {"id": "1", "guest": "web", "started": "2026-11-24T00:00:00.000Z", "away": 0.5, "received": time.time()}
+    (folder / "arrived").write_text(json.dumps(move))
+    monkeypatch.setattr(keeping, "hand_over", lambda *words: FakeCopy.calls.append(f"hand over {' '.join(words)}"))
+    monkeypatch.setattr(Folder, "discard", lambda _self, tree: FakeCopy.calls.append(f"discard {tree.name}"))
+    return folder
+
+
+HERE = os.uname().nodename
+
+
+def local_at(folder: Path) -> dict[str, Any]:
+    return {"rootfs": {"type": "directory", "path": str(folder / "rootfs"), "shared": False}}
+
+
+def test_it_starts_where_it_arrived_as_soon_as_it_is_that_nodes(
+    rootfs: Path, arrived: Path, recorded: list[dict[str, Any]]
+) -> None:
+    call = move_request(rootfs, "migrate_from", **local_at(arrived))
+    assert agent_container.migrate_from(call, moving("RUNNING")) is Code.SUCCESS
+    assert FakeCopy.calls == [f"hand over web node1 {HERE}", "start"]
+    assert [path.name for path in arrived.iterdir()] == ["rootfs"]
+    [entry] = recorded
+    assert (entry["result"], entry["id"]) == ("moved", "1")
+    assert 500 <= entry["downtime_ms"] < 5000
+    assert not {"away", "received"} & entry.keys()
+
+
+def test_it_goes_back_when_it_does_not_start(rootfs: Path, arrived: Path, recorded: list[dict[str, Any]]) -> None:
+    call = move_request(rootfs, "migrate_from", **local_at(arrived))
+    with pytest.raises(AgentError, match="ended at once"):
+        agent_container.migrate_from(call, moving("STOPPED"))
+    assert FakeCopy.calls == [
+        f"hand over web node1 {HERE}",
+        "start",
+        f"hand over web {HERE} node1",
+        "discard rootfs",
+    ]
+    assert recorded == []
+
+
+def test_half_a_copy_is_never_started(rootfs: Path, arrived: Path) -> None:
+    (arrived / "arrived").unlink()
+    with pytest.raises(AgentError, match="no whole copy"):
+        agent_container.migrate_from(move_request(rootfs, "migrate_from", **local_at(arrived)), moving("STOPPED"))
+    assert FakeCopy.calls == []
+
+
+@pytest.mark.parametrize(
+    ("there", "after"),
+    [
+        # The node lost its power between taking over and starting.
+        ({"incoming", "arrived"}, {"rootfs"}),
+        # A move from here came to nothing.
+        ({"rootfs", "moved"}, {"rootfs"}),
+        ({"rootfs", "incoming"}, {"rootfs", "incoming"}),
+    ],
+)
+def test_a_start_finishes_what_a_move_has_left(
+    rootfs: Path, arrived: Path, monkeypatch: pytest.MonkeyPatch, there: set[str], after: set[str]
+) -> None:
+    (arrived / "rootfs/sbin").mkdir(parents=True)
+    (arrived / "moved").write_text("node2\n")
+    for name in {"incoming", "arrived", "rootfs", "moved"} - there:
+        path = arrived / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    monkeypatch.setattr(keeping, "require_here", lambda *_arguments: FakeCopy.calls.append("asked"))
+    monkeypatch.setattr(keeping, "forget_refusals", lambda _name: None)
+    agent_container.start(move_request(rootfs, "start", **local_at(arrived)), moving("STOPPED", "RUNNING"))
+    assert FakeCopy.calls == ["asked", "start"]
+    assert {path.name for path in arrived.iterdir()} == after

@@ -71,6 +71,86 @@ def test_resources_carry_definitions_and_wishes() -> None:
     assert found["old"] == {"name": "old", "state": "absent"}
 
 
+LOCAL: dict[str, Any] = {
+    **CLUSTER,
+    "pools": {**CLUSTER["pools"], "fast": {"type": "directory", "path": "/own", "shared": False}},
+}
+ON_LOCAL: dict[str, Any] = {
+    "web": {"kind": "container", "memory": "256MiB", "rootfs": {"image": "debian-13", "pool": "fast"}},
+    "mail": {**GUESTS["mail"], "disks": [{"size": "8GiB", "image": "debian-13"}, {"size": "1GiB", "pool": "fast"}]},
+    "old": {"state": "absent", "remove_disks": True},
+}
+ON_LOCAL["far"] = {**ON_LOCAL["web"], "placement": {"prefer": ["node3", "node2"]}}
+
+
+def test_volumes_on_local_storage_are_looked_for() -> None:
+    assert declaration.local({**GUESTS, **ON_LOCAL}, LOCAL) == [
+        {"name": "mail", "paths": ["/own/vms/mail/vdb.qcow2"]},
+        {"name": "web", "paths": ["/own/containers/web/rootfs"]},
+        {"name": "far", "paths": ["/own/containers/far/rootfs"]},
+    ]
+
+
+NOTHING: dict[str, Any] = {"held": [], "kept": {}}
+
+
+@pytest.mark.parametrize(
+    ("seen", "homes"),
+    [
+        # As wished, and else spread by memory.
+        ({"node1": NOTHING, "node2": NOTHING}, {"web": ("node1", True), "far": ("node2", True)}),
+        (
+            {"node1": NOTHING, "node2": {**NOTHING, "held": ["web"]}},
+            {"web": ("node2", False), "far": ("node2", True)},
+        ),
+        # The cluster knows better than who merely has something, also of a node that is away.
+        (
+            {"node1": {"held": ["web"], "kept": {"web": "node9"}}, "node2": {"held": ["web"], "kept": {}}},
+            {"web": ("node9", False), "far": ("node2", True)},
+        ),
+    ],
+)
+def test_a_guest_is_at_home_where_its_volumes_are(
+    seen: dict[str, dict[str, Any]], homes: dict[str, tuple[str, bool]]
+) -> None:
+    guests = {name: ON_LOCAL[name] for name in ("web", "far")}
+    found = declaration.homes(guests, LOCAL, seen)
+    assert {name: (home["node"], home["new"]) for name, home in found.items()} == homes
+
+
+def test_volumes_on_several_nodes_are_refused() -> None:
+    held = {"held": ["web"], "kept": {}}
+    with pytest.raises(ValueError, match=r"guests.web: node1 and node2 each have volumes of it"):
+        declaration.homes({"web": ON_LOCAL["web"]}, LOCAL, {"node1": held, "node2": held, "node3": NOTHING})
+
+
+@pytest.mark.parametrize(
+    ("node", "first", "paths"),
+    [
+        ("node1", True, ["/pool/vms/mail/vda.qcow2", "/pool/vms/mail/seed.img"]),
+        ("node2", False, ["/own/containers/web/rootfs", "/own/vms/mail/vdb.qcow2"]),
+        # What the cluster knows to be there is not made again: it may be on its way.
+        ("node3", False, []),
+    ],
+)
+def test_every_node_makes_its_part(node: str, first: bool, paths: list[str]) -> None:
+    homes = {
+        "web": {"node": "node2", "new": True},
+        "far": {"node": "node3", "new": False},
+        "mail": {"node": "node2", "new": False},
+    }
+    where = {"node": node, "first": first, "homes": homes}
+    assert [volume["path"] for volume in declaration.volumes(ON_LOCAL, LOCAL, IMAGES, where)] == paths
+
+
+def test_what_is_left_over_is_removed_where_it_is() -> None:
+    first, other = (
+        [entry["path"] for entry in declaration.leftovers(ON_LOCAL, LOCAL, first)] for first in (True, False)
+    )
+    assert first == ["/pool/vms/old", "/pool/containers/old", "/own/vms/old", "/own/containers/old"]
+    assert other == ["/own/vms/old", "/own/containers/old"]
+
+
 def test_an_image_that_was_not_built_is_said() -> None:
     with pytest.raises(ValueError, match="image tiny for a vm was not built"):
         declaration.resources(GUESTS, CLUSTER, {}, {})

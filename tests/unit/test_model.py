@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -232,6 +233,34 @@ def test_what_may_give_way_is_a_warning() -> None:
     assert memory.startswith("the guests want 24GiB of memory, but only 16GiB are left")
 
 
+#: A pool of each node's own.
+ALONE = replace(CLUSTER, local_pools=("fast",))
+
+
+@pytest.mark.parametrize(
+    ("pool", "migration", "problem"),
+    [
+        ("fast", {"bandwidth": "64MiB/s", "timeout": "10min"}, None),
+        ("fast", {"max_downtime": "50ms"}, "is for VMs: a container is stopped while what has changed last is copied"),
+        ("fast", {"bandwith": "64MiB"}, "did you mean bandwidth?"),
+        ("shared", {"bandwidth": "64MiB"}, "a container on shared storage moves by stopping and starting"),
+    ],
+)
+def test_only_what_is_copied_has_a_policy(pool: str, migration: dict[str, str], problem: str | None) -> None:
+    website = {**guests()["website"], "migration": migration, "rootfs": {"image": "debian-13", "pool": pool}}
+    found = [str(one) for one in read({"website": website}, ALONE).problems]
+    assert len(found) == (problem is not None)
+    assert all("guests.website.migration" in text and str(problem) in text for text in found)
+
+
+def test_what_cannot_be_started_elsewhere_is_a_warning() -> None:
+    website = {**guests()["website"], "rootfs": {"image": "debian-13", "pool": "fast"}}
+    game = guests(disks=[{"size": "1GiB", "pool": "fast"}], placement=None)["minecraft"]
+    found = read({"website": website, "mail": {**website, "ha": True, "nics": []}, "game": game}, ALONE).warnings
+    assert [text.split(" ")[0] for text in found] == ["mail", "game"]
+    assert all("(pool fast): when that node is lost, it waits for its return" in text for text in found)
+
+
 def test_definitions() -> None:
     pools = pools_from({"shared": {"type": "directory", "path": "/pool/"}})
     found = read(guests(), CLUSTER).guests
@@ -253,3 +282,14 @@ def test_definitions() -> None:
     website = definition(found["website"], pools, {})
     assert website["rootfs"] == {"type": "directory", "path": "/pool/containers/website/rootfs"}
     assert (website["nics"][0]["name"], website["stop_timeout"]) == ("eth0", 30)
+    assert "migration" not in website
+
+
+def test_definitions_say_what_is_on_one_nodes_own_storage() -> None:
+    pools = pools_from({"shared": {"type": "directory", "path": "/own", "shared": False}})
+    found = read(guests(), CLUSTER).guests
+    website = definition(found["website"], pools, {})
+    assert website["rootfs"] == {"type": "directory", "path": "/own/containers/website/rootfs", "shared": False}
+    assert website["migration"] == {"bandwidth": None, "timeout": None}
+    disks = definition(found["minecraft"], pools, {})["disks"]
+    assert [disk["source"]["shared"] for disk in disks] == [False, False]

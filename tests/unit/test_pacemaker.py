@@ -53,6 +53,34 @@ class Tools:
         return [" ".join(argv[:2]).replace(" --", " ") for argv in self.calls]
 
 
+KEPT = '<rsc_location id="drover-data-web" rsc="web" node="node2" score="20000"/>'
+
+
+@pytest.mark.parametrize(("rc", "output", "keeper"), [(0, KEPT, "node2"), (105, "", None)])
+def test_who_has_the_data_of_a_guest(rc: int, output: str, keeper: str | None) -> None:
+    calls: list[list[str]] = []
+
+    def tools(argv: list[str], *, ok: tuple[int, ...], **_options: Any) -> CommandResult:
+        calls.append(argv)
+        assert rc in ok
+        return CommandResult(tuple(argv), rc, output, "")
+
+    assert Pacemaker(tools).data_of("web") == keeper
+    assert calls == [["cibadmin", "--query", "--xpath", "//rsc_location[@id='drover-data-web']"]]
+
+
+def test_data_is_handed_over_by_who_had_it() -> None:
+    def tools(argv: list[str], **_options: Any) -> CommandResult:
+        assert argv[:3] == ["cibadmin", "--modify", "--xpath"]
+        if "@node='node2'" in argv[3]:
+            return CommandResult(tuple(argv), 0, "", "")
+        raise CommandError("no such object", CommandResult(tuple(argv), 105, "", ""))
+
+    Pacemaker(tools).hand_over("web", "node2", "node3")
+    with pytest.raises(ClusterError, match="node3 could not take web over from node1"):
+        Pacemaker(tools).hand_over("web", "node1", "node3")
+
+
 CYCLE = ["cibadmin query", "crm_simulate simulate", "crm_diff original", "cibadmin patch"]
 
 

@@ -34,6 +34,13 @@ def spec(name: str = "mc", **more: Any) -> GuestSpec:
     return GuestSpec(name, definition(name), **more)
 
 
+def own(name: str = "mc", **more: Any) -> dict[str, Any]:
+    """A container on storage of one node's own."""
+    rootfs = {"type": "directory", "path": f"/own/containers/{name}/rootfs", "shared": False}
+    policy = {"bandwidth": None, "timeout": None}
+    return definition(name, kind="container", **{"rootfs": rootfs, "migration": policy, **more})
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -44,6 +51,8 @@ def spec(name: str = "mc", **more: Any) -> GuestSpec:
         (definition(migration={"timeout": 600}), {"migrate_to": "660s"}),
         (definition(memory=64 * GIB), {"migrate_to": "2742s"}),
         (definition(kind="container"), {"start": "120s", "stop": "90s", "migrate_to": None}),
+        (own(), {"start": "120s", "migrate_to": "86400s", "migrate_from": "120s"}),
+        (own(migration={"bandwidth": None, "timeout": 600}), {"migrate_to": "900s"}),
     ],
 )
 def test_operations_are_sized(given: dict[str, Any], expected: dict[str, str | None]) -> None:
@@ -113,6 +122,41 @@ def test_wishes_that_are_gone_go_and_those_of_verbs_and_neighbours_stay() -> Non
     )
     plan = resources.plan_guests([spec()], live(*objects), status())
     assert plan.wanted.absent == {"drover-prefer-mc.n2", "drover-pin-mc"}
+
+
+def test_a_container_on_local_storage_in_pacemakers_terms() -> None:
+    resource = resources.guest_primitive(own(), priority=0, boot="x")
+    assert resource.meta == {"allow-migrate": "true"}
+    assert [op.name for op in resource.operations if op.on_fail == "block"] == ["migrate_to"]
+    assert "allow-migrate" not in resources.guest_primitive(definition(kind="container"), priority=0, boot="x").meta
+
+
+@pytest.mark.parametrize(
+    ("objects", "home", "keeper"),
+    [
+        ((), "n2", "n2"),
+        # What the cluster knows goes before, wherever somebody looked.
+        ((Location("drover-data-mc", "mc", "n3", "20000"),), "n2", "n3"),
+        ((Location("drover-data-mc", "mc", "n3", "20000"),), None, "n3"),
+    ],
+)
+@pytest.mark.parametrize("priority", [0, None])
+def test_a_guest_belongs_where_its_data_is(
+    objects: tuple[Constraint, ...], home: str | None, keeper: str, priority: int | None
+) -> None:
+    plan = resources.plan_guests([GuestSpec("mc", own(), priority=priority, home=home)], live(*objects), status())
+    assert Location("drover-data-mc", "mc", keeper, "20000") in plan.wanted.constraints
+    assert (Pin("drover-pin-mc", "mc", keeper) in plan.wanted.constraints) is (priority is None)
+
+
+def test_a_guest_whose_data_nobody_has_is_refused() -> None:
+    with pytest.raises(ValueError, match="nobody knows which node has the data of mc"):
+        resources.plan_guests([GuestSpec("mc", own())], live(), status())
+
+
+def test_a_guest_that_went_to_shared_storage_is_bound_no_longer() -> None:
+    kept = Location("drover-data-mc", "mc", "n3", "20000")
+    assert resources.plan_guests([spec()], live(primitive(), kept), status()).wanted.absent == {"drover-data-mc"}
 
 
 PINNED = Pin("drover-pin-mc", "mc", "n3")
@@ -242,6 +286,8 @@ AWAY = status(guest("mc"), nodes=(node("n1", online=False), node("n2")))
         ((STOPPED,), status(guest("mc")), "--delete-parameter target-role"),
         ((primitive(), Pin("drover-pin-mc", "mc", "n1")), AWAY, "bound to n1 (ha: false), which is offline"),
         ((primitive(), Pin("drover-pin-mc", "mc", "n2")), AWAY, None),
+        ((primitive(), Location("drover-data-mc", "mc", "n1", "20000")), AWAY, "its data is there), which is offline"),
+        ((primitive(), Location("drover-data-mc", "mc", "n2", "20000")), AWAY, None),
     ],
 )
 def test_guests_that_rightly_do_not_run(

@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
-from ansible_collections.cspp.drover.plugins.module_utils.storage import Found, Step, Volume, plan, pools_from
+from ansible_collections.cspp.drover.plugins.module_utils.storage import (
+    Found,
+    Step,
+    Volume,
+    confusions,
+    plan,
+    pools_from,
+)
 from ansible_collections.cspp.drover.plugins.module_utils.storage_host import StorageHost, exclusive
 from ansible_collections.cspp.drover.plugins.module_utils.units import GIB
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
@@ -68,6 +75,39 @@ def test_refusals(volume: Volume, found: dict[str, Found], refusal: str) -> None
 def test_an_unknown_type_of_pool_is_refused() -> None:
     with pytest.raises(ValueError, match="'zfs' is not known"):
         pools_from({"fast": {"type": "zfs", "path": "/fast"}})
+
+
+def test_volumes_of_one_nodes_own_say_so() -> None:
+    pools = pools_from(
+        {
+            "shared": {"type": "directory", "path": "/all", "shared": True},
+            "fast": {"type": "directory", "path": "/own/", "shared": False},
+        }
+    )
+    assert [pool.shared for pool in pools.values()] == [True, False]
+    assert pools["shared"].rootfs("web") == {"type": "directory", "path": "/all/containers/web/rootfs"}
+    assert pools["fast"].rootfs("web") == {"type": "directory", "path": "/own/containers/web/rootfs", "shared": False}
+    disk = {"type": "file", "path": "/own/vms/game/vda.qcow2", "format": "qcow2", "shared": False}
+    assert pools["fast"].disk("game", "vda") == disk
+
+
+@pytest.mark.parametrize(
+    ("shared", "identities", "problem"),
+    [
+        (None, ["a", "a", "a"], None),
+        (True, ["a", "b", "a"], "not the same storage on every node"),
+        (None, ["a", "b", "c"], "not the same storage on every node"),
+        (False, ["a", "b", "c"], None),
+        (False, ["a", "b", "a"], "a guest would be copied onto itself"),
+        (False, ["a"], None),
+    ],
+)
+def test_pools_are_shared_as_declared(shared: bool | None, identities: list[str], problem: str | None) -> None:
+    pool = {"type": "directory", "path": "/pool", **({} if shared is None else {"shared": shared})}
+    seen = {f"node{number}": {"/pool": identity} for number, identity in enumerate(identities)}
+    found = confusions({"fast": pool}, seen)
+    assert len(found) == (problem is not None)
+    assert all(str(problem) in text and "Pool fast" in text and "node0 a" in text for text in found)
 
 
 class Programs:

@@ -1,0 +1,54 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""cspp.drover.local_volumes_info: what is here, and what the cluster knows."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker
+from ansible_collections.cspp.drover.plugins.modules import local_volumes_info
+
+Call = Callable[..., dict[str, Any]]
+
+CIB = """
+<cib admin_epoch="0" epoch="1" num_updates="0"><configuration><crm_config/><nodes/><resources/><constraints>
+<rsc_location id="drover-data-web" rsc="web" node="node2" score="20000"/>
+<rsc_location id="drover-data-other" rsc="other" node="node3" score="20000"/>
+</constraints></configuration></cib>
+"""
+
+
+@pytest.fixture
+def wanted(tmp_path: Path) -> list[dict[str, Any]]:
+    for name in ("web", "moved", "vm"):
+        (tmp_path / name / "volume").mkdir(parents=True)
+    (tmp_path / "moved/moved").touch()
+    names = ("web", "moved", "vm", "new")
+    return [{"name": name, "paths": [str(tmp_path / name / "none"), str(tmp_path / name / "volume")]} for name in names]
+
+
+@pytest.mark.parametrize(("member", "kept"), [(True, {"web": "node2"}), (False, {})])
+def test_found(
+    call: Call, wanted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, member: bool, kept: dict[str, str]
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _program: "/usr/sbin/cibadmin" if member else None)
+    monkeypatch.setattr(Pacemaker, "query", lambda _self: CIB)
+    result = call(local_volumes_info, guests=wanted)
+    assert (result["changed"], result["held"], result["kept"]) == (False, ["web", "vm"], kept)
+
+
+def test_a_cluster_that_does_not_answer_is_not_taken_for_none(
+    call: Call, wanted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(_self: Pacemaker) -> str:
+        raise ClusterError("not a running member")
+
+    monkeypatch.setattr(shutil, "which", lambda _program: "/usr/sbin/cibadmin")
+    monkeypatch.setattr(Pacemaker, "query", silent)
+    assert "not a running member" in call(local_volumes_info, guests=wanted)["msg"]

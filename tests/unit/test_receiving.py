@@ -1,0 +1,159 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a node takes from another, and what it keeps of it."""
+
+from __future__ import annotations
+
+import os
+import syslog
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils import pacemaker, receiving
+from ansible_collections.cspp.drover.plugins.module_utils.peer import PeerError
+from ansible_collections.cspp.drover.plugins.module_utils.receiving import Folder, tidy
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """A container's folder in a pool."""
+    monkeypatch.setattr(syslog, "syslog", lambda *_arguments: None)
+    monkeypatch.setattr(receiving, "_LOCKS", tmp_path)
+    monkeypatch.setattr(Folder, "discard", lambda _self, tree: tree.rename(tree.with_name(f"discarded {tree.name}")))
+    (tmp_path / ".drover-pool").write_text("one\n")
+    (tmp_path / "containers/web").mkdir(parents=True)
+    return Folder(tmp_path / "containers/web/rootfs")
+
+
+def contents(folder: Folder) -> set[str]:
+    return {path.name for path in folder.rootfs.parent.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("guest", "path", "reason"),
+    [
+        ("web", "{pool}/containers/web/rootfs", None),
+        ("web", "{pool}/containers/mail/rootfs", "no place for the data of web"),
+        ("web", "{pool}/containers/web/other", "no place for the data of web"),
+        ("web", "{pool}/vms/web/rootfs", "no place for the data of web"),
+        ("..", "{pool}/containers/../rootfs", "no place for a guest's data"),
+        ("web", "{pool}/x/../containers/web/rootfs", "no place for a guest's data"),
+        ("web", "containers/web/rootfs", "no place for a guest's data"),
+        ("web", "/etc/containers/web/rootfs", "no storage pool at /etc"),
+    ],
+)
+def test_only_a_containers_place_in_a_pool_is_taken(
+    folder: Folder, tmp_path: Path, guest: str, path: str, reason: str | None
+) -> None:
+    path = path.format(pool=tmp_path)
+    if reason is None:
+        assert Folder.of(guest, path) == folder
+    else:
+        with pytest.raises(PeerError, match=reason):
+            Folder.of(guest, path)
+
+
+@pytest.mark.parametrize(
+    ("options", "refused"),
+    [
+        (["-lHogDtpAXrSe.LsfxCIvu", "-@-1", "--bwlimit=1024", "--delete", "--numeric-ids", "--partial"], None),
+        (["-lHogDtpAXSde.LsfxCIvu", "--ignore-times", "--force", "--delete-missing-args", "--from0"], None),
+        (["--sender"], "--sender"),
+        (["--log-file=/etc/passwd"], "--log-file"),
+        (["--temp-dir=/root"], "--temp-dir"),
+        (["--delete", "/etc"], "/etc"),
+    ],
+)
+def test_rsync_is_started_with_nothing_that_leads_elsewhere(
+    folder: Folder, options: list[str], refused: str | None
+) -> None:
+    request = {"guest": "web", "path": str(folder.rootfs), "options": options}
+    # Nothing is expected there yet: it would refuse that next.
+    with pytest.raises(PeerError, match=refused or "nothing is expected"):
+        receiving.copy(request, None)  # type: ignore[arg-type]
+
+
+class Stopped:
+    def state(self, _name: str) -> str:
+        return "STOPPED"
+
+
+@pytest.mark.parametrize(
+    ("there", "after"),
+    [
+        (set(), {"incoming"}),
+        ({"incoming"}, {"incoming"}),
+        ({"incoming", "arrived"}, {"incoming"}),
+        # An old copy makes a new one shorter.
+        ({"rootfs", "moved"}, {"incoming"}),
+        ({"rootfs", "moved", "incoming"}, {"incoming", "discarded rootfs"}),
+        ({"rootfs"}, None),
+    ],
+)
+def test_what_an_earlier_move_left_makes_way_or_is_gone_on_with(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, there: set[str], after: set[str] | None
+) -> None:
+    monkeypatch.setattr(receiving, "LxcHost", Stopped)
+    make(folder, there)
+    if after is None:
+        with pytest.raises(PeerError, match="nobody has moved away"):
+            receiving._prepare("web", folder)
+    else:
+        receiving._prepare("web", folder)
+        assert contents(folder) == after
+
+
+def make(folder: Folder, names: set[str]) -> None:
+    for name in names:
+        path = folder.rootfs.with_name(name)
+        if name in ("arrived", "moved"):
+            path.write_text('{"id": "1"}')
+        else:
+            path.mkdir()
+
+
+def test_a_copy_counts_when_it_is_whole(folder: Folder) -> None:
+    assert folder.arrival() is None
+    make(folder, {"incoming"})
+    assert folder.arrival() is None
+    make(folder, {"arrived", "rootfs", "moved"})
+    assert folder.arrival() == {"id": "1"}
+    folder.take_over()
+    assert contents(folder) == {"rootfs", "discarded rootfs"}
+    assert folder.arrival() is None
+
+
+@pytest.mark.parametrize(
+    ("keeper", "running", "there", "after"),
+    [
+        ("node2", True, {"rootfs", "moved"}, None),
+        ("node2", True, {"incoming"}, None),
+        ("node2", True, {"incoming", "arrived"}, None),
+        ("node2", True, {"rootfs"}, {"rootfs"}),
+        # Who knows what became of it there.
+        ("node2", False, {"rootfs", "moved", "incoming"}, {"rootfs", "moved", "incoming"}),
+        ("here", True, {"rootfs", "moved", "incoming"}, {"rootfs", "moved", "incoming"}),
+        # It was removed from the cluster, and its disks were to stay.
+        (None, True, {"rootfs", "moved", "incoming"}, {"rootfs", "moved"}),
+    ],
+)
+def test_old_copies_go_when_the_container_runs_elsewhere(
+    folder: Folder,
+    monkeypatch: pytest.MonkeyPatch,
+    keeper: str | None,
+    running: bool,
+    there: set[str],
+    after: set[str] | None,
+) -> None:
+    def ask(node: str, request: dict[str, Any], _timeout: float) -> dict[str, Any]:
+        assert (node, request["do"]) == ("node2", "runs")
+        return {"runs": running}
+
+    monkeypatch.setattr(pacemaker.Pacemaker, "data_of", lambda _self, _guest: keeper)
+    monkeypatch.setattr(os, "uname", lambda: type("Node", (), {"nodename": "here"}))
+    monkeypatch.setattr(Folder, "discard", lambda _self, tree: tree.rmdir())
+    make(folder, there)
+    tidy("web", str(folder.rootfs), ask)
+    assert (contents(folder) if folder.rootfs.parent.exists() else None) == after
