@@ -288,6 +288,7 @@ def _tidy(request: Request) -> None:
 def _move(request: Request, host: LxcHost, guardian: Guardian, move: dict[str, Any]) -> None:
     """Copy the running container, pass by pass, then stop it for the last. Raises AgentError, LxcError."""
     from .copying import Copy, CopyError, settled
+    from .wire import share, speed
 
     name, definition = request.instance, request.definition()
     root, policy = Path(definition["rootfs"]["path"]), definition["migration"]
@@ -298,24 +299,23 @@ def _move(request: Request, host: LxcHost, guardian: Guardian, move: dict[str, A
     def watch(sent: int, rate: float) -> None:
         if not patience.left():
             raise CopyError(f"after {limit:.0f} s it was not done with pass {len(copy.passes) + 1}")
-        moves.progress(
-            name,
-            **{key: move[key] for key in ("kind", "from", "to")},
-            phase="copying",
-            percent=min(99, 100 * sent // copy.size) if not copy.passes else 99,
-            rate=round(rate),
-            round=len(copy.passes) + 1,
-            remaining=max(0, copy.size - sent) if not copy.passes else 0,
-            pause_ms=None,
-            since=since,
-        )
+        # The first pass sends the whole, and nobody knows beforehand what the later ones will.
+        whole = {"total": copy.size, "remaining": max(0, copy.size - sent)} if not copy.passes else {}
+        percent = min(99, 100 * sent // max(1, copy.size)) if whole else 99
+        tell("copying", percent=percent, rate=round(rate), round=len(copy.passes) + 1, **whole)
 
+    def tell(phase: str, **more: Any) -> None:
+        moves.progress(name, **{key: move[key] for key in ("kind", "from", "to")}, phase=phase, since=since, **more)
+
+    tell("setup")
+    bandwidth = share(speed(str(request.target)), policy["bandwidth"], len(moves.read_all())) or 0
     try:
-        with Copy(name, root, str(request.target), bandwidth=policy["bandwidth"] or 0, watch=watch) as copy:
+        with Copy(name, root, str(request.target), bandwidth=bandwidth, watch=watch) as copy:
             try:
                 _persistently(copy, copy.everything)
                 while not settled(copy.passes) and patience.left():
                     _persistently(copy, copy.difference)
+                tell("last difference", percent=99, round=len(copy.passes) + 1)
                 _switch_over(request, host, guardian, copy, move)
             except BaseException:
                 with suppress(CopyError):
@@ -349,7 +349,6 @@ def _switch_over(request: Request, host: LxcHost, guardian: Guardian, copy: Copy
 
     definition = request.definition()
     with copy.last_difference() as make:
-        moves.progress(request.instance, kind="container", phase="last difference", percent=99)
         guardian.watch()
         stopped = time.monotonic()
         try:

@@ -10,7 +10,8 @@ module: guest_migrate
 short_description: Move a guest to another node
 version_added: 0.1.0
 description:
-  - Brings a guest to a node and waits until it is there. A VM migrates live; a container stops and starts.
+  - Brings a guest to a node and waits until it is there. A VM migrates live; a container stops and starts, and what
+    it has on local storage is copied before, while it runs.
   - Before anything is touched, the nodes are asked what speaks against it, and a move that would fail is refused.
   - A move that fails leaves the guest running where it was, and the cluster in order.
   - Run it on one member. Interrupted, it can be run again, and finishes what it began.

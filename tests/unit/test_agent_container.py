@@ -24,6 +24,7 @@ from ansible_collections.cspp.drover.plugins.module_utils import (
     journal,
     keeping,
     moves,
+    wire,
 )
 from ansible_collections.cspp.drover.plugins.module_utils.copying import CopyError, Pass
 from ansible_collections.cspp.drover.plugins.module_utils.lxc_host import LxcError
@@ -275,6 +276,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch, rootfs: Path) -> list[dict[str, An
     monkeypatch.setattr(guardian, "Guardian", FakeGuardian)
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     monkeypatch.setattr(moves, "progress", lambda *_arguments, **_fields: None)
+    monkeypatch.setattr(wire, "speed", lambda _node: None)
     monkeypatch.setattr(FakeCopy, "fails", {})
     monkeypatch.setattr(FakeCopy, "calls", [])
     return entries
