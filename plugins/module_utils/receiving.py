@@ -19,7 +19,6 @@ import fcntl
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import syslog
@@ -104,14 +103,16 @@ class Folder:
         self.moved.unlink(missing_ok=True)
 
     def discard(self, tree: Path) -> None:
-        """Remove a tree: at once from its place, and its contents in the background, as slowly as that may be."""
-        place = tree.with_name(f"gone.{os.getpid()}.{time.monotonic_ns()}")
-        try:
-            tree.rename(place)
-        except FileNotFoundError:
-            return
+        """Remove a tree: at once from its place, and its contents in the background, however long that takes."""
+        with suppress(FileNotFoundError):
+            tree.rename(tree.with_name(f"gone.{os.getpid()}.{time.monotonic_ns()}"))
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Go on removing what was discarded, and then the folder if nothing else is in it."""
+        script = 'rm -rf --one-file-system "$1"/gone.*; rmdir "$1"'
+        argv = ["nice", "-n", "19", "sh", "-c", script, "sweep", str(self.rootfs.parent)]
         nothing = subprocess.DEVNULL
-        argv = ["nice", "-n", "19", "rm", "-rf", "--one-file-system", str(place)]
         subprocess.Popen(argv, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
 
 
@@ -262,7 +263,7 @@ def tidy(guest: str, path: str, ask_node: Callable[..., dict[str, Any]] = ask) -
     """Remove what an earlier move has left here, once the container runs from another node's storage."""
     with suppress(PeerError, CommandError):
         folder = Folder.of(guest, path)
-        if folder.moved.exists() or folder.incoming.exists():
+        if folder.moved.exists() or folder.incoming.exists() or any(folder.rootfs.parent.glob("gone.*")):
             with alone(guest, 0.0):
                 _tidy_known(guest, folder, ask_node)
 
@@ -286,7 +287,4 @@ def _tidy_known(guest: str, folder: Folder, ask_node: Callable[..., dict[str, An
     if folder.incoming.exists():
         folder.discard(folder.incoming)
     folder.arrived.unlink(missing_ok=True)
-    for leftover in folder.rootfs.parent.glob("gone.*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    with suppress(OSError):
-        folder.rootfs.parent.rmdir()
+    folder.sweep()

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.cspp.drover.plugins.module_utils import pacemaker, receiving
 from ansible_collections.cspp.drover.plugins.module_utils.peer import PeerError
 from ansible_collections.cspp.drover.plugins.module_utils.receiving import Folder, tidy
+from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
 
 
 @pytest.fixture
@@ -114,6 +115,17 @@ def make(folder: Folder, names: set[str]) -> None:
             path.mkdir()
 
 
+def test_what_is_discarded_goes_in_the_background(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "containers/web/rootfs")
+    for name in ("rootfs/etc", "incoming/etc", "gone.1/left"):
+        (folder.rootfs.parent / name).mkdir(parents=True)
+    folder.discard(folder.incoming)
+    assert not folder.incoming.exists()
+    wait_for(lambda: contents(folder), lambda names: names == {"rootfs"}, what="the end", timeout=5, interval=0.05)
+    folder.discard(folder.rootfs)
+    wait_for(folder.rootfs.parent.exists, lambda there: not there, what="the folder's end", timeout=5, interval=0.05)
+
+
 def test_a_copy_counts_when_it_is_whole(folder: Folder) -> None:
     assert folder.arrival() is None
     make(folder, {"incoming"})
@@ -154,6 +166,7 @@ def test_old_copies_go_when_the_container_runs_elsewhere(
     monkeypatch.setattr(pacemaker.Pacemaker, "data_of", lambda _self, _guest: keeper)
     monkeypatch.setattr(os, "uname", lambda: type("Node", (), {"nodename": "here"}))
     monkeypatch.setattr(Folder, "discard", lambda _self, tree: tree.rmdir())
+    monkeypatch.setattr(Folder, "sweep", lambda self: any(self.rootfs.parent.iterdir()) or self.rootfs.parent.rmdir())
     make(folder, there)
     tidy("web", str(folder.rootfs), ask)
     assert (contents(folder) if folder.rootfs.parent.exists() else None) == after
