@@ -26,13 +26,13 @@ from . import moves, ocf
 from .definition import is_local
 from .lxc_host import PASSING, STOPPED, LxcError, LxcHost, controllers
 from .ocf import AgentError, Code, Deadline, Request
-from .wait import WaitTimeout
+from .wait import WaitTimeout, wait_for
 
 if TYPE_CHECKING:
     from .copying import Copy
     from .guardian import Guardian
 
-__all__ = ["METADATA", "main"]
+__all__ = ["METADATA", "main", "rescue"]
 
 METADATA = ocf.Metadata(
     name="container",
@@ -144,9 +144,9 @@ def migrate_to(request: Request, host: LxcHost) -> Code:
     }
     began = time.monotonic()
     try:
-        with _called_off(), Guardian(lambda: _rescue(request, host)) as guardian:
+        with _called_off(), Guardian(definition) as guardian:
             _move(request, host, guardian, move)
-    except (AgentError, LxcError) as error:
+    except (AgentError, LxcError, OSError) as error:
         where = "it goes on here" if host.state(name) == "RUNNING" else "and it is not running here either"
         reason = f"{name} could not move to {target}, {where}: {error}"
         seconds = round(time.monotonic() - began, 1)
@@ -373,17 +373,19 @@ def _switch_over(request: Request, host: LxcHost, guardian: Guardian, copy: Copy
     )
 
 
-def _rescue(request: Request, host: LxcHost) -> None:
-    """The agent was killed while the container was down for the last difference: start it again."""
-    with suppress(WaitTimeout):
-        request.deadline.wait(
-            lambda: host.state(request.instance),
+def rescue(definition: dict[str, Any]) -> None:
+    """Start a container again whose agent was killed while it was down for the last difference."""
+    host, name = LxcHost(), definition["name"]
+    with suppress(WaitTimeout):  # it was not down yet, and goes on
+        wait_for(
+            lambda: host.state(name),
             lambda state: state == STOPPED,
-            what=f"the stop of {request.instance}",
-            timeout=_patience(request) + 5.0,
+            what=f"the stop of {name}",
+            timeout=definition["stop_timeout"] + 5.0,
+            interval=0.1,
         )
-        _start(host, request.definition(), 30.0)
-        ocf.warning(f"started {request.instance} again, whose move was cut short")
+        _start(host, definition, 30.0)
+        ocf.warning(f"started {name} again, whose move was cut short")
 
 
 @contextmanager

@@ -1,52 +1,51 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Setting right what a process leaves undone when it is killed."""
+"""Setting right what an agent leaves undone when it is killed."""
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import TracebackType
+from typing import IO, Any
 
-__all__ = ["Guardian"]
+__all__ = ["Guardian", "main", "stand_by"]
+
+_PROGRAM = "/usr/lib/drover/guardian"
 
 
 class Guardian:
-    """A process that runs ``rescue`` when this one dies between :meth:`watch` and :meth:`rest`.
+    """A program that starts a container again when this process dies between :meth:`watch` and :meth:`rest`.
 
-    Make it before anything is opened that must close when this process dies: it holds on to all that is open.
+    One of its own rather than a child that looks like this process: whoever kills all of that name spares it.
     """
 
-    def __init__(self, rescue: Callable[[], None]) -> None:
-        reading, self._voice = os.pipe()
-        self._pid = os.fork()
-        if self._pid == 0:
-            try:
-                os.close(self._voice)
-                self._stand_by(reading, rescue)
-            finally:
-                os._exit(0)
-        os.close(reading)
-
-    @staticmethod
-    def _stand_by(reading: int, rescue: Callable[[], None]) -> None:
-        os.setsid()
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        nothing = os.open(os.devnull, os.O_RDWR)
-        for stream in (0, 1, 2):
-            os.dup2(nothing, stream)
-        watching = False
-        while word := os.read(reading, 1):
-            watching = word == b"+"
-        if watching:
-            rescue()
+    def __init__(self, definition: Mapping[str, Any], program: str = _PROGRAM) -> None:
+        nothing = subprocess.DEVNULL
+        self._process = subprocess.Popen(
+            [program, str(definition["name"])],
+            stdin=subprocess.PIPE,
+            stdout=nothing,
+            stderr=nothing,
+            start_new_session=True,
+            text=True,
+        )
+        self._say(json.dumps(definition))
 
     def watch(self) -> None:
-        os.write(self._voice, b"+")
+        self._say("watch")
 
     def rest(self) -> None:
-        os.write(self._voice, b"-")
+        with suppress(BrokenPipeError):  # it rests already
+            self._say("rest")
+
+    def _say(self, word: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{word}\n")
+        self._process.stdin.flush()
 
     def __enter__(self) -> Guardian:
         return self
@@ -54,5 +53,25 @@ class Guardian:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._voice)
-        os.waitpid(self._pid, 0)
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.wait()
+
+
+def main() -> int:
+    """What the program does."""
+    from .agent_container import rescue
+
+    stand_by(sys.stdin, rescue)
+    return 0
+
+
+def stand_by(words: IO[str], rescue: Callable[[dict[str, Any]], None]) -> None:
+    """Listen until there is nobody left who could say anything, and then rescue what was being watched."""
+    definition: dict[str, Any] = json.loads(words.readline())
+    watching = False
+    for word in words:
+        watching = word == "watch\n"
+    if watching:
+        rescue(definition)

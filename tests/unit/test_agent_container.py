@@ -251,7 +251,7 @@ class FakeCopy:
 
 
 class FakeGuardian:
-    def __init__(self, _rescue: Callable[[], None]) -> None:
+    def __init__(self, _definition: dict[str, Any]) -> None:
         FakeCopy.calls.append("guardian")
 
     def __enter__(self) -> FakeGuardian:

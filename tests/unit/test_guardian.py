@@ -4,35 +4,53 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.guardian import Guardian
+from ansible_collections.cspp.drover.plugins.module_utils.guardian import Guardian, stand_by
 from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
+
+#: Writes down what it is told, like the program that stands by, and then that it has come to its end.
+PROGRAM = """#!{python}
+import sys
+with open("{log}", "w") as log:
+    for line in sys.stdin:
+        log.write(line)
+    log.write("alone")
+"""
 
 
 @pytest.mark.parametrize(
-    ("words", "killed", "rescued"),
-    [("", True, False), ("+", True, True), ("+-", True, False), ("+-+", True, True), ("+-", False, False)],
+    ("words", "rescued"),
+    [([], False), (["watch"], True), (["watch", "rest"], False), (["watch", "rest", "watch"], True)],
 )
-def test_a_rescue_comes_when_it_is_needed(tmp_path: Path, words: str, killed: bool, rescued: bool) -> None:
-    done, signs = tmp_path / "done", tmp_path / "signs"
+def test_only_what_is_watched_is_rescued(words: list[str], rescued: bool) -> None:
+    found: list[dict[str, Any]] = []
+    stand_by(io.StringIO("".join(f"{word}\n" for word in ['{"name": "web"}', *words])), found.append)
+    assert found == [{"name": "web"}] * rescued
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_it_outlives_who_it_watches(tmp_path: Path, killed: bool) -> None:
+    log, program = tmp_path / "log", tmp_path / "guardian"
+    program.write_text(PROGRAM.format(python=sys.executable, log=log))
+    program.chmod(0o755)
     pid = os.fork()
     if pid == 0:
         try:
-            with Guardian(signs.touch) as guardian:
-                for word in words:
-                    guardian.watch() if word == "+" else guardian.rest()
+            with Guardian({"name": "web"}, str(program)) as watching:
+                watching.watch()
                 if killed:
                     os.kill(os.getpid(), signal.SIGKILL)
-            done.touch()
+                watching.rest()
         finally:
             os._exit(0)
     os.waitpid(pid, 0)
-    assert done.exists() is not killed
-    if rescued:
-        wait_for(signs.exists, bool, what="the rescue", timeout=5, interval=0.02)
-    assert signs.exists() is rescued
+    said = '{"name": "web"}\nwatch\n' + ("" if killed else "rest\n") + "alone"
+    wait_for(lambda: log.exists() and log.read_text(), lambda text: text == said, what="its end", timeout=10)
