@@ -22,7 +22,6 @@ that brought nothing. Post-copy sends what was changed meanwhile a second time.
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -48,11 +47,15 @@ Path = Literal["pre-copy", "auto-converge", "post-copy", "abort"]
 
 @dataclass(frozen=True)
 class Forecast:
-    """``in_use`` bytes, ``dirties`` and ``bandwidth`` in bytes a second; what comes of them: ``rounds``, ``bytes`` to
-    send, ``seconds``, ``pause_ms``, and ``worst_ms``, the pause of a guest that writes the same pages again and again;
-    whether pre-copy alone ``converges``; the ``path`` taken, and ``why``."""
+    """``in_use`` bytes of memory, and of ``disks`` to be copied; ``dirties`` and ``bandwidth`` in bytes a second.
+
+    What comes of them: ``rounds``, ``bytes`` of memory to send, ``seconds``, ``pause_ms``, and ``worst_ms``, the pause
+    of a guest that writes the same pages again and again; whether pre-copy alone ``converges``; the ``path`` taken, and
+    ``why``.
+    """
 
     in_use: int
+    disks: int
     dirties: int
     bandwidth: int
     rounds: int
@@ -68,7 +71,7 @@ class Forecast:
         return asdict(self)
 
     def __str__(self) -> str:
-        size = rough_size(self.in_use)
+        size = rough_size(self.in_use) + (f" and {rough_size(self.disks)} of disks" if self.disks else "")
         if self.path == "abort":
             return f"{size}, would not end: {self.why}"
         rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
@@ -79,11 +82,19 @@ class Forecast:
 
 
 def forecast(
-    in_use: int, dirties: int, policy: Policy, *, memory: int, wire: int | None = None, before: int | None = None
+    in_use: int,
+    dirties: int,
+    policy: Policy,
+    *,
+    memory: int,
+    disks: int = 0,
+    wire: int | None = None,
+    before: int | None = None,
 ) -> Forecast:
     """The migration of a VM with ``memory`` bytes, of which it has used ``in_use`` and changes ``dirties`` a second.
 
-    ``wire`` is what the wire to the target can do, ``before`` what earlier moves achieved, both in bytes a second.
+    ``disks`` are bytes that have to be copied first. ``wire`` is what the wire to the target can do, ``before`` what
+    earlier moves achieved, both in bytes a second.
     """
     limits = (share(wire, policy.bandwidth, 1), before)
     bandwidth = min((limit for limit in limits if limit), default=_ASSUMED_BANDWIDTH)
@@ -108,11 +119,12 @@ def forecast(
         path, why = "abort", f"{speeds}; allow auto_converge or post_copy, or more bandwidth"
     return Forecast(
         in_use=in_use,
+        disks=disks,
         dirties=dirties,
         bandwidth=bandwidth,
         rounds=rounds,
         bytes=round(sent),
-        seconds=round(_SETUP + sent / bandwidth, 1),
+        seconds=round(_SETUP + (disks + sent) / bandwidth, 1),
         pause_ms=_pause(left, bandwidth),
         worst_ms=_pause(max(left, min(in_use, dirties)), bandwidth),
         converges=converges,
@@ -122,8 +134,8 @@ def forecast(
 
 
 def achieved(entries: Iterable[Mapping[str, Any]], source: str, target: str, in_use: int) -> int | None:
-    """Bytes a second that the latest moves between two nodes sent, from the journal's entries, for a VM that has
-    ``in_use`` bytes; None when none tells."""
+    """Bytes a second that the fastest of the latest moves between two nodes sent, from the journal's entries, for a VM
+    that has ``in_use`` bytes; None when none tells. What made the others slower need not be there the next time."""
     between = [
         (entry["bytes"], entry["seconds"] - _SETUP)
         for entry in entries
@@ -133,7 +145,7 @@ def achieved(entries: Iterable[Mapping[str, Any]], source: str, target: str, in_
         and entry.get("seconds")
     ]
     told = [sent / took for sent, took in between if sent >= _TELLING_PART * in_use and took >= _TELLING_SECONDS]
-    return round(statistics.median(told[-_TELLING_MOVES:])) if told else None
+    return round(max(told[-_TELLING_MOVES:])) if told else None
 
 
 def _rounds(in_use: int, dirties: int, bandwidth: int) -> tuple[int, float, float]:

@@ -134,8 +134,8 @@ path:
   returned: always
 forecast:
   description:
-    - What was expected of it, by the VM's use of memory (C(in_use), C(dirties)), the C(bandwidth) and its policy.
-      C(rounds), C(bytes), C(seconds), C(pause_ms), C(worst_ms), C(converges), C(path) and C(why).
+    - What was expected of it, by the VM's use of memory (C(in_use), C(dirties)), the C(disks) to copy, the C(bandwidth)
+      and its policy. C(rounds), C(bytes), C(seconds), C(pause_ms), C(worst_ms), C(converges), C(path) and C(why).
     - None for a container, for a VM that need not move, and where its use of memory could not be measured.
   type: dict
   returned: always
@@ -196,7 +196,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
 from ansible_collections.cspp.drover.plugins.module_utils.readiness import Check
 from ansible_collections.cspp.drover.plugins.module_utils.resources import addresses_of, guest_of, repairs
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
-from ansible_collections.cspp.drover.plugins.module_utils.survey import survey
+from ansible_collections.cspp.drover.plugins.module_utils.survey import survey, volumes
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
 
 
@@ -322,12 +322,13 @@ def _ahead(cluster: Pacemaker, guest: str, to: str | None, status: ClusterStatus
         return
     definition = guest_of(live.primitives[guest]) or {}
     memory = int(definition.get("max_memory") or definition["memory"])
-    moves = journal.Book().entries()
+    moves, paths = journal.Book().entries(), views[here].suits["paths"]
+    disks = sum(paths[path]["used"] or 0 for path, alone in volumes(definition) if alone)
     for one in observer.checks:
         wire = views[here].suits["reach"].get(one.target, {}).get("speed")
         policy, before = Policy.of(definition), achieved(moves, here, one.target, measured["in_use"])
         observer.foreseen[one.target] = forecast(
-            measured["in_use"], measured["dirties"], policy, memory=memory, wire=wire, before=before
+            measured["in_use"], measured["dirties"], policy, memory=memory, disks=disks, wire=wire, before=before
         )
 
 

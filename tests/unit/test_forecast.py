@@ -26,6 +26,12 @@ def test_an_idle_guest_takes_one_round() -> None:
     assert str(seen) == "128 MiB, 1 round, 1.7 s, pause 20 ms: pre-copy, it changes next to nothing"
 
 
+def test_disks_are_copied_first() -> None:
+    seen = forecasting.forecast(128 * MIB, 0, Policy(bandwidth=128 * MIB), memory=GIB, disks=1280 * MIB)
+    assert seen.seconds == 11.7
+    assert str(seen).startswith("128 MiB and 1.2 GiB of disks, 1 round, 11.7 s")
+
+
 def test_rounds_are_a_geometric_series() -> None:
     # A quarter is changed while it is sent: 1024, 256, 64, 16, 4, 1, 1/4 MiB; 128 KiB are sent in a millisecond.
     seen = forecast(GIB, 32 * MIB)
@@ -92,6 +98,6 @@ def test_what_earlier_moves_achieved() -> None:
         move("n1", "n2", 9999, bytes=None),
         move("n1", "n2", 9999, bytes=4999),
     ]
-    assert achieved(entries, "n1", "n2", in_use=20_000) == 1100
+    assert achieved(entries, "n1", "n2", in_use=20_000) == 1200
     assert achieved(entries, "n2", "n3", in_use=20_000) is None
     assert achieved(entries, "n1", "n2", in_use=100_000) is None
