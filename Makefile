@@ -7,12 +7,13 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo test lint unit scenario bench-second-run lab-up lab-down clean
+.PHONY: help setup setup-dev demo test lint unit scenario bench-second-run bench-migration soak-migration lab-up lab-down clean
 
 help:
 	@echo "make demo       a three-node cluster on this machine, shown at work"
 	@echo "make test       linters, unit tests and the cluster scenario"
 	@echo "make lint unit scenario   the parts of it"
+	@echo "make bench-migration   what clients notice of migrations, beside virsh and the stock agent; soak-migration: 200 of them"
 	@echo "make lab-up     three bare nodes; lab-down removes them"
 	@echo "make clean      removes labs, caches and the virtual environment"
 
@@ -59,6 +60,14 @@ test: lint unit scenario
 
 bench-second-run: setup
 	$(BIN)/python tests/bench/second_run.py
+
+# ARGS="--only idle --repetitions 3"; ARGS=--help tells all of it.
+bench-migration: setup
+	$(BIN)/python -u -m tests.bench.migration $(ARGS)
+
+COUNT := 200
+soak-migration: setup
+	$(BIN)/python -u -m tests.bench.migration --soak $(COUNT) --results .cache/bench/soak.json --strict $(ARGS)
 
 clean: lab-down
 	rm -rf $(VENV) .cache

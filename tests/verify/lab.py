@@ -49,10 +49,14 @@ class Node:
 
 
 class Lab:
-    """The lab that DROVER_LAB names."""
+    """The lab that DROVER_LAB names.
 
-    def __init__(self) -> None:
+    ``masters`` is a folder for connections that commands share: quicker, but not for nodes that lose their power.
+    """
+
+    def __init__(self, masters: Path | None = None) -> None:
         self.folder = ROOT / ".cache" / "lab" / os.environ["DROVER_LAB"]
+        self._masters = masters
 
     @property
     def description(self) -> dict[str, Any]:
@@ -63,15 +67,21 @@ class Lab:
     def nodes(self) -> dict[str, Node]:
         return {node["name"]: Node(**node) for node in self.description["nodes"]}
 
-    def ssh(self, node: str) -> Runner:
-        """Runs programs on the node as cspp.drover's own runner does here: same arguments, same errors."""
+    def ssh_argv(self, node: str) -> list[str]:
+        """What runs a shell's line on the node; the line is its last argument."""
         lab = self.description
         options = ["BatchMode=yes", "ConnectTimeout=2", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes"]
         options += [f"UserKnownHostsFile={lab['known_hosts']}", f"IdentityFile={lab['ssh_key']}"]
         # A node whose power is cut says no good-bye.
         options += ["ServerAliveInterval=2", "ServerAliveCountMax=3"]
+        if self._masters is not None:
+            options += ["ControlMaster=auto", "ControlPersist=60", f"ControlPath={self._masters}/%h"]
         flags = [word for option in options for word in ("-o", option)]
-        prefix = ["ssh", "-F", "none", "-q", *flags, f"root@{self.nodes[node].address}"]
+        return ["ssh", "-F", "none", "-q", *flags, f"root@{self.nodes[node].address}"]
+
+    def ssh(self, node: str) -> Runner:
+        """Runs programs on the node as cspp.drover's own runner does here: same arguments, same errors."""
+        prefix = self.ssh_argv(node)
 
         def on_node(argv: Sequence[str], **how: Any) -> CommandResult:
             return run([*prefix, f"LC_ALL=C {shlex.join(argv)}"], **how)
