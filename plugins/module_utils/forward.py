@@ -8,8 +8,8 @@ and when the VM stops, sends on to the target what the VM has not read, and what
 that into the VM's new interface, where it waits until the VM runs.
 
 What the VM has read is known exactly: the kernel counts a frame as transmitted by a tap device when the VM's
-process takes it out. So nothing is lost, and at most one frame per interface comes twice: the one that QEMU had
-taken from the device when the VM stopped.
+process takes it out. So nothing is lost, and at most two frames per interface come twice: QEMU may hold one that found
+no room in the VM when the VM stopped, which it then throws away, and takes another one out after that.
 
 Broadcasts reach the target's new interface by themselves, from the moment it exists. They would come twice, and a long
 migration would fill the interface's queue with them. So the new interface hears none (its bridge port does not flood)
@@ -58,6 +58,8 @@ _LARGEST = 70_000
 #: Frames and bytes kept of what the VM has most probably read already.
 _KEEP_FRAMES = 4096
 _SOCKET_BUFFER = 8 << 20
+#: Frames that QEMU can have taken out of the device without passing them on.
+_IN_QEMU = 2
 #: Header of a frame on the wire: length, number of the interface.
 _HEADER = struct.Struct("!IB")
 #: A frame of no length: what follows is a line of JSON, with which the source ends.
@@ -101,9 +103,9 @@ class Ledger:
         self._before = max(self._before, taken - self._taken - self._count)
 
     def unread(self, taken: int, dropped: int) -> list[Frame]:
-        """What the VM has not read, and the one before, which QEMU may have read but not passed on."""
+        """What the VM has not read, and the last two that QEMU took out, which it may not have passed on."""
         read = taken - self._taken - self._before + (dropped - self._dropped)
-        return [frame for frame in self._kept if frame.number >= read]
+        return [frame for frame in self._kept if frame.number > read - _IN_QEMU]
 
 
 class _Tap:
