@@ -33,11 +33,11 @@ from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeou
 
 from ...verify.lab import Lab  # noqa: E402
 from ...verify.plays import succeed  # noqa: E402
-from . import figures, soak  # noqa: E402
+from . import containers, figures, soak  # noqa: E402
 from .plot import draw  # noqa: E402
 from .rig import WAYS, BenchError, Events, Rig, Vm, Way  # noqa: E402
 
-DIRTY, UDP = "dirty-", "udp-"
+DIRTY, UDP, CONTAINERS = "dirty-", "udp-", "containers"
 _ECHO = 7
 #: Seconds between the start of a load, or of the probes, and the move.
 _BEFORE = 0.5
@@ -46,9 +46,8 @@ _BEFORE = 0.5
 class Bench:
     """Carries out the migrations and keeps their records."""
 
-    def __init__(self, rig: Rig, events: Events, *, fill: int, patience: float) -> None:
-        self.rig, self.events, self.fill, self.patience = rig, events, fill, patience
-        self.records: list[dict[str, Any]] = []
+    def __init__(self, rig: Rig, events: Events, records: list[dict[str, Any]], *, fill: int, patience: float) -> None:
+        self.rig, self.events, self.records, self.fill, self.patience = rig, events, records, fill, patience
         self._boots: dict[str, str] = {}
         self._nodes = list(rig.lab.nodes)
 
@@ -78,7 +77,7 @@ class Bench:
                 for probe in probes:
                     probe.start()
                 time.sleep(_BEFORE)
-                begun, error = way.move(self.rig, source, target, self.patience)
+                begun, error, placed = way.move(self.rig, source, target, self.patience)
                 passed = None
                 if error is None:
                     passed = self.events.passage(vm.name, source, target, begun, self.patience)
@@ -98,6 +97,7 @@ class Bench:
             "error": error,
             "pause_ms": _ms(passed[1] - passed[0]) if passed else None,
             "libvirt_ms": self.rig.outcome_ms(vm.name, target) if passed else None,
+            "order_ms": _ms(placed - begun) if placed else None,
             "total_ms": _ms(passed[1] - begun) if passed else None,
             **_seen(readings),
             "dropped_in_guest": int(vm.ask("drops")) - dropped,
@@ -168,6 +168,7 @@ def lab(story: Story, keep: bool) -> Iterator[Lab]:
         story.say("three nodes of a lab's own")
         succeed("lab", lab_state="present")
     try:
+        succeed("site", guests={})
         with tempfile.TemporaryDirectory(prefix="drover-bench-") as masters:
             yield Lab(Path(masters))
     finally:
@@ -224,13 +225,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--lossless", type=int, default=figures.LOSSLESS, help="of Drover's under UDP loads (%(default)s)"
     )
-    parser.add_argument("--only", nargs="+", metavar="LOAD", help="idle, dirty-RATE, udp-RATE")
+    parser.add_argument("--only", nargs="+", metavar="LOAD", help="idle, dirty-RATE, udp-RATE, containers")
     parser.add_argument("--ways", nargs="+", choices=[way.name for way in WAYS])
     parser.add_argument("--memory", default="512MiB", help="of each VM (%(default)s)")
     parser.add_argument("--fill", type=int, default=256, metavar="MIB", help="random data held in it (%(default)s)")
     parser.add_argument("--dirty", nargs="+", type=int, default=[5, 20, 60], metavar="RATE", help="MiB a second")
     parser.add_argument("--udp", nargs="+", type=int, default=[100, 1000], metavar="RATE", help="datagrams a second")
     parser.add_argument("--patience", type=float, default=60, help="seconds until a move has failed (%(default)s)")
+    parser.add_argument(
+        "--containers", type=int, default=5, metavar="REPETITIONS", help="of moves of containers (%(default)s)"
+    )
     parser.add_argument("--soak", type=int, default=0, metavar="COUNT", help="only migrate so often in a row")
     parser.add_argument("--results", type=Path, default=ROOT / ".cache" / "bench" / "migration.json")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when something asked for is not met")
@@ -258,35 +262,45 @@ def main() -> int:
         "machine": f"{os.cpu_count()} processors, Linux {platform.release()}",
         "guest": {"memory": options.memory, "random data held": f"{options.fill} MiB"},
         "ways": {way.name: way.about for way in WAYS},
+        "migrations": [],
+        "containers": [],
     }
     with lab(story, options.keep) as nodes:
-        names = {way.vm for way in WAYS if not options.ways or way.name in options.ways}
-        story.say(f"{len(names)} VMs of {options.memory}, small servers each: {options.fill} MiB hold random data")
-        with Rig.build(nodes, options.memory, names) as rig, closing(Events(nodes)) as events:
-            bench = Bench(rig, events, fill=options.fill, patience=options.patience)
-            found["migrations"] = bench.records
-            try:
-                if options.soak:
-                    found["soak"] = soak.run(bench, options.soak, story.say)
-                else:
-                    migrations(bench, options, story)
-            except KeyboardInterrupt:
-                story.say("interrupted: what was measured counts, the lab is put in order")
-            finally:
-                verdicts = judged(found)
-                report(found, verdicts, options.results)
-    if bench.records:
-        print("\n" + figures.table(figures.summary(bench.records)) + "\n")
-    print(figures.verdicts(verdicts))
-    print(f"\nAll of it: {options.results}, {options.results.with_suffix('.svg')}")
+        try:
+            if options.soak or wanted(options):
+                vms(nodes, found, options, story)
+            if options.containers and not options.soak and (not options.only or CONTAINERS in options.only):
+                containers.run(nodes, options.containers, found["containers"], story.say)
+        except KeyboardInterrupt:
+            story.say("interrupted: what was measured counts")
+        finally:
+            verdicts = judged(found)
+            report(found, verdicts, options.results)
+    for records in (found["migrations"], found["containers"]):
+        if records:
+            print("\n" + figures.table(figures.summary(records)))
+    print("\n" + figures.verdicts(verdicts))
+    print(f"\nAll of it: {options.results}" + (" and .svg" if found["migrations"] else ""))
     return 1 if options.strict and any(one.met is False for one in verdicts) else 0
+
+
+def vms(nodes: Lab, found: dict[str, Any], options: argparse.Namespace, story: Story) -> None:
+    """Everything about VMs."""
+    names = {way.vm for way in WAYS if not options.ways or way.name in options.ways}
+    story.say(f"{len(names)} VMs of {options.memory}, small servers each: {options.fill} MiB hold random data")
+    with Rig.build(nodes, options.memory, names) as rig, closing(Events(nodes)) as events:
+        bench = Bench(rig, events, found["migrations"], fill=options.fill, patience=options.patience)
+        if options.soak:
+            found["soak"] = soak.run(bench, options.soak, story.say)
+        else:
+            migrations(bench, options, story)
 
 
 def judged(found: dict[str, Any]) -> list[figures.Criterion]:
     """What of it was asked for."""
     if "soak" in found:
         return [figures.soak_criterion(found["soak"]["asked"], found["soak"]["done"], found["soak"]["failures"])]
-    return figures.criteria(found["migrations"])
+    return figures.criteria(found["migrations"]) + figures.container_criteria(found["containers"])
 
 
 if __name__ == "__main__":

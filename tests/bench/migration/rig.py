@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from xml.etree import ElementTree as ET
 
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
@@ -29,12 +29,13 @@ from ...verify.lab import Lab
 from ...verify.plays import play, succeed
 from .figures import Event, parse_event, passage
 
-__all__ = ["WAYS", "BenchError", "Events", "Rig", "Vm", "Way", "ask"]
+__all__ = ["FOLDER", "WAYS", "BenchError", "Events", "Order", "Rig", "Vm", "Way", "ask"]
 
 _LOAD_PORT, _BOOT_PORT = 9, 8
 _CONF = "/etc/libvirt/qemu.conf"
 _FORCED = "migrate_tls_force = 1"
-_FOLDER = PurePosixPath("/srv/drover/shared/bench")
+#: Where the bench keeps its files, the same on all nodes.
+FOLDER = PurePosixPath("/srv/drover/shared/bench")
 #: Seconds that Pacemaker gets for what follows a move.
 _SETTLING = 60
 
@@ -193,22 +194,22 @@ class Rig:
             return {"kind": "vm", "image": "tiny", "memory": memory, "nics": [nic]}
 
         guests = {name: guest(vm) for name, vm in self.vms.items()}
-        succeed("site", guests=guests, guests_allow_restart="all")
+        succeed("guests", guests=guests, guests_allow_restart="all")
         primitives = self.lab.configuration().primitives
         node = next(iter(self.lab.nodes))
         accelerator = json.loads(self._on(node, "cat", "/etc/drover/accelerator.json"))["accelerator"]
-        self._on(node, "mkdir", "-p", str(_FOLDER))
+        self._on(node, "mkdir", "-p", str(FOLDER))
         foreigners = [name for name in guests if name != "drover"]
         for name in foreigners:
             xml = render(json.loads(primitives[name].params["definition"]), accelerator)
-            self._on(node, "sh", "-c", f"cat > {_FOLDER / name}.xml", stdin=xml)
+            self._on(node, "sh", "-c", f"cat > {FOLDER / name}.xml", stdin=xml)
             guests[name]["state"] = "absent"  # its seed disk stays
         if foreigners:
             succeed("guests", guests=guests)
 
     def _create_foreigners(self) -> None:
         if "bare" in self.vms:
-            self._on(next(iter(self.lab.nodes)), "virsh", "create", f"{_FOLDER}/bare.xml")
+            self._on(next(iter(self.lab.nodes)), "virsh", "create", f"{FOLDER}/bare.xml")
         if "stock" in self.vms:
             self._create_stock()
         for vm in self.vms.values():
@@ -219,7 +220,7 @@ class Rig:
             "primitive", {"id": "stock", "class": "ocf", "provider": "heartbeat", "type": "VirtualDomain"}
         )
         params = {
-            "config": f"{_FOLDER}/stock.xml",
+            "config": f"{FOLDER}/stock.xml",
             "hypervisor": "qemu:///system",
             "migration_transport": "tls",
             # What it would tell of its size is not what Drover's nodes tell of theirs: it would have no place.
@@ -284,6 +285,15 @@ class Rig:
 # --- ways ----------------------------------------------------------------------------------------------------
 
 
+class Order(NamedTuple):
+    """A move that was ordered: when, in seconds since the epoch, why it failed, if that is known by now, and when
+    whoever carries it out had the order."""
+
+    begun: float
+    error: str | None = None
+    placed: float | None = None
+
+
 class Way(Protocol):
     """How a VM is moved."""
 
@@ -299,8 +309,8 @@ class Way(Protocol):
     def about(self) -> str:
         """What it does, for those who want to repeat it."""
 
-    def move(self, rig: Rig, source: str, target: str, patience: float) -> tuple[float, str | None]:
-        """Order the move. Returns when that was, in seconds since the epoch, and why it failed, if that is known."""
+    def move(self, rig: Rig, source: str, target: str, patience: float) -> Order:
+        """Order the move."""
 
     def settle(self, rig: Rig, source: str, target: str, error: str | None) -> None:
         """Return when nothing more happens because of it, and the VM runs where it may."""
@@ -318,13 +328,13 @@ class Virsh:
     def about(self) -> str:
         return f"virsh migrate --live --p2p{self.options} GUEST qemu+tls://NODE/system tcp://NODE"
 
-    def move(self, rig: Rig, source: str, target: str, patience: float) -> tuple[float, str | None]:
+    def move(self, rig: Rig, source: str, target: str, patience: float) -> Order:
         line = self.about.replace("GUEST", self.vm).replace("NODE", target)
         # Interrupted, virsh calls the migration off.
         begun, rc, said = rig.shell(source, f"exec timeout -s INT {patience:.0f} {line}", timeout=patience + 30)
         if rc == 0:
-            return begun, None
-        return begun, f"did not end within {patience:.0f} s" if rc == 124 else said or f"virsh exited with {rc}"
+            return Order(begun)
+        return Order(begun, f"did not end within {patience:.0f} s" if rc == 124 else said or f"virsh exited with {rc}")
 
     def settle(self, rig: Rig, source: str, target: str, error: str | None) -> None:
         rig.where(self.vm)
@@ -336,9 +346,9 @@ class Stock:
     name = vm = "stock"
     about = "crm_resource --move of an ocf:heartbeat:VirtualDomain with migration_transport=tls"
 
-    def move(self, rig: Rig, source: str, target: str, patience: float) -> tuple[float, str | None]:
+    def move(self, rig: Rig, source: str, target: str, patience: float) -> Order:
         begun, rc, said = rig.shell(source, f"crm_resource --move --resource stock --node {target}")
-        return begun, None if rc == 0 else said
+        return Order(begun, None if rc == 0 else said)
 
     def settle(self, rig: Rig, source: str, target: str, error: str | None) -> None:
         if error:
@@ -355,7 +365,7 @@ class Drover:
     name = vm = "drover"
     about = "the constraint of guest_migrate, put in by its own code on the source; Pacemaker and Drover's agent do it"
 
-    _MOVE = """
+    MOVE = """
 begun = time.time()
 from drover import move
 from drover.cib import read
@@ -364,25 +374,26 @@ guest, to = sys.argv[1:]
 cluster = Pacemaker()
 status = cluster.status()
 cluster.apply(lambda cib: move.plan(guest, to, read(cib), status).wanted, check=False)
-print(json.dumps(begun))
+print(json.dumps([begun, time.time()]))
 """
-    _FINISH = """
+    FINISH = """
 from drover import move
 from drover.pacemaker import Pacemaker
 Pacemaker().apply(lambda cib: move.finished(sys.argv[1]), check=False)
 print(json.dumps(None))
 """
 
-    def move(self, rig: Rig, source: str, target: str, patience: float) -> tuple[float, str | None]:
+    def move(self, rig: Rig, source: str, target: str, patience: float) -> Order:
         try:
-            return float(rig.script(source, self._MOVE, self.vm, target)), None
+            begun, placed = rig.script(source, self.MOVE, self.vm, target)
         except CommandError as error:
-            return time.time(), str(error)
+            return Order(time.time(), str(error))
+        return Order(begun, placed=placed)
 
     def settle(self, rig: Rig, source: str, target: str, error: str | None) -> None:
         if error is None:
             rig.settled(self.vm)
-            rig.script(target, self._FINISH, self.vm)
+            rig.script(target, self.FINISH, self.vm)
             return
         rig.shell(source, f"virsh domjobabort {self.vm}")
         # The play puts in order what a failed move left, before it does what it is asked for: nothing.

@@ -90,7 +90,7 @@ def run(bench: Bench, count: int, say: Callable[[str], None]) -> dict[str, Any]:
         while done < count and len(failures) < _ENOUGH:
             source, target = bench.hop(vm)
             bench.events.forget()
-            begun, error = way.move(rig, source, target, bench.patience)
+            begun, error, _placed = way.move(rig, source, target, bench.patience)
             passed = None if error else bench.events.passage(vm.name, source, target, begun, bench.patience)
             if error is None and passed is None:
                 error = f"not at {target} after {bench.patience:.0f} s"
