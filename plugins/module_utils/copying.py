@@ -140,13 +140,15 @@ class Copy:
         self.size = 0
         self._since = 0.0
         self._clock = 0.0
+        self._held = False
         self._peer = self._begin()
 
     def _begin(self) -> Peer:
         request = {"do": "receive", "guest": self.guest, "path": str(self.root), "mark": Folder(self.root).identity()}
         try:
             peer = Peer.connect(self.node, request, 30.0)
-            room = int(peer.receive()["free"])
+            answer = peer.receive()
+            room, self._held = int(answer["free"]), bool(answer["held"])
             # A disk may take its time to write what has come.
             peer.stream.settimeout(3600.0)
             self.size = int(run(["du", "-s", "--block-size=1", str(self.root)], timeout=3600).stdout.split()[0])
@@ -170,7 +172,9 @@ class Copy:
     def everything(self) -> None:
         """The first pass."""
         self._mark()
-        with self._rsync([*_ALL, self._limit]) as rsync:
+        # What an earlier try has left there may look like what is here, and not be the same.
+        content = ["--checksum"] if self._held else []
+        with self._rsync([*_ALL, *content, self._limit]) as rsync:
             self._wait(rsync)
         self._say("sync")
 

@@ -160,8 +160,9 @@ def listing(tree: Path) -> bytes:
 def receive(request: Mapping[str, Any], peer: Peer) -> None:
     """Service: receive a container's root file system, for as long as the other node stays connected.
 
-    ``{"free": bytes}`` is the answer; then the other node says, each time with an answer, ``list`` (the answer is a
-    size, then that many bytes), ``sync``, ``arrived`` with what it knows of the move, or ``drop``.
+    ``{"free": bytes, "held": whether some of it is here already}`` is the answer; then the other node says, each time
+    with an answer, ``list`` (the answer is a size, then that many bytes), ``sync``, ``arrived`` with what it knows of
+    the move, or ``drop``.
     """
     guest = str(request["guest"])
     folder = Folder.of(guest, str(request["path"]))
@@ -173,7 +174,8 @@ def receive(request: Mapping[str, Any], peer: Peer) -> None:
         # What is here already need not come again.
         used = int(run(["du", "-s", "--block-size=1", str(folder.incoming)], timeout=600).stdout.split()[0])
         free = os.statvfs(folder.incoming)
-        peer.send({"free": free.f_bavail * free.f_frsize + used})
+        held = any(folder.incoming.iterdir())
+        peer.send({"free": free.f_bavail * free.f_frsize + used, "held": held})
         with suppress(PeerError):
             _converse(folder, peer)
     peer.close()

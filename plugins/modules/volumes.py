@@ -13,7 +13,7 @@ description:
   - Makes, grows and removes the volumes of all guests in one call. It looks at everything first, and does nothing when
     any of it cannot be done.
   - Disks never shrink. The disk of a running VM is not touched here; its agent grows it.
-  - Run it on one node that has the storage pools.
+  - Run it on one node for the volumes in shared pools, and on the node itself for those in pools of its own.
 options:
   volumes:
     description: What should be where.

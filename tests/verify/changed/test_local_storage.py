@@ -164,10 +164,10 @@ def test_a_killed_controller_changes_nothing(lab: Lab, guests: Declared) -> None
 
 
 def test_a_copy_goes_on_when_the_other_nodes_service_was_killed(lab: Lab, guests: Declared) -> None:
-    killed_at("migrate", "Move the guest to node1", lambda: copying(lab, "node1"), guest=NAME, to="node1")
-    lab.ssh("node1")(["systemctl", "kill", "--signal=KILL", "drover-peer.service"])
-    succeed("migrate", guest=NAME, to="node1")
-    settled(lab, "node1")
+    killed_at("migrate", "Move the guest to node3", lambda: copying(lab, "node3"), guest=NAME, to="node3")
+    lab.ssh("node3")(["systemctl", "kill", "--signal=KILL", "drover-peer.service"])
+    succeed("migrate", guest=NAME, to="node3")
+    settled(lab, "node3")
 
 
 @contextmanager
@@ -185,11 +185,24 @@ def small(lab: Lab, node: str) -> Iterator[None]:
 
 def test_it_stays_when_the_other_node_has_no_room(lab: Lab, guests: Declared) -> None:
     with small(lab, "node2"):
-        failed = play("migrate", guest=NAME, to="node2")
-    assert failed.rc != 0
-    assert "node2 has no room for it" in "\n".join(failed.failures)
-    settled(lab, "node1")
+        refused = play("migrate", guest=NAME, to="node2")
+        failed = play("migrate", guest=NAME, to="node2", ignore="storage_full")
+    assert (refused.rc, failed.rc) != (0, 0)
+    assert "storage_full" in str(refused.failures)
+    assert "node2 has no room for it" in str(failed.failures)
+    settled(lab, "node3")
     wait_until_answering(guests[NAME], timeout=5)
+
+
+def test_it_waits_for_its_node(lab: Lab, guests: Declared) -> None:
+    lab.power("node3", "off")
+    refused = wait_for(lambda: lab.status().failures_of(NAME), bool, what="a refusal to start elsewhere", timeout=60)
+    assert "is on node3 (local storage)" in refused[0].reason
+    lab.wait_for_members(120)
+    wait_until_answering(guests[NAME], timeout=60)
+    # That others refused to start it does not keep it from moving there.
+    wait_for(lambda: lab.status().failures, lambda left: not left, what="order", timeout=30)
+    settled(lab, "node3")
 
 
 def test_nothing_is_left_of_it(lab: Lab, guests: Declared, declared: Declared) -> None:
