@@ -45,7 +45,7 @@ def done(guest: str, *, folder: Path | None = None) -> None:
 
 
 def read_all(*, folder: Path | None = None) -> list[dict[str, Any]]:
-    """The moves that this node is working on. What a process left that died is not one."""
+    """The moves that this node is working on. What a process left that died is not one, and is removed."""
     found = []
     for path in sorted((folder or _FOLDER).glob("*.json")):
         with suppress(OSError, ValueError, KeyError, TypeError):  # it may end while we read
@@ -53,6 +53,8 @@ def read_all(*, folder: Path | None = None) -> list[dict[str, Any]]:
             born = _born(move["writer"]["pid"])
             if born is not None and born == move["writer"]["born"]:
                 found.append(move)
+            else:
+                path.unlink()
     return found
 
 

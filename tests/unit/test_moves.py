@@ -38,6 +38,7 @@ def test_what_a_dead_writer_left_is_no_move(tmp_path: Path, change: dict[str, An
     left["writer"].update(change)
     path.write_text(json.dumps(left))
     assert moves.read_all(folder=tmp_path) == []
+    assert not path.exists()
 
 
 def test_a_writer_that_died_is_told_from_one_that_lives(tmp_path: Path) -> None:
