@@ -27,6 +27,11 @@ State = Mapping[str, tuple[str, ...]]
 TICK = 1.0
 #: Seconds a job may live; the module itself gives up long before.
 LIFE = 6 * 3600
+#: What is told of a job whose process is gone.
+LOST = (
+    "The job of {} on this node is gone without a word: somebody killed it, or the node was restarted. What it began "
+    "goes on by itself. Run the same command again: it picks up from there and says how it went"
+)
 #: What a job's status adds to the module's own result.
 _OF_THE_JOB = frozenset(
     {"ansible_job_id", "finished", "results_file", "started", "stderr", "stderr_lines", "stdout", "stdout_lines"}
@@ -69,6 +74,7 @@ class Watched(ActionBase):  # type: ignore[misc]
         if "ansible_job_id" not in job:
             result.update(job)
             return result
+        lost = 0
         while True:
             done = self._job(job["ansible_job_id"], "status", task_vars)
             found = self.look(task_vars)
@@ -77,6 +83,11 @@ class Watched(ActionBase):  # type: ignore[misc]
                 display.display(f"  {time.strftime('%H:%M:%S')} {line}")
             seen = now
             if done.get("finished"):
+                break
+            # Twice, for it may have ended between the two questions.
+            lost = 0 if self._lives(job["ansible_job_id"]) else lost + 1
+            if lost == 2:
+                done = {"failed": True, "msg": LOST.format(module)}
                 break
             time.sleep(TICK)
         self._job(job["ansible_job_id"], "cleanup", task_vars)
@@ -87,6 +98,13 @@ class Watched(ActionBase):  # type: ignore[misc]
         """What cluster_status_info returns now."""
         found: dict[str, Any] = self._execute_module("cspp.drover.cluster_status_info", {}, task_vars=task_vars)
         return found
+
+    def _lives(self, name: str) -> bool:
+        """Whether the job's process is there: nobody else would ever tell that it was killed."""
+        # The process was told the part before the dot. The brackets keep the search from finding itself.
+        name = name.partition(".")[0]
+        argv = f"grep -qs '[{name[0]}]{name[1:]}' /proc/[0-9]*/cmdline"
+        return bool(self._low_level_execute_command(argv, executable="/bin/sh")["rc"] == 0)
 
     def _job(self, name: str, mode: str, task_vars: dict[str, Any]) -> dict[str, Any]:
         folder = self.get_shell_option("async_dir", default="~/.ansible_async")

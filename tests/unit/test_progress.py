@@ -36,6 +36,11 @@ class Watched(guest_migrate.ActionModule):
     def __init__(self, answers: dict[str, list[dict[str, Any]]]) -> None:
         self.answers = answers
         self.asked: list[str] = []
+        self.lives = True
+
+    def _low_level_execute_command(self, line: str, **_options: Any) -> dict[str, Any]:
+        assert line == "grep -qs '[j]1' /proc/[0-9]*/cmdline"
+        return {"rc": 0 if self.lives else 1}
 
     def _execute_module(self, name: str, arguments: dict[str, Any], **_options: Any) -> dict[str, Any]:
         self.asked.append(f"{name} {arguments.get('mode', '')}".strip())
@@ -60,13 +65,13 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     places = [guest("running", "n1"), guest("migrating", "n1"), guest("running", "n2")]
     looks: list[dict[str, Any]] = [{"guests": [place]} for place in places]
     looks[1]["moves"] = [{"guest": "mc", "to": "n2", "phase": "switching"}]
-    ended = {"finished": 1, "changed": True, "ansible_job_id": "1", "guest": "mc", "from": "n1", "to": "n2"}
+    ended = {"finished": 1, "changed": True, "ansible_job_id": "j1.23", "guest": "mc", "from": "n1", "to": "n2"}
     status: list[dict[str, Any]] = [{"finished": 0}, {"finished": 0}, ended]
     action = Watched(
         {
             "cspp.drover.cluster_status_info": looks,
             "ansible.legacy.async_status": status,
-            Task.action: [{"ansible_job_id": "1"}],
+            Task.action: [{"ansible_job_id": "j1.23"}],
         }
     )
     action._task = Task()
@@ -95,6 +100,14 @@ def test_check_mode_starts_no_job(watched: Watched, monkeypatch: pytest.MonkeyPa
 def test_a_module_that_never_started_says_why(watched: Watched) -> None:
     watched.answers[Task.action] = [{"failed": True, "msg": "no python"}]
     assert watched.run() == {"failed": True, "msg": "no python"}
+
+
+def test_a_job_that_was_killed_is_not_waited_for(watched: Watched) -> None:
+    watched.lives = False
+    watched.answers["ansible.legacy.async_status"] = [{"finished": 0}]
+    result = watched.run()
+    assert result["failed"] and "Run the same command again" in result["msg"]
+    assert watched.asked[-1] == "ansible.legacy.async_status cleanup"
 
 
 SEEN = {"sent": 412, "lost": 0, "duplicated": 1, "silence_ms": 34.4, "broken": None, "delay_ms": 1.2}
