@@ -55,7 +55,8 @@ class Lab:
     """
 
     def __init__(self, masters: Path | None = None) -> None:
-        self.folder = ROOT / ".cache" / "lab" / os.environ["DROVER_LAB"]
+        # Resolved, for the nodes' processes are known by where their disks really lie.
+        self.folder = (ROOT / ".cache" / "lab" / os.environ["DROVER_LAB"]).resolve()
         self._masters = masters
 
     @property

@@ -1,0 +1,293 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What can go wrong while a guest moves: a table of faults, each with the phases of a move in which it strikes.
+
+A fault is put in at one moment, lasts ``hold`` seconds, and is taken out again. What has to hold afterwards is the
+same for all of them (trial.py), but for the session to the guest, which some faults cannot but end.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from .trial import Scene
+
+__all__ = ["FAULTS", "Case", "Fault", "Session", "Way", "cases", "schedule"]
+
+#: Whether the session to the guest has to live: always, unless the guest had left for the target when the fault
+#: struck, or not at all.
+Session = Literal["lives", "lives unless switched", "may end"]
+#: Who asks for the move: the module as a play runs it, the play itself, or the cluster, with nobody watching.
+Way = Literal["module", "play", "cluster"]
+
+_SETUP, _COPYING, _SWITCH = "setup", "copying", "switch-over"
+_LAST = "last difference"
+_ALL = (_SETUP, _COPYING, _SWITCH)
+#: TCP ports of a migration: libvirt's daemons, QEMU, Drover's peers.
+_MIGRATION = "tcp dport { 16514, 16515, 49152-49215 }"
+_MIGRATION_BACK = "tcp sport { 16514, 16515, 49152-49215 }"
+#: The nodes' firewall table of a fault.
+TABLE = ("inet", "fault")
+
+
+def nothing(_scene: Scene) -> None:
+    """There is nothing to be undone."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row: ``prepare`` before the move begins, ``inject`` at a phase in ``phases``, ``undo`` after ``hold``
+    seconds or, where that is None, when the move has ended.
+
+    ``guest`` is which of the trial guests moves, ``runner`` the part in the move that the node has on which the play
+    acts.
+    """
+
+    name: str
+    phases: tuple[str, ...]
+    inject: Callable[[Scene], None]
+    undo: Callable[[Scene], None] = nothing
+    session: Session = "lives"
+    hold: float | None = 0.0
+    guest: str = "game"
+    ways: tuple[Way, ...] = ("module", "cluster")
+    runner: Literal["source", "target", "third"] = "third"
+    prepare: Callable[[Scene], None] = nothing
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault in one phase of a move."""
+
+    fault: Fault
+    phase: str
+
+    def __str__(self) -> str:
+        return f"{self.fault.name}, {self.phase}"
+
+
+# --- what is done to nodes --------------------------------------------------------------------------------------
+
+
+def _cut_power(part: str) -> Callable[[Scene], None]:
+    return lambda scene: scene.console(part).cut_power()
+
+
+def _restart_libvirt(scene: Scene) -> None:
+    scene.console("source").run(["systemctl", "restart", "libvirtd.service"], timeout=60)
+
+
+def _kill(part: str, *words: str) -> Callable[[Scene], None]:
+    def inject(scene: Scene) -> None:
+        console = scene.console(part)
+        scene.struck = console.kill(list(console.find(*words)))
+
+    return inject
+
+
+def _kill_qemu(scene: Scene) -> None:
+    console = scene.console("target")
+    scene.struck = console.kill(list(console.find("qemu-system", f"guest={scene.guest},")))
+
+
+def _kill_agent(scene: Scene) -> None:
+    console = scene.console("source")
+    scene.struck = console.kill(list(console.find("resource.d/drover/", "migrate_to")))
+
+
+def _kill_job(scene: Scene) -> None:
+    console = scene.console(scene.fault.runner)
+    scene.struck = console.kill([*console.find("guest_migrate"), *console.find("async_wrapper")])
+
+
+def _kill_controller(scene: Scene) -> None:
+    scene.command.kill()
+
+
+def _filter(part: str, others: Collection[str], verdict: str, match: str = "") -> Callable[[Scene], None]:
+    """Keep packets between a node and others from passing."""
+
+    def inject(scene: Scene) -> None:
+        addresses = ", ".join(scene.address(other) for other in others)
+        lines = [f"ip {side} {{ {addresses} }} {match} {verdict}".replace("  ", " ") for side in ("saddr", "daddr")]
+        if match:
+            lines += [line.replace(_MIGRATION, _MIGRATION_BACK) for line in lines]
+        rules = "\n".join(lines)
+        table = " ".join(TABLE)
+        hooks = "\n".join(
+            f"chain {hook} {{ type filter hook {hook} priority -300; policy accept;\n{rules}\n}}"
+            for hook in ("input", "output")
+        )
+        scene.console(part).run(["nft", "-f", "-"], stdin=f"table {table} {{\n{hooks}\n}}\n")
+
+    return inject
+
+
+def _unfilter(part: str) -> Callable[[Scene], None]:
+    # A node that was fenced meanwhile has no such table any more.
+    return lambda scene: scene.try_on(part, ["nft", "delete", "table", *TABLE])
+
+
+def _second_move(scene: Scene) -> None:
+    scene.second = scene.start(scene.third)
+
+
+def _make_dirt(scene: Scene) -> None:
+    scene.tell("fill 8")
+    scene.tell("dirty 64")
+
+
+def _end_dirt(scene: Scene) -> None:
+    scene.tell("dirty 0")
+
+
+def _power_off_inside(scene: Scene) -> None:
+    scene.tell("poweroff")
+
+
+_IN_CONTAINER = ("lxc-attach", "-P", "/run/drover/lxc", "-n")
+_HALT = "/etc/systemd/system/halt.target"
+
+
+def _mask_halt(scene: Scene) -> None:
+    inside = [*_IN_CONTAINER, scene.guest, "--"]
+    scene.console("source").run([*inside, "ln", "-sf", "/dev/null", _HALT])
+    scene.console("source").run([*inside, "systemctl", "daemon-reload"])
+
+
+def _unmask_halt(scene: Scene) -> None:
+    inside = [*_IN_CONTAINER, scene.guest, "--"]
+    console = scene.lab_console(scene.where())
+    console.run([*inside, "rm", "-f", _HALT])
+    console.run([*inside, "systemctl", "daemon-reload"])
+
+
+#: Where the copy of the container is made. A file system of its own that is too small is as good as a full disk.
+_COPY = "/srv/drover/local/containers/shed"
+
+
+def _little_room(scene: Scene) -> None:
+    target = scene.console("target")
+    target.run(["mkdir", "-p", _COPY])
+    target.run(["mount", "-t", "tmpfs", "-o", "size=60m,mode=755", "fault", _COPY])
+
+
+def _more_room(scene: Scene) -> None:
+    scene.try_on("target", ["umount", "--lazy", _COPY])
+    scene.try_on("target", ["rmdir", _COPY])
+
+
+# --- the table --------------------------------------------------------------------------------------------------
+
+FAULTS: tuple[Fault, ...] = (
+    Fault("target loses power", _ALL, _cut_power("target"), session="lives unless switched"),
+    Fault("source loses power", (_COPYING,), _cut_power("source"), session="may end"),
+    Fault("libvirt restarts on the source", _ALL, _restart_libvirt),
+    Fault("libvirt killed on the target", _ALL, _kill("target", "sbin/libvirtd")),
+    Fault("QEMU killed on the target", _ALL, _kill_qemu, session="lives unless switched"),
+    Fault(
+        "source and target cut apart for 1 s",
+        _ALL,
+        _filter("target", ["source"], "drop"),
+        _unfilter("target"),
+        hold=1.0,
+    ),
+    Fault(
+        "target cut off until it is fenced",
+        (_SETUP, _COPYING),
+        _filter("target", ["source", "third"], "drop"),
+        _unfilter("target"),
+        hold=8.0,
+    ),
+    Fault(
+        "source cut off until it is fenced",
+        (_COPYING,),
+        _filter("source", ["target", "third"], "drop"),
+        _unfilter("source"),
+        hold=8.0,
+        session="may end",
+    ),
+    Fault(
+        "migration network silent for 4 s",
+        _ALL,
+        _filter("target", ["source"], "drop", _MIGRATION),
+        _unfilter("target"),
+        hold=4.0,
+    ),
+    Fault(
+        "migration network silent for 45 s",
+        (_COPYING,),
+        _filter("target", ["source"], "drop", _MIGRATION),
+        _unfilter("target"),
+        hold=45.0,
+    ),
+    Fault(
+        "migration network reset",
+        _ALL,
+        _filter("target", ["source"], "reject with tcp reset", _MIGRATION),
+        _unfilter("target"),
+        hold=2.0,
+    ),
+    Fault("agent killed", _ALL, _kill_agent),
+    Fault("job on the node killed", _ALL, _kill_job, ways=("module", "play")),
+    Fault("Ansible killed", _ALL, _kill_controller, ways=("module", "play")),
+    Fault("node that runs the play loses power", (_SETUP, _COPYING), _cut_power("third"), ways=("module", "play")),
+    Fault(
+        "node that runs the play, the target, loses power",
+        (_COPYING,),
+        _cut_power("target"),
+        ways=("module", "play"),
+        runner="target",
+    ),
+    Fault("a second move to another node", ("begin", *_ALL), _second_move, ways=("module", "play")),
+    Fault(
+        "memory changes faster than the wire",
+        ("begin",),
+        nothing,
+        _end_dirt,
+        hold=None,
+        guest="churn",
+        prepare=_make_dirt,
+    ),
+    Fault("shut down from inside", (_SETUP, _COPYING), _power_off_inside, session="may end"),
+    Fault(
+        "container ignores the stop signal",
+        ("begin",),
+        nothing,
+        guest="web",
+        session="may end",
+        prepare=_mask_halt,
+        undo=_unmask_halt,
+        hold=None,
+    ),
+    # A container whose root file system is copied. It stops for a moment in any case, so there is no session.
+    Fault("target disk full", (_COPYING,), nothing, _more_room, hold=None, guest="shed", prepare=_little_room),
+    Fault("target loses power while a container is copied", (_COPYING, _LAST), _cut_power("target"), guest="shed"),
+    Fault("agent killed while a container is copied", (_COPYING, _LAST), _kill_agent, guest="shed"),
+    Fault(
+        "migration network reset while a container is copied",
+        (_COPYING,),
+        _filter("target", ["source"], "reject with tcp reset", _MIGRATION),
+        _unfilter("target"),
+        hold=2.0,
+        guest="shed",
+    ),
+)
+
+
+def cases(only: str = "") -> list[Case]:
+    """Every fault in each of its phases; ``only`` chooses those whose words it is part of."""
+    found = [Case(fault, phase) for fault in FAULTS for phase in fault.phases]
+    return [case for case in found if only in str(case)]
+
+
+def schedule(chosen: list[Case], seed: int) -> Iterator[tuple[Case, random.Random]]:
+    """All cases in a random order, again and again, each time with chances of its own."""
+    chance = random.Random(seed)
+    while chosen:
+        for case in chance.sample(chosen, len(chosen)):
+            yield case, random.Random(chance.random())
