@@ -127,8 +127,11 @@ class FailedAction:
     when: str
 
     def __str__(self) -> str:
-        # Pacemaker keeps no reason for a failed migrate_to: its log alone has what the agent said.
-        why = self.reason or f"{self.status} ('journalctl -u pacemaker' there says why)"
+        # Pacemaker keeps no reason for a failed migrate_to. Its agent tells the journal of moves, unless it was killed.
+        why = self.reason or (
+            f"{self.status}, and its agent left no word of why, as one that was killed "
+            "('journalctl -u pacemaker' there tells more)"
+        )
         return f"{self.operation} of {self.resource} failed on {self.node}: {why}"
 
 

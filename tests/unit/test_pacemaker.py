@@ -151,7 +151,10 @@ def test_status_of_a_failed_migration() -> None:
         False,
     )
     (failure,) = map(str, status.failures_of("mc"))
-    assert failure == "migrate_to of mc failed on n2: Error occurred ('journalctl -u pacemaker' there says why)"
+    assert failure == (
+        "migrate_to of mc failed on n2: Error occurred, and its agent left no word of why, as one that was killed "
+        "('journalctl -u pacemaker' there tells more)"
+    )
 
 
 @pytest.mark.parametrize(
