@@ -65,6 +65,8 @@ METADATA = ocf.Metadata(
 _PRESS_AGAIN = 5.0
 #: Seconds kept for cutting a VM's power: libvirt asks QEMU for 10 s, then kills it.
 _DESTROY_RESERVE = 20.0
+#: Seconds kept for answering a question about a VM that is still to come.
+_ANSWER_RESERVE = 8.0
 #: Seconds kept for calling a migration off.
 _ABORT_RESERVE = 10.0
 
@@ -97,6 +99,7 @@ def start(request: Request, host: LibvirtHost) -> Code:
 
         require_here(request, definition)
     _require_files(definition)
+    _refuse_a_second(name)
     from .domain import render
 
     xml = render(definition, accelerator())
@@ -142,7 +145,7 @@ def stop(request: Request, host: LibvirtHost) -> Code:
 
 def monitor(request: Request, host: LibvirtHost) -> Code:
     """Whether the VM runs here. An incoming one does not yet, a leaving one still does."""
-    seen = host.seen(request.instance)
+    seen = _seen_to_come(request, host)
     if seen.state in (State.RUNNING, State.PAUSED, State.LEAVING):
         _call_off_orphan(request.instance, host)
         _listen(request)
@@ -208,6 +211,32 @@ def _call_off_orphan(name: str, host: LibvirtHost) -> None:
         if host.progress(name) and name not in {move["guest"] for move in moves.read_all()}:
             ocf.warning(f"calling off the migration of {name}: the agent that began it is dead")
             host.abort(name)
+
+
+def _seen_to_come(request: Request, host: LibvirtHost) -> Seen:
+    """The VM as it is here. One that is still to come is waited for: until then either answer is wrong."""
+    try:
+        return request.deadline.wait(
+            lambda: host.seen(request.instance),
+            lambda seen: seen.state is not State.INCOMING,
+            what=f"the arrival of {request.instance}",
+            timeout=request.deadline.left(_ANSWER_RESERVE),
+        )
+    except WaitTimeout as error:
+        seen: Seen = error.last
+        return seen
+
+
+def _refuse_a_second(name: str) -> None:
+    """Pacemaker starts a VM only where it knows of none. It may have been told wrong, or somebody moved it by hand."""
+    from .journal import members
+    from .landing import elsewhere
+
+    node = elsewhere(name, members())
+    if node is not None:
+        raise AgentError(
+            f"{name} runs on {node}, though the cluster does not know: crm_resource --refresh shows it there"
+        )
 
 
 def _claim(request: Request, host: LibvirtHost, seen: Seen) -> None:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -22,12 +23,14 @@ from .libvirt_host import HostError, LibvirtHost, State, emulator_pid, kill_emul
 from .ocf import Deadline
 from .peer import Peer, PeerError, ask
 
-__all__ = ["Unknown", "hold", "kill", "landed", "let_go", "service"]
+__all__ = ["Unknown", "elsewhere", "hold", "kill", "landed", "let_go", "runs", "service"]
 
 #: Seconds for libvirt at the target to answer: its daemon may just be starting again.
 _DAEMON_PATIENCE = 15.0
 _KILL_PATIENCE = 10.0
 _AGAIN = 0.5
+#: Seconds for a question that should be answered at once.
+_QUICK = 2.0
 
 
 class Unknown(Exception):
@@ -83,6 +86,36 @@ def service(request: Mapping[str, Any], peer: Peer) -> None:
             raise PeerError(f"what there is of {guest} could not be ended")
         peer.send({"landed": False})
         return
+
+
+def elsewhere(guest: str, nodes: Sequence[str], ask_node: Callable[..., dict[str, Any]] = ask) -> str | None:
+    """The node of these that says that the VM runs there, if one does. One that does not answer in 2 s is left out."""
+    found: list[str] = []
+
+    def hear(node: str) -> None:
+        with suppress(PeerError, KeyError):
+            if ask_node(node, {"do": "vm runs", "guest": guest}, _QUICK)["runs"]:
+                found.append(node)
+
+    threads = [threading.Thread(target=hear, args=(node,), daemon=True) for node in nodes]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + _QUICK
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    return found[0] if found else None
+
+
+def runs(request: Mapping[str, Any], peer: Peer) -> None:
+    """Service: whether a VM runs on this node. One that is still to come does not."""
+    guest = str(request["guest"])
+    if emulator_pid(guest) is None:
+        peer.send({"runs": False})
+        return
+    try:
+        peer.send({"runs": LibvirtHost().seen(guest).state is State.RUNNING})
+    except HostError as error:
+        raise PeerError(f"libvirt does not tell what {guest} is doing: {error}") from error
 
 
 def hold(guest: str) -> None:

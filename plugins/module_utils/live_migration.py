@@ -18,7 +18,7 @@ from .controller import Abort, Controller, Limit, Order, Policy, PostCopy, Sampl
 from .definition import host_interface
 from .forward import Forwarder
 from .landing import Unknown, hold, kill, landed, let_go
-from .libvirt_host import HostError, LibvirtHost, Outcome, Progress, State
+from .libvirt_host import HostError, LibvirtHost, LibvirtUnreachable, Outcome, Progress, State
 from .mirroring import Mirror, local_disks
 from .pacemaker import ClusterError, Pacemaker
 from .peer import PeerError
@@ -96,7 +96,7 @@ class LiveMigration:
             if moving.error is not None and not isinstance(moving.error, HostError):
                 raise moving.error
             self._note(self._clock() - begun)
-            if moving.error is not None and not self._is_there_all_the_same(str(moving.error)):
+            if moving.error is not None and not self._is_there_all_the_same(moving.error, begun + seconds):
                 self._fail(why or str(moving.error))
         finally:
             self._end_forwarding(self.record if self.record.get("result") == "moved" else {})
@@ -146,11 +146,14 @@ class LiveMigration:
                     why = f"Pacemaker's time for it was at an end after {seconds:.0f} s"
         return why
 
-    def _is_there_all_the_same(self, error: str) -> bool:
+    def _is_there_all_the_same(self, error: HostError, until: float) -> bool:
         """Whether the VM runs at the target although libvirt could not see to the end of it."""
-        if not self._left or self._post_copy:
+        lost_sight = isinstance(error, LibvirtUnreachable)
+        if not (self._left or lost_sight) or self._post_copy:
             return False
-        if self._landed is None:  # the daemon here said nothing any more
+        if self._landed is None:
+            if lost_sight:
+                self._await_daemon(until)
             self._landed = self._settle()
             if not self._landed:
                 self._go_on_here()
@@ -158,6 +161,16 @@ class LiveMigration:
             self._controller.path.append(f"it arrived, though libvirt could not see to the end of it ({error})")
             self.record["result"] = "moved"
         return self._landed
+
+    def _await_daemon(self, until: float) -> None:
+        """A daemon that is told to stop drops its clients, but ends its migrations first. Until then all is open."""
+        while self._clock() < until:
+            with suppress(HostError):
+                host = LibvirtHost()
+                if not host.progress(self.name):
+                    return
+                host.abort(self.name)
+            time.sleep(self._tick)
 
     def _settle(self) -> bool:
         """Whether the VM runs at the target; if it does, no longer here, and if it does not, nothing of it there."""

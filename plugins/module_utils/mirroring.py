@@ -24,7 +24,7 @@ from .libvirt_host import emulator_pid
 from .peer import Peer, PeerError, ask
 from .receiving import alone, pool_of
 
-__all__ = ["Mirror", "local_disks", "make", "runs", "tidy"]
+__all__ = ["Mirror", "local_disks", "make", "tidy"]
 
 #: Room that has to remain at the target, in bytes.
 _MARGIN = 64 << 20
@@ -139,11 +139,6 @@ def make(request: Mapping[str, Any], peer: Peer, runner: Runner = run) -> None:
             _remove(made)
         with suppress(PeerError):
             peer.send({})
-
-
-def runs(request: Mapping[str, Any], peer: Peer) -> None:
-    """Service: whether a VM runs on this node."""
-    peer.send({"runs": emulator_pid(str(request["guest"])) is not None})
 
 
 def tidy(definition: Definition, ask_node: Callable[..., dict[str, Any]] = ask) -> None:

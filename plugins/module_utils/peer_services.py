@@ -37,7 +37,7 @@ SERVICES: dict[str, Service] = {
     "progress": moves.service,
     "receive": receiving.receive,
     "runs": receiving.runs,
-    "vm runs": mirroring.runs,
+    "vm runs": landing.runs,
     "suits": node_facts.suits,
 }
 

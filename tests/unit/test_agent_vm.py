@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils import agent_vm, domain, journal, moves
+from ansible_collections.cspp.drover.plugins.module_utils import agent_vm, domain, journal, landing, moves
 from ansible_collections.cspp.drover.plugins.module_utils.definition import Change
 from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import (
     HostError,
@@ -84,6 +84,7 @@ def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(moves, "_FOLDER", tmp_path / "moves")
     RECORDED.clear()
     monkeypatch.setattr(journal, "record", RECORDED.append)
+    monkeypatch.setattr(journal, "members", list)
     (tmp_path / "accelerator.json").write_text('{"accelerator": "tcg"}')
     (tmp_path / "vda.qcow2").touch()
     return tmp_path
@@ -223,6 +224,25 @@ def test_a_vm_that_ends_while_it_is_stopped_is_stopped(node: Path) -> None:
 def test_monitor(node: Path, state: State, code: Code) -> None:
     host: Any = Host(state)
     assert agent_vm.monitor(request(node, "monitor"), host) is code
+
+
+def test_a_vm_that_another_node_has_is_not_started(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landing, "elsewhere", lambda _name, _nodes: "n3")
+    host: Any = Host(State.ABSENT)
+    with pytest.raises(AgentError, match="web runs on n3"):
+        agent_vm.start(request(node, "start"), host)
+    assert host.calls == []
+
+
+def test_monitor_waits_for_one_that_is_still_to_come(node: Path) -> None:
+    states = [State.INCOMING, State.INCOMING, State.RUNNING]
+    host: Any = Host(State.RUNNING)
+    host.seen = lambda _name: Seen(states.pop(0) if len(states) > 1 else states[0])
+    assert agent_vm.monitor(request(node, "monitor"), host) is Code.SUCCESS
+    clock = Clock()
+    host = Host(State.INCOMING)
+    assert agent_vm.monitor(request(node, "monitor", 30, clock), host) is Code.NOT_RUNNING
+    assert clock.now == pytest.approx(22, abs=0.2)
 
 
 def test_monitor_calls_off_a_migration_whose_agent_is_dead(node: Path) -> None:

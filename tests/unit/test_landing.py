@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import landing
-from ansible_collections.cspp.drover.plugins.module_utils.landing import Unknown, landed, service
+from ansible_collections.cspp.drover.plugins.module_utils.landing import Unknown, elsewhere, landed, runs, service
 from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import LibvirtUnreachable, Seen, State
 from ansible_collections.cspp.drover.plugins.module_utils.peer import PeerError
 
@@ -110,3 +110,30 @@ def test_a_daemon_that_stays_away_tells_nothing(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(PeerError, match="does not tell"):
         service({"guest": "web"}, peer)
     assert peer.said == []
+
+
+def test_who_has_the_vm() -> None:
+    answers: dict[str, Any] = {"n1": {"runs": False}, "n2": {"runs": True}, "n3": PeerError("no")}
+
+    def ask_node(node: str, *_arguments: Any) -> dict[str, Any]:
+        if isinstance(answers[node], Exception):
+            raise answers[node]
+        found: dict[str, Any] = answers[node]
+        return found
+
+    assert elsewhere("web", ["n1", "n2", "n3"], ask_node) == "n2"
+    assert elsewhere("web", ["n1", "n3"], ask_node) is None
+    assert elsewhere("web", [], ask_node) is None
+
+
+@pytest.mark.parametrize(
+    ("pid", "state", "told"),
+    [(None, State.ABSENT, False), (7, State.INCOMING, False), (7, State.RUNNING, True), (7, State.FAILED, False)],
+)
+def test_whether_it_runs_here(monkeypatch: pytest.MonkeyPatch, pid: int | None, state: State, told: bool) -> None:
+    Host.states = [state]
+    monkeypatch.setattr(landing, "LibvirtHost", Host)
+    monkeypatch.setattr(landing, "emulator_pid", lambda _guest: pid)
+    peer: Any = Peer()
+    runs({"guest": "web"}, peer)
+    assert peer.said == [{"runs": told}]

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import live_migration, moves
 from ansible_collections.cspp.drover.plugins.module_utils.landing import Unknown
-from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import HostError, Progress
+from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import HostError, LibvirtUnreachable, Progress
 from ansible_collections.cspp.drover.plugins.module_utils.live_migration import LiveMigration, MigrationFailed, percent
 from ansible_collections.cspp.drover.plugins.module_utils.peer import PeerError
 
@@ -29,7 +29,7 @@ class Host:
         self._progress = list(progress)
         self._error = error
         self._over = threading.Event()
-        self.resume_heard = True
+        self.resume_heard = self.stop_heard = True
 
     def watch(self, _name: str, stopped: Callable[[], None], resumed: Callable[[], None]) -> None:
         self.stopped, self.resumed = stopped, resumed
@@ -38,7 +38,8 @@ class Host:
         self.calls.append(f"migrate {target} {how}")
         if self._progress:
             assert self._over.wait(10)
-        self.stopped()
+        if self.stop_heard:
+            self.stopped()
         if self._error:
             if self.resume_heard:
                 self.resumed()
@@ -148,12 +149,28 @@ def test_one_that_runs_at_the_target_ends_here(at_the_target: dict[str, Any], an
     assert "it arrived, though libvirt could not see to the end of it (the connection was lost)" in one.record["path"]
 
 
-def test_one_whose_daemon_died_here_is_asked_for_at_the_target_too(at_the_target: dict[str, Any]) -> None:
-    host = Host(error=HostError("the daemon is gone"))
-    host.resume_heard = False
+def test_one_whose_daemon_died_here_is_asked_for_at_the_target_too(
+    at_the_target: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Host(error=LibvirtUnreachable("the daemon is gone"))
+    host.resume_heard = host.stop_heard = False
+    looks_at_the_new = [Progress(1, MIB, 0), None]
+    calls: list[str] = []
+
+    class Daemon:
+        """Answers again, and ends what it was doing first."""
+
+        def progress(self, _name: str) -> Progress | None:
+            return looks_at_the_new.pop(0)
+
+        def abort(self, _name: str) -> None:
+            calls.append("abort")
+
+    monkeypatch.setattr(live_migration, "LibvirtHost", Daemon)
     at_the_target["landed"] = True
     one = migration(host)
     one.run(100)
+    assert (calls, looks_at_the_new) == (["abort"], [])
     assert at_the_target["done"] == ["hold", "kill"]
     assert one.record["result"] == "moved"
 
