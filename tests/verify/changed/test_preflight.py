@@ -13,7 +13,7 @@ from ..plays import Outcome, play, succeed
 
 CHECK, PREDICT = "Check the moves", "Predict the move"
 #: Seconds that a node which is cut off may cost.
-PATIENCE = 6.0
+PATIENCE = 7.0
 
 
 @contextmanager
