@@ -87,7 +87,7 @@ guest:
   type: str
   returned: always
 from:
-  description: The node on which it was.
+  description: The node on which it was. In check mode none for one that is yet to be put in order, as the next two.
   type: str
   returned: success
 to:
@@ -265,6 +265,18 @@ def migrate(
 ) -> dict[str, Any]:
     """Move a guest. Raises Refused for a move that can't be made, ClusterError for one that failed."""
     started = time.monotonic()
+    if check and _out_of_order(cluster.look(), guest):
+        return {
+            "changed": True,
+            "diff": [],
+            "guest": guest,
+            "from": None,
+            "to": to,
+            "method": None,
+            "seconds": 0.0,
+            "plan": [f"{guest}: put in order after a failed migration, without a restart, and then moved if it can be"],
+            "notes": [],
+        }
     status = _in_order(cluster, guest, check)
     _ahead(cluster, guest, to, status, observer)
     seen = {one.target: [found for found in one.seen if found.code not in ignore] for one in observer.checks}
@@ -341,10 +353,14 @@ def _in_order(cluster: Pacemaker, guest: str, check: bool) -> ClusterStatus:
         seen = cluster.wait(
             lambda now: now.idle([guest]), what=f"the end of what is under way for {guest}", timeout=300
         )
-    interrupted = guest in read(seen.cib).recovering()
-    if interrupted or repairs([guest], seen.status).get(guest) == "recover":
+    if _out_of_order(seen, guest):
         cluster.recover(guest, also=move.finished(guest))
     return cluster.status()
+
+
+def _out_of_order(seen: Snapshot, guest: str) -> bool:
+    """Whether an earlier move has failed, and nobody has seen to that, or not to its end."""
+    return guest in read(seen.cib).recovering() or repairs([guest], seen.status).get(guest) == "recover"
 
 
 def _carry_out(cluster: Pacemaker, plan: Move, timeout: float, observer: Observer) -> None:

@@ -226,6 +226,17 @@ def test_a_move_that_fails_leaves_order(call: Call, on: Any) -> None:
     assert read(cluster.cib).primitives["mc"].meta == read(CIB).primitives["mc"].meta
 
 
+def test_a_guest_that_an_earlier_move_left_in_trouble_is_foretold_to_be_put_in_order(call: Call, on: Any) -> None:
+    cluster = on(
+        guest_migrate,
+        FakeCluster(cib=transcript("cib-migration-failed"), statuses=(transcript("crm_mon-migration-failed"),)),
+    )
+    told = call(guest_migrate, check=True, **MOVE)
+    assert told["changed"] and not told.get("failed")
+    assert told["plan"] == ["mc: put in order after a failed migration, without a restart, and then moved if it can be"]
+    assert cluster.writes == []
+
+
 def test_what_the_journal_says_of_the_move_is_part_of_the_result(
     call: Call, on: Any, journals: list[list[dict[str, Any]]]
 ) -> None:
