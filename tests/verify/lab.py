@@ -78,7 +78,9 @@ class Lab:
         if self._masters is not None:
             options += ["ControlMaster=auto", "ControlPersist=60", f"ControlPath={self._masters}/%h"]
         flags = [word for option in options for word in ("-o", option)]
-        return ["ssh", "-F", "none", "-q", *flags, f"root@{self.nodes[node].address}"]
+        # Ctrl+C is for who asked, who then still needs the connections to put things in order.
+        session = ["setsid", "--wait"] if self._masters is not None else []
+        return [*session, "ssh", "-F", "none", "-q", *flags, f"root@{self.nodes[node].address}"]
 
     def ssh(self, node: str) -> Runner:
         """Runs programs on the node as cspp.drover's own runner does here: same arguments, same errors."""

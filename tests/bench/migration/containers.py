@@ -22,7 +22,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
 from ...verify.lab import Lab
 from ...verify.plays import succeed
 from .figures import schedule
-from .rig import FOLDER, Drover, Rig
+from .rig import FOLDER, BenchError, Drover, Rig
 
 __all__ = ["SIZES", "Containers", "run"]
 
@@ -63,6 +63,7 @@ _RSYNCD = f"""
 uid = root
 gid = root
 use chroot = no
+munge symlinks = no
 [in]
 path = {_POOL}/containers
 read only = no
@@ -172,8 +173,10 @@ class Containers:
             said = self.rig.lab.ssh(node)(["lxc-info", "-P", _STATE, "-n", name, "-s", "-H"], ok=None).stdout
             return said.strip() == "RUNNING"
 
-        [node] = [node for node in self.rig.lab.nodes if runs(node)]
-        return node
+        found = [node for node in self.rig.lab.nodes if runs(node)]
+        if len(found) != 1:
+            raise BenchError(f"{name} runs on {found or 'no node'}")
+        return found[0]
 
     def _declared(self, **more: Any) -> dict[str, Any]:
         lab = self.rig.lab.description
