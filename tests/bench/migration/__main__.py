@@ -28,8 +28,14 @@ os.environ.setdefault("DROVER_LAB", "bench")
 os.environ.setdefault("DROVER_LAB_SUBNET", "10.215.0.0/24")
 
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError  # noqa: E402
-from ansible_collections.cspp.drover.plugins.module_utils.probe import AFTERWARDS, Probe, Reading, Target  # noqa: E402
-from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.probe import (  # noqa: E402
+    AFTERWARDS,
+    Probe,
+    ProbeError,
+    Reading,
+    Target,
+)
+from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout, wait_for  # noqa: E402
 
 from ...verify.lab import Lab  # noqa: E402
 from ...verify.plays import succeed  # noqa: E402
@@ -83,6 +89,8 @@ class Bench:
                     passed = self.events.passage(vm.name, source, target, begun, self.patience)
                     error = None if passed else f"not at {target} after {self.patience:.0f} s"
                 way.settle(self.rig, source, target, error)
+                # One that was started anew has to boot.
+                wait_for(vm.answers, bool, what=f"an answer of {vm.name}", timeout=60, interval=0.2)
                 time.sleep(AFTERWARDS)
                 readings = [probe.stop() for probe in probes]
             finally:
@@ -306,5 +314,5 @@ def judged(found: dict[str, Any]) -> list[figures.Criterion]:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (AssertionError, BenchError, CommandError, WaitTimeout) as failure:
+    except (AssertionError, BenchError, CommandError, OSError, ProbeError, WaitTimeout) as failure:
         sys.exit(f"\nThe bench stopped: {failure}")
