@@ -119,12 +119,18 @@ def run(bench: Bench, count: int, say: Callable[[str], None]) -> dict[str, Any]:
         say("interrupted")
     spread = Spread.of(pauses)
     numbers += counter.count
+    silence = max(silence, counter.silence)
+    if spread:
+        say(
+            f"{done} migrations, {len(failures)} failures, {numbers} numbers in order, longest silence "
+            f"{silence * 1000:.0f} ms, pause p50 {spread.p50:.0f}, p95 {spread.p95:.0f}, max {spread.max:.0f} ms"
+        )
     return {
         "asked": count,
         "done": done,
         "failures": failures,
         "numbers": numbers,
-        "longest_silence_ms": round(max(silence, counter.silence) * 1000),
+        "longest_silence_ms": round(silence * 1000),
         "pause_ms": asdict(spread) if spread else None,
         "pauses_ms": [round(pause, 1) for pause in pauses],
     }
