@@ -208,7 +208,9 @@ def migrate_from(request: Request, host: LibvirtHost) -> Code:
 def _call_off_orphan(name: str, host: LibvirtHost) -> None:
     """Call a migration off whose agent is dead: libvirt goes on with it, but nobody would ever let it end."""
     with suppress(HostError):
-        if host.progress(name) and name not in {move["guest"] for move in moves.read_all()}:
+        leaving = host.progress(name)  # first: an agent says what it is about to do before it does it
+        under_way = {move["guest"] for move in moves.read_all()}  # which removes what the dead have left
+        if leaving and name not in under_way:
             ocf.warning(f"calling off the migration of {name}: the agent that began it is dead")
             host.abort(name)
 

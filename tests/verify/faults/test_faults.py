@@ -26,7 +26,6 @@ SAMPLE = (
     "Ansible killed, copying",
     "a second move to another node, copying",
     "container ignores the stop signal, begin",
-    "target disk full, copying",
 )
 #: How often a fault may come too late for its phase, on a machine that is busy.
 TRIES = 3
