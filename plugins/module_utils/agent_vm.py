@@ -251,7 +251,8 @@ def _claim(request: Request, host: LibvirtHost, seen: Seen) -> None:
 
 
 def _tidy(request: Request) -> None:
-    """Remove what a migration has left here of a VM on local storage, once that runs elsewhere."""
+    """Remove what a migration has left here of a VM that is elsewhere: a dead agent's words, disks on local storage."""
+    moves.read_all()
     with suppress(AgentError):
         definition = request.definition()
         if is_local(definition):
