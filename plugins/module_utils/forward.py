@@ -150,8 +150,8 @@ class _Tap:
 class Forwarder(threading.Thread):
     """The source's end, for one migration: ``start()``, ``switch()`` when the VM has stopped, ``stop()``, ``finish()``.
 
-    Raises PeerError or OSError when it can't be set up; later troubles are kept in ``trouble``, because the migration
-    goes on without it.
+    It hears the interfaces from the beginning, and connects to the target once it is started. Raises OSError when it
+    can't hear them; later troubles are kept in ``trouble``, because the migration goes on without it.
     """
 
     def __init__(self, guest: str, taps: Sequence[str], target: str) -> None:
@@ -162,8 +162,8 @@ class Forwarder(threading.Thread):
         self._back = threading.Event()
         self._ending = threading.Event()
         self._wake_reader, self._wake_writer = socket.socketpair()
-        self._peer = Peer.connect(target, {"do": "forward", "guest": guest, "taps": list(taps)})
-        self._peer.receive()
+        self._target, self._request = target, {"do": "forward", "guest": guest, "taps": list(taps)}
+        self._peer: Peer | None = None
         self._taps = [_Tap(index, name) for index, name in enumerate(taps)]
 
     def switch(self) -> None:
@@ -184,6 +184,8 @@ class Forwarder(threading.Thread):
 
     def finish(self, report: Mapping[str, Any]) -> None:
         """Hand the target a report, and end."""
+        if self._peer is None:
+            return
         try:
             self._peer.stream.sendall(_END)
             self._peer.send(report)
@@ -196,6 +198,7 @@ class Forwarder(threading.Thread):
         switched = False
         taps = {tap.socket: tap for tap in self._taps}
         try:
+            self._connect()
             while taps or not self._ending.is_set():
                 readable, _w, _x = select.select([*taps, self._wake_reader], [], [], 0.5)
                 if self._wake_reader in readable:
@@ -211,11 +214,22 @@ class Forwarder(threading.Thread):
                         self._send(tap, tap.unread())
                 if self._ending.is_set():
                     return
+        except PeerError as error:
+            self.trouble = f"packets not forwarded ({error})"
         except (OSError, ssl.SSLError) as error:
             self.trouble = f"forwarding broke off: {error}"
         finally:
             for tap in self._taps:
                 tap.socket.close()
+
+    def _connect(self) -> None:
+        peer = Peer.connect(self._target, self._request)
+        try:
+            peer.receive()
+        except PeerError:
+            peer.close()
+            raise
+        self._peer = peer
 
     def _pass_on(self, tap: _Tap, switched: bool) -> bool:
         """Read what came, and pass it on if it is time. False when the interface is gone."""
@@ -228,7 +242,7 @@ class Forwarder(threading.Thread):
         return True
 
     def _send(self, tap: _Tap, frames: Sequence[Frame]) -> None:
-        if frames:
+        if frames and self._peer is not None:
             packed = b"".join(_HEADER.pack(len(frame.data), tap.index) + frame.data for frame in frames)
             self._peer.stream.sendall(packed)
             self.sent += len(frames)

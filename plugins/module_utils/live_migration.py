@@ -263,7 +263,7 @@ class LiveMigration:
         try:
             self._forwarder = Forwarder(self.name, taps, self.target)
             self._forwarder.start()
-        except (OSError, PeerError) as error:
+        except OSError as error:
             self._controller.path.append(f"packets not forwarded ({error})")
 
     def _stopped(self) -> None:

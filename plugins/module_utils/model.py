@@ -117,7 +117,7 @@ class Migration:
     timeout: int | None = None
     auto_converge: bool = True
     post_copy: Literal["never", "fallback"] = "never"
-    channels: int = 1
+    channels: int = 2
 
 
 @dataclass(frozen=True)
@@ -417,13 +417,14 @@ def _placement(fields: parse.Fields) -> Placement:
 
 def _migration(fields: parse.Fields) -> Migration:
     default = Migration()
+    post_copy = fields.take("post_copy", _post_copy, default.post_copy)
     migration = Migration(
         max_downtime=fields.take("max_downtime", _downtime, default.max_downtime),
         bandwidth=fields.take("bandwidth", _bandwidth, default.bandwidth),
         timeout=fields.take("timeout", parse.positive(parse_duration), None),
         auto_converge=fields.take("auto_converge", parse.boolean, default.auto_converge),
-        post_copy=fields.take("post_copy", _post_copy, default.post_copy),
-        channels=fields.take("channels", parse.within(1, 16), default.channels),
+        post_copy=post_copy,
+        channels=fields.take("channels", parse.within(1, 16), 1 if post_copy == "fallback" else default.channels),
     )
     if migration.post_copy == "fallback" and migration.channels > 1:
         fields.note("channels", "parallel channels and post_copy exclude each other: leave out one of them")

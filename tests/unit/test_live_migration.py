@@ -176,10 +176,12 @@ def test_one_whose_daemon_died_here_is_asked_for_at_the_target_too(
 
 
 def test_a_target_that_cannot_take_packets_takes_the_vm_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_arguments: Any) -> None:
-        raise PeerError("n2 cannot be asked")
+    class Refused(Forwarder):
+        def __init__(self, guest: str, taps: list[str], target: str) -> None:
+            super().__init__(guest, taps, target)
+            self.trouble = "packets not forwarded (n2 cannot be asked)"
 
-    monkeypatch.setattr(live_migration, "Forwarder", refuse)
+    monkeypatch.setattr(live_migration, "Forwarder", Refused)
     one = migration(Host())
     one.run(100)
     assert one.record["path"] == ["pre-copy", "packets not forwarded (n2 cannot be asked)"]

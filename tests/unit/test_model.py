@@ -276,7 +276,7 @@ def test_definitions() -> None:
         "timeout": None,
         "auto_converge": True,
         "post_copy": "never",
-        "channels": 1,
+        "channels": 2,
     }
     assert definition(found["echo"], pools, {"tiny": kernel})["kernel"] == kernel
     website = definition(found["website"], pools, {})
