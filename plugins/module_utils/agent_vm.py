@@ -150,6 +150,9 @@ def monitor(request: Request, host: LibvirtHost) -> Code:
         _call_off_orphan(request.instance, host)
         _listen(request)
         _claim(request, host, seen)
+        if moves.unheard(request.instance):
+            # The cluster knew that it had arrived without a migrate_from: who had ordered that died.
+            _note_arrival(request, host)
         return Code.SUCCESS
     if seen.state is State.FAILED:
         raise AgentError(f"{request.instance} {_why(seen)}")
@@ -195,14 +198,20 @@ def migrate_from(request: Request, host: LibvirtHost) -> Code:
     seen = host.seen(name)
     if seen.state is not State.RUNNING:
         raise AgentError(f"{name} did not arrive from {request.source}: here it {_why(seen)}")
-    outcome = host.outcome(name)
+    _note_arrival(request, host)
+    return Code.SUCCESS
+
+
+def _note_arrival(request: Request, host: LibvirtHost) -> None:
+    """Complete the record of the migration that brought the VM here."""
+    name, outcome = request.instance, host.outcome(request.instance)
     from . import journal
     from .live_migration import arrival
 
-    journal.record(arrival(name, request.source, os.uname().nodename, outcome, moves.take(name)))
+    record = arrival(name, request.source, os.uname().nodename, outcome, moves.take(name))
+    journal.record(record)
     if outcome:
-        ocf.info(f"{name} came from {request.source} in {outcome.total} ms with a pause of {outcome.pause} ms")
-    return Code.SUCCESS
+        ocf.info(f"{name} came from {record['from']} in {outcome.total} ms with a pause of {outcome.pause} ms")
 
 
 def _call_off_orphan(name: str, host: LibvirtHost) -> None:

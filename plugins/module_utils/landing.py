@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import signal
+import syslog
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,7 @@ from .libvirt_host import HostError, LibvirtHost, State, emulator_pid, kill_emul
 from .ocf import Deadline
 from .peer import Peer, PeerError, ask
 
-__all__ = ["Unknown", "elsewhere", "hold", "kill", "landed", "let_go", "runs", "service"]
+__all__ = ["Unknown", "elsewhere", "gone", "hold", "kill", "landed", "let_go", "runs", "service"]
 
 #: Seconds for libvirt at the target to answer: its daemon may just be starting again.
 _DAEMON_PATIENCE = 15.0
@@ -106,14 +107,22 @@ def elsewhere(guest: str, nodes: Sequence[str], ask_node: Callable[..., dict[str
     return found[0] if found else None
 
 
+def gone(guest: str, target: str, ask_node: Callable[..., dict[str, Any]] = ask) -> bool:
+    """Whether there is nothing of the VM at the target: the target is dead, or was, or says so."""
+    try:
+        return not ask_node(target, {"do": "vm runs", "guest": guest}, _QUICK).get("here", True)
+    except PeerError:
+        return _is_dead(target)
+
+
 def runs(request: Mapping[str, Any], peer: Peer) -> None:
-    """Service: whether a VM runs on this node. One that is still to come does not."""
+    """Service: whether a VM runs on this node, which one that is still to come does not; whether it is here at all."""
     guest = str(request["guest"])
     if emulator_pid(guest) is None:
-        peer.send({"runs": False})
+        peer.send({"runs": False, "here": False})
         return
     try:
-        peer.send({"runs": LibvirtHost().seen(guest).state is State.RUNNING})
+        peer.send({"runs": LibvirtHost().seen(guest).state is State.RUNNING, "here": True})
     except HostError as error:
         raise PeerError(f"libvirt does not tell what {guest} is doing: {error}") from error
 
@@ -141,11 +150,24 @@ def _signal(guest: str, which: signal.Signals) -> None:
 
 
 def _is_dead(node: str) -> bool:
-    """Whether the cluster has the node's power cut, or knows that it is down."""
+    """Whether the cluster has had the node's power cut, or knows that it is down.
+
+    The power of one that it has lost is cut now: the cluster itself would wait with that for the end of the move.
+    """
     from .pacemaker import ClusterError, Pacemaker
 
+    cluster = Pacemaker()
     try:
-        found = Pacemaker().status().node(node)
-    except ClusterError:
+        status = cluster.status()
+        found = status.node(node)
+        if found is None or found.online:
+            return False
+        if found.unclean:
+            # Without a quorum it may be this node that was lost.
+            if not (status.quorum and status.fencing):
+                return False
+            cluster.fence(node)
+    except ClusterError as error:
+        syslog.syslog(syslog.LOG_WARNING, f"whether {node} is down cannot be told: {error}")
         return False
-    return found is not None and not found.online and not found.unclean
+    return True

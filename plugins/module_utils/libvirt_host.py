@@ -252,12 +252,13 @@ class LibvirtHost:
         post_copy: bool = False,
         channels: int = 1,
         disks: Sequence[str] = (),
+        again: bool = False,
     ) -> None:
         """Move the running VM to the node ``target``; returns when it runs there.
 
         ``bandwidth`` is in bytes a second. ``post_copy`` makes :meth:`start_post_copy` possible. ``disks`` are the
         targets of those that are copied along, into files of the same size that are at the target already; writes go
-        to both sides in the end.
+        to both sides in the end. ``again`` takes up a post-copy that lost its connection.
 
         The daemons of the two nodes do it between them (peer to peer): a caller that dies neither stops it nor
         leaves the VM on both. Streams and control are encrypted.
@@ -271,6 +272,10 @@ class LibvirtHost:
             flags |= virt.VIR_MIGRATE_AUTO_CONVERGE
         if post_copy:
             flags |= virt.VIR_MIGRATE_POSTCOPY
+            if bandwidth is not None:
+                parameters[virt.VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY] = max(1, bandwidth // _MIB)
+        if again:
+            flags |= virt.VIR_MIGRATE_POSTCOPY_RESUME
         if channels > 1:
             flags |= virt.VIR_MIGRATE_PARALLEL
             parameters[virt.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS] = channels

@@ -17,7 +17,7 @@ from . import moves
 from .controller import Abort, Controller, Limit, Order, Policy, PostCopy, Sample
 from .definition import host_interface
 from .forward import Forwarder
-from .landing import Unknown, hold, kill, landed, let_go
+from .landing import Unknown, gone, hold, kill, landed, let_go
 from .libvirt_host import HostError, LibvirtHost, LibvirtUnreachable, Outcome, Progress, State
 from .mirroring import Mirror, local_disks
 from .pacemaker import ClusterError, Pacemaker
@@ -30,6 +30,8 @@ __all__ = ["LiveMigration", "MigrationFailed", "arrival", "percent"]
 _TICK = 0.1
 #: Seconds between two words to those who watch.
 _WORD = 1.0
+#: Seconds until a post-copy that lost its connection is taken up again.
+_AGAIN = 1.0
 #: Seconds that a VM is held when nobody can tell whether it runs at the target.
 _DOUBT = 60.0
 
@@ -93,6 +95,7 @@ class LiveMigration:
             self._bandwidth = self._share()
             moving = _Thread(self._migrate)
             why = self._accompany(moving, begun, seconds)
+            moving = self._see_through(moving, begun, seconds)
             if moving.error is not None and not isinstance(moving.error, HostError):
                 raise moving.error
             self._note(self._clock() - begun)
@@ -103,7 +106,7 @@ class LiveMigration:
             self._settle_disks()
             moves.done(self.name)
 
-    def _migrate(self) -> None:
+    def _migrate(self, again: bool = False) -> None:
         policy = self._policy
         self._host.migrate(
             self.name,
@@ -112,7 +115,8 @@ class LiveMigration:
             auto_converge=policy.auto_converge,
             post_copy=policy.post_copy,
             channels=policy.channels,
-            disks=self._mirror.targets if self._mirror else (),
+            disks=self._mirror.targets if self._mirror and not again else (),
+            again=again,
         )
         self.record["result"] = "moved"
 
@@ -122,7 +126,7 @@ class LiveMigration:
         while not moving.wait(self._tick):
             with suppress(HostError):  # it can end between any two of these lines
                 progress = self._host.progress(self.name)
-                if progress is None or why or self._switching:
+                if progress is None or why or (self._switching and not self._post_copy):
                     continue
                 self._last = progress
                 if progress.passes and self._memory_since is None:
@@ -146,10 +150,33 @@ class LiveMigration:
                     why = f"Pacemaker's time for it was at an end after {seconds:.0f} s"
         return why
 
+    def _see_through(self, moving: _Thread, begun: float, seconds: float) -> _Thread:
+        """Take a post-copy up again that lost its connection: each node has a part of the VM's memory."""
+        while self._in_halves(moving.error) and self._clock() - begun < seconds:
+            if gone(self.name, self.target):
+                # Half a memory is of no use to anybody. The cluster starts the VM anew.
+                kill(self.name)
+                self._fail(f"{self.target} lost it before all of its memory was there, so it has to start anew")
+            time.sleep(_AGAIN)
+            word = f"taken up again ({moving.error})"
+            if word not in self._controller.path:
+                self._controller.path.append(word)
+            moving = _Thread(lambda: self._migrate(again=True))
+            self._accompany(moving, begun, seconds)
+        return moving
+
+    def _in_halves(self, error: Exception | None) -> bool:
+        """Whether a post-copy broke off. One that broke off as it began leaves the VM running here or at the target."""
+        if not self._post_copy or not isinstance(error, HostError) or self._landed is not None:
+            return False
+        with suppress(HostError):
+            return self._host.seen(self.name).state is State.FAILED
+        return True
+
     def _is_there_all_the_same(self, error: HostError, until: float) -> bool:
         """Whether the VM runs at the target although libvirt could not see to the end of it."""
         lost_sight = isinstance(error, LibvirtUnreachable)
-        if not (self._left or lost_sight) or self._post_copy:
+        if not (self._left or lost_sight) or self._in_halves(error):
             return False
         if self._landed is None:
             if lost_sight:
@@ -202,7 +229,7 @@ class LiveMigration:
         if isinstance(order, Limit):
             self._host.set_max_downtime(self.name, order.milliseconds)
         elif isinstance(order, PostCopy):
-            self._post_copy = True
+            self._post_copy, self._told = True, -_WORD
             self._host.start_post_copy(self.name)
         elif isinstance(order, Abort):
             self._host.abort(self.name)
@@ -277,7 +304,7 @@ class LiveMigration:
 
     def _resumed(self) -> None:
         """It goes on here; unless it does at the target."""
-        if self._left and not self._post_copy:
+        if self._left:
             self._landed = self._settle()
         self._switching = False
         if self._forwarder is not None and not self._landed:

@@ -21,12 +21,14 @@ from typing import Any
 
 from .peer import Peer, PeerError, ask
 
-__all__ = ["PHASES", "arrived", "done", "gather", "progress", "read_all", "service", "take"]
+__all__ = ["PHASES", "arrived", "done", "gather", "progress", "read_all", "service", "take", "unheard"]
 
 #: In the order in which a move goes through them.
 PHASES = ("setup", "copying disks", "copying", "switching", "post-copy", "last difference", "starting")
 
 _FOLDER = Path("/run/drover/moves")
+#: Seconds within which the target's agent asks for what the source told, unless nobody calls it any more.
+_UNHEARD = 30.0
 #: Seconds for a node to tell its moves.
 _PATIENCE = 1.5
 
@@ -72,6 +74,15 @@ def take(guest: str, *, folder: Path | None = None) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return report
+
+
+def unheard(guest: str, *, folder: Path | None = None, age: float = _UNHEARD) -> bool:
+    """Whether the source told of a move to here so many seconds ago, and nobody has asked."""
+    try:
+        told = ((folder or _FOLDER) / "arrived" / f"{guest}.json").stat().st_mtime
+    except OSError:
+        return False
+    return time.time() - told > age
 
 
 def gather(nodes: Sequence[str]) -> list[dict[str, Any]]:

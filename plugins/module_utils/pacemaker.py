@@ -37,6 +37,8 @@ __all__ = [
 _OLD, _NOT_CONNECTED, _MISSING = 103, 102, 105
 #: Result of an operation that has begun and not ended (OCF status "unknown" in Pacemaker's own numbering).
 _PENDING = "193"
+#: Seconds for having a node's power cut, and proof of it.
+_FENCING = 60.0
 
 
 class ClusterError(Exception):
@@ -324,6 +326,10 @@ class Pacemaker:
         self.refresh(resource)
         self.wait(known, what=f"a fresh look at {resource} on every node", timeout=timeout)
         self.apply(take_up, check=False, guard=undisturbed)
+
+    def fence(self, node: str) -> None:
+        """Have the power of a node cut and switched on again, now. Raises ClusterError unless it was."""
+        self._ask(["stonith_admin", "--reboot", node, "--timeout", f"{_FENCING:.0f}"], timeout=_FENCING + 10)
 
     def _patch(self, difference: Difference) -> None:
         # Files, because arguments show in the process list and a CIB holds secrets.

@@ -209,6 +209,7 @@ class Observer:
         self.checks: list[Check] = []
         self.foreseen: dict[str, Forecast] = {}
         self.going_to: str | None = None
+        self.trouble = ""
         self._target, self._node = target, node
         self._since: journal.Since | None = None
         self._probe: probe.RemoteProbe | None = None
@@ -388,6 +389,9 @@ def _carry_out(cluster: Pacemaker, plan: Move, timeout: float, observer: Observe
         lambda now: now.idle([plan.guest]), what=f"order for {plan.guest} after its failed move", timeout=60
     )
     now = after.status.resource(plan.guest)
+    if now is not None and now.running and now.node == plan.target:
+        observer.trouble = f"{plan.guest} is on {plan.target}, and the cluster was put in order again: {causes}"
+        return
     place = f"It is {now.word} on {now.node}" if now is not None and now.node else "It is not running"
     raise ClusterError(
         f"{plan.guest} did not get from {plan.source} to {plan.target}: {causes}. {place}, and the cluster is in "
@@ -419,6 +423,8 @@ def main() -> None:
         result = migrate(Pacemaker(), wish["guest"], wish["to"] or None, *how)
     except (ClusterError, Refused, WaitTimeout, ValueError) as error:
         module.fail_json(msg=str(error), guest=wish["guest"], **observer.end())
+    if observer.trouble:
+        module.warn(observer.trouble)
     module.exit_json(**result, **observer.end())
 
 

@@ -24,6 +24,13 @@ def trial_guests(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[st
             "ha": {"priority": 0},
             "migration": thin,
         },
+        "flow": {
+            **game,
+            "description": "Does the same, and may go on as post-copy",
+            "nics": [{**game["nics"][0], "address": f"{network}.156/24"}],
+            "ha": {"priority": 0},
+            "migration": {**thin, "timeout": "10s", "post_copy": "fallback"},
+        },
         "web": {**web, "stop_timeout": "10s"},
         "shed": {
             **web,

@@ -44,7 +44,8 @@ __all__ = ["Command", "Result", "Scene", "Trial", "told", "unexpected"]
 _BEGINS_WITHIN = 60.0
 #: Seconds from the end of the fault until everything is in order, and nothing is left.
 DEADLINE = 150.0
-_LEFT_BEHIND_FOR = 20.0
+#: A half copy of a container may wait a minute for somebody to go on with it.
+_LEFT_BEHIND_FOR = 80.0
 #: Seconds in which a lost node is fenced and switched on again, before somebody comes and presses the button.
 _FENCED_WITHIN = 40.0
 #: Seconds within which a session that lives has to say something.

@@ -289,6 +289,21 @@ def test_migrate_from(node: Path) -> None:
     assert entry["forwarded"] == 3
 
 
+def test_monitor_completes_the_record_of_an_arrival_that_nobody_asked_for(
+    node: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host: Any = Host(State.RUNNING)
+    host.outcome = lambda _name: Outcome(1200, 21, 3, 64 * MIB)
+    moves.arrived("web", {"from": "n3", "forwarded": 3})
+    assert agent_vm.monitor(request(node, "monitor"), host) is Code.SUCCESS
+    assert RECORDED == []
+    monkeypatch.setattr(moves, "unheard", lambda _guest: True)
+    assert agent_vm.monitor(request(node, "monitor"), host) is Code.SUCCESS
+    [entry] = RECORDED
+    assert (entry["from"], entry["result"], entry["downtime_ms"]) == ("n3", "moved", 21)
+    assert moves.take("web") == {}
+
+
 @pytest.mark.parametrize(("state", "reason"), [(State.ABSENT, "did not arrive from n1"), (State.INCOMING, "arrival")])
 def test_migrate_from_does_not_take_a_shell_for_the_vm(node: Path, state: State, reason: str) -> None:
     host: Any = Host(state)

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils import landing
-from ansible_collections.cspp.drover.plugins.module_utils.landing import Unknown, elsewhere, landed, runs, service
+from ansible_collections.cspp.drover.plugins.module_utils import landing, pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.landing import Unknown, elsewhere, gone, landed, runs, service
 from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import LibvirtUnreachable, Seen, State
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterStatus, NodeStatus
 from ansible_collections.cspp.drover.plugins.module_utils.peer import PeerError
 
 
@@ -136,4 +137,40 @@ def test_whether_it_runs_here(monkeypatch: pytest.MonkeyPatch, pid: int | None, 
     monkeypatch.setattr(landing, "emulator_pid", lambda _guest: pid)
     peer: Any = Peer()
     runs({"guest": "web"}, peer)
-    assert peer.said == [{"runs": told}]
+    assert peer.said == [{"runs": told, "here": pid is not None}]
+
+
+def test_what_is_gone_from_a_node() -> None:
+    assert gone("web", "n2", lambda *_arguments: {"runs": False, "here": False})
+    assert not gone("web", "n2", lambda *_arguments: {"runs": False, "here": True})
+
+
+@pytest.mark.parametrize(
+    ("online", "unclean", "quorum", "fencing", "dead", "fenced"),
+    [
+        (True, False, True, True, False, False),
+        (False, False, True, True, True, False),
+        (False, True, True, True, True, True),
+        (False, True, False, True, False, False),
+        (False, True, True, False, False, False),
+    ],
+)
+def test_a_lost_node_is_fenced_by_whoever_has_to_know_that_it_is_dead(
+    monkeypatch: pytest.MonkeyPatch, online: bool, unclean: bool, quorum: bool, fencing: bool, dead: bool, fenced: bool
+) -> None:
+    calls: list[str] = []
+
+    class Cluster:
+        def status(self) -> ClusterStatus:
+            node = NodeStatus("n2", online, False, False, False, unclean, False)
+            return ClusterStatus("n1", quorum, fencing, False, (node,))
+
+        def fence(self, node: str) -> None:
+            calls.append(node)
+
+    def nobody(*_arguments: Any) -> dict[str, Any]:
+        raise PeerError("no route")
+
+    monkeypatch.setattr(pacemaker, "Pacemaker", Cluster)
+    assert gone("web", "n2", nobody) == dead
+    assert calls == (["n2"] if fenced else [])

@@ -44,6 +44,7 @@ class Libvirt:
     VIR_MIGRATE_LIVE, VIR_MIGRATE_PEER2PEER, VIR_MIGRATE_TLS, VIR_MIGRATE_UNDEFINE_SOURCE = 1, 2, 4, 8
     VIR_MIGRATE_AUTO_CONVERGE, VIR_MIGRATE_POSTCOPY, VIR_MIGRATE_PARALLEL = 16, 32, 64
     VIR_MIGRATE_NON_SHARED_DISK, VIR_MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES = 128, 256
+    VIR_MIGRATE_POSTCOPY_RESUME = 512
 
     def __init__(self, state: tuple[int, int] = (1, 1), job: dict[str, Any] | int | None = None) -> None:
         self.calls: list[tuple[Any, ...]] = []
@@ -165,6 +166,12 @@ def test_migration_is_peer_to_peer_encrypted_and_limited(persistent: bool, flags
         ({}, 7, {}),
         ({"auto_converge": True}, 7 + 16, {}),
         ({"post_copy": True}, 7 + 32, {}),
+        ({"post_copy": True, "again": True}, 7 + 32 + 512, {}),
+        (
+            {"post_copy": True, "bandwidth": 8 << 20},
+            7 + 32,
+            {"VIR_MIGRATE_PARAM_BANDWIDTH": 8, "VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY": 8},
+        ),
         ({"channels": 4}, 7 + 64, {"VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS": 4}),
         ({"disks": ["vda"]}, 7 + 128 + 256, {"VIR_MIGRATE_PARAM_MIGRATE_DISKS": ["vda"]}),
     ],

@@ -13,7 +13,13 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import live_migration, moves
 from ansible_collections.cspp.drover.plugins.module_utils.landing import Unknown
-from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import HostError, LibvirtUnreachable, Progress
+from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import (
+    HostError,
+    LibvirtUnreachable,
+    Progress,
+    Seen,
+    State,
+)
 from ansible_collections.cspp.drover.plugins.module_utils.live_migration import LiveMigration, MigrationFailed, percent
 from ansible_collections.cspp.drover.plugins.module_utils.peer import PeerError
 
@@ -109,7 +115,14 @@ def test_the_limit_is_set_before_the_start_and_the_wire_shared() -> None:
     one = migration(host, auto_converge=False)
     one.run(100)
     bandwidth = 800 * MIB
-    how = {"bandwidth": bandwidth, "auto_converge": False, "post_copy": False, "channels": 1, "disks": ()}
+    how = {
+        "bandwidth": bandwidth,
+        "auto_converge": False,
+        "post_copy": False,
+        "channels": 1,
+        "disks": (),
+        "again": False,
+    }
     assert host.calls == ["set_max_downtime 1", f"migrate n2 {how}"]
     assert one.record["result"] == "moved"
     assert one.record["path"] == ["pre-copy"]
@@ -212,6 +225,44 @@ def test_one_that_stalls_goes_on_as_post_copy_where_allowed() -> None:
     one.run(100)
     assert "start_post_copy" in host.calls
     assert one.record["path"][-1] == "post-copy"
+
+
+class Interrupted(Host):
+    """A post-copy that loses its connection so many times."""
+
+    def __init__(self, breaks: int) -> None:
+        super().__init__(*looks(30))
+        self.breaks = breaks
+
+    def migrate(self, _name: str, target: str, **how: Any) -> None:
+        self.resume_heard = False
+        self._error = HostError("post-copy failed") if self.breaks else None
+        self.breaks -= 1
+        super().migrate(_name, target, **how)
+
+    def seen(self, _name: str) -> Seen:
+        return Seen(State.FAILED, "post-copy migration failed")
+
+
+def test_a_post_copy_that_loses_its_connection_is_taken_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_migration, "_AGAIN", 0.0)
+    monkeypatch.setattr(live_migration, "gone", lambda _guest, _node: False)
+    host = Interrupted(2)
+    one = migration(host, post_copy="fallback", timeout=0.05)
+    one.run(100)
+    ways = [call.rpartition("again")[2] for call in host.calls if call.startswith("migrate ")]
+    assert ways == ["': False}", "': True}", "': True}"]
+    assert one.record["result"] == "moved"
+    assert one.record["path"][-2:] == ["post-copy", "taken up again (post-copy failed)"]
+
+
+def test_a_post_copy_whose_target_is_lost_is_over_and_leaves_no_half(
+    monkeypatch: pytest.MonkeyPatch, at_the_target: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(live_migration, "gone", lambda _guest, _node: True)
+    with pytest.raises(MigrationFailed, match="n2 lost it before all of its memory was there"):
+        migration(Interrupted(9), post_copy="fallback", timeout=0.05).run(100)
+    assert at_the_target["done"] == ["kill"]
 
 
 def test_the_limit_is_raised_when_passes_get_no_shorter() -> None:

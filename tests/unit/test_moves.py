@@ -95,5 +95,8 @@ def test_a_report_is_taken_once(tmp_path: Path) -> None:
     assert moves.take("web", folder=tmp_path) == {}
     moves.arrived("web", {"rounds": 3}, folder=tmp_path)
     assert moves.read_all(folder=tmp_path) == []
+    assert not moves.unheard("web", folder=tmp_path)
+    assert moves.unheard("web", folder=tmp_path, age=-1.0)
     assert moves.take("web", folder=tmp_path) == {"rounds": 3}
+    assert not moves.unheard("web", folder=tmp_path, age=-1.0)
     assert moves.take("web", folder=tmp_path) == {}
