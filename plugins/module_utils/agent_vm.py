@@ -176,6 +176,10 @@ def migrate_to(request: Request, host: LibvirtHost) -> Code:
         migration.run(request.deadline.left(_ABORT_RESERVE))
     except MigrationFailed as error:
         journal.record(migration.record)
+        if _ended(name, host):
+            # After a failure the cluster would leave it as it is: not running. So it finds it nowhere, and starts it.
+            ocf.warning(f"{name} ended on its way to {target}: {error}")
+            return Code.SUCCESS
         raise AgentError(f"{name} could not migrate to {target}, {_still_here(name, host)}: {error}") from error
     ocf.info(f"{name} went to {target}: {', '.join(migration.record['path'])}")
     return Code.SUCCESS
@@ -353,6 +357,13 @@ def _stop_somehow(request: Request) -> Code:
         return stop(request, LibvirtHost())
     except LibvirtUnreachable:
         return by_process()
+
+
+def _ended(name: str, host: LibvirtHost) -> bool:
+    try:
+        return host.seen(name).state in (State.ABSENT, State.OFF)
+    except HostError:
+        return False
 
 
 def _still_here(name: str, host: LibvirtHost) -> str:

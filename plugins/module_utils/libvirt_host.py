@@ -71,6 +71,11 @@ class Seen(NamedTuple):
     state: State
     reason: str = ""
 
+    @property
+    def in_halves(self) -> bool:
+        """Whether only a part of its memory is here, the rest at the other end of a post-copy migration."""
+        return self.reason.startswith("post-copy")
+
 
 class Progress(NamedTuple):
     """A migration under way.

@@ -170,7 +170,7 @@ class LiveMigration:
         if not self._post_copy or not isinstance(error, HostError) or self._landed is not None:
             return False
         with suppress(HostError):
-            return self._host.seen(self.name).state is State.FAILED
+            return self._host.seen(self.name).in_halves
         return True
 
     def _is_there_all_the_same(self, error: HostError, until: float) -> bool:
@@ -220,7 +220,8 @@ class LiveMigration:
         while self._clock() < until:
             with suppress(HostError):
                 host = LibvirtHost()
-                if host.seen(self.name).state in (State.PAUSED, State.FAILED, State.LEAVING):
+                seen = host.seen(self.name)
+                if seen.state in (State.PAUSED, State.FAILED, State.LEAVING) and not seen.in_halves:
                     host.resume(self.name)
                 return
             time.sleep(self._tick)

@@ -271,6 +271,19 @@ def test_a_failed_migration_says_where_the_vm_is(node: Path) -> None:
     assert (entry["result"], entry["reason"]) == ("failed", "connection refused")
 
 
+def test_one_that_ends_on_its_way_is_left_to_the_cluster_to_find(node: Path) -> None:
+    host: Any = Host(State.RUNNING)
+
+    def migrate(*_arguments: Any, **_how: Any) -> None:
+        host.states = [State.ABSENT]
+        raise HostError("domain is not running")
+
+    host.migrate = migrate
+    assert agent_vm.migrate_to(request(node, "migrate_to"), host) is Code.SUCCESS
+    [entry] = RECORDED
+    assert (entry["result"], entry["reason"]) == ("failed", "domain is not running")
+
+
 def test_only_a_running_vm_migrates(node: Path) -> None:
     host: Any = Host(State.FAILED)
     with pytest.raises(AgentError, match="cannot migrate"):
