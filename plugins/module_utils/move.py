@@ -13,12 +13,15 @@ from dataclasses import dataclass
 
 from .cib import RECOVERY, Colocation, Configuration, Constraint, Location, Pin, Wanted
 from .finding import Finding, blocking, reasons
-from .pacemaker import ClusterStatus, FailedAction, Snapshot
+from .pacemaker import ClusterStatus, FailedAction, Snapshot, pending
 from .resources import back_id, drain_id, move_id, pin_id
+from .simulate import Prediction
 
 __all__ = [
     "Move",
     "Refused",
+    "UnderWay",
+    "arrived",
     "capacity",
     "causes",
     "choose",
@@ -28,6 +31,7 @@ __all__ = [
     "objections",
     "outcome",
     "plan",
+    "under_way",
     "undone",
 ]
 
@@ -38,6 +42,10 @@ _NOTHING_SEEN: Seen = {}
 
 class Refused(Exception):
     """The move can't be made. The message gives the reason and the remedy."""
+
+
+class UnderWay(Exception):
+    """Somebody else was quicker to order a move of the guest, and that has to end first."""
 
 
 @dataclass(frozen=True)
@@ -195,11 +203,26 @@ def finished(guest: str) -> Wanted:
     return Wanted(absent=_temporary(guest) | {drain_id(guest)})
 
 
+def arrived(move: Move, live: Configuration) -> Wanted:
+    """The same after this very move: by now somebody may have ordered another one."""
+    return finished(move.guest) if _still(move, live) else Wanted()
+
+
 def undone(move: Move, live: Configuration) -> Wanted:
-    """What takes a move back that failed."""
+    """What takes a move back that failed, unless somebody has ordered another one by now."""
+    if not _still(move, live):
+        return Wanted()
     held = live.constraints.get(pin_id(move.guest))
     back: tuple[Constraint, ...] = (Pin(held.id, move.guest, move.source),) if isinstance(held, Pin) else ()
     return Wanted(constraints=back, absent=_temporary(move.guest))
+
+
+def under_way(guest: str, cib: str, ahead: Prediction) -> bool:
+    """Whether the cluster is at work with a guest, or about to be, by its CIB and what is ahead of that.
+
+    A move that is ordered then would make Pacemaker give up the one under way, and start the guest anew.
+    """
+    return guest in ahead.busy or guest in pending(cib)
 
 
 def causes(move: Move, status: ClusterStatus) -> list[str]:
@@ -230,6 +253,11 @@ def _held(guest: str, source: str, target: str, live: Configuration) -> tuple[Co
         Location(move_id(guest), guest, target, "INFINITY"),
         Location(back_id(guest), guest, source, "100000"),
     )
+
+
+def _still(move: Move, live: Configuration) -> bool:
+    ordered = [live.constraints.get(name) for name in (move_id(move.guest), pin_id(move.guest))]
+    return all(one.node == move.target for one in ordered if isinstance(one, Location | Pin))
 
 
 def _temporary(guest: str) -> frozenset[str]:

@@ -8,6 +8,7 @@ Every call has its own timeout, arguments as a list, and XML output. ``crmadmin 
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ __all__ = [
     "ResourceStatus",
     "Snapshot",
     "parse_status",
+    "pending",
     "probed",
 ]
 
@@ -37,6 +39,8 @@ __all__ = [
 _OLD, _NOT_CONNECTED, _MISSING = 103, 102, 105
 #: Result of an operation that has begun and not ended (OCF status "unknown" in Pacemaker's own numbering).
 _PENDING = "193"
+#: Seconds that somebody who waits goes on without seeing anything.
+_BLIND = 30.0
 #: Seconds for having a node's power cut, and proof of it.
 _FENCING = 60.0
 
@@ -261,8 +265,28 @@ class Pacemaker:
         timeout: float,
         interval: float = 0.5,
     ) -> Snapshot:
-        """Look until ``done``. Raises WaitTimeout, which carries the last snapshot."""
-        return wait_for(self.look, done, what=what, timeout=timeout, interval=interval)
+        """Look until ``done``. Raises WaitTimeout, which carries the last snapshot.
+
+        Looks may fail for a while, as they do while a member is lost.
+        """
+        seen: list[Snapshot] = []
+        blind_since: float | None = None
+
+        def look() -> Snapshot:
+            nonlocal blind_since
+            try:
+                seen[:] = [self.look()]
+                blind_since = None
+            except ClusterError:
+                blind_since = blind_since or time.monotonic()
+                if not seen or time.monotonic() - blind_since > _BLIND:
+                    raise
+            return seen[0]
+
+        def finished(last: Snapshot) -> bool:
+            return blind_since is None and done(last)
+
+        return wait_for(look, finished, what=what, timeout=timeout, interval=interval)
 
     def refresh(self, resource: str) -> None:
         """Forget all that is known of a resource, failures too, and look at it anew on every node."""
@@ -436,6 +460,15 @@ def probed(cib: str, resource: str) -> set[str]:
         if any(op.get("rc-code") != _PENDING for op in operations):
             known.add(state.get("uname", ""))
     return known
+
+
+def pending(cib: str) -> set[str]:
+    """The resources with which a node is at work, from a whole CIB."""
+    return {
+        history.get("id", "")
+        for history in ET.fromstring(cib).iterfind("status/node_state/lrm/lrm_resources/lrm_resource")
+        if any(op.get("rc-code") == _PENDING for op in history.iterfind("lrm_rsc_op"))
+    }
 
 
 def _data_of(guest: str) -> str:

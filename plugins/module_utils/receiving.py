@@ -46,6 +46,7 @@ _OPTION = re.compile(
 )
 #: Seconds that a half copy waits for somebody to go on with it, and a whole one to be taken over.
 _PATIENCE = 60.0
+_LOOK_AGAIN = 0.5
 #: What tells one entry of a tree from another: change time; type, mode, owners, size, time, links; name.
 _KEY = "%m %U %G {} %T@ {} %P\\0"
 _LISTING = [
@@ -179,7 +180,9 @@ def receive(request: Mapping[str, Any], peer: Peer) -> None:
         with suppress(PeerError):
             _converse(folder, peer)
     peer.close()
-    time.sleep(_PATIENCE)
+    until = time.monotonic() + _PATIENCE
+    while folder.incoming.exists() and time.monotonic() < until:
+        time.sleep(_LOOK_AGAIN)
     with suppress(PeerError, CommandError), alone(guest, 0.0):
         _tidy_known(guest, folder)
 

@@ -186,8 +186,9 @@ from ansible_collections.cspp.drover.plugins.module_utils import journal, move, 
 from ansible_collections.cspp.drover.plugins.module_utils.cib import Difference, Wanted, read
 from ansible_collections.cspp.drover.plugins.module_utils.controller import Policy
 from ansible_collections.cspp.drover.plugins.module_utils.forecast import Forecast, achieved, forecast
-from ansible_collections.cspp.drover.plugins.module_utils.move import Move, Refused
+from ansible_collections.cspp.drover.plugins.module_utils.move import Move, Refused, UnderWay
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
+    Applied,
     ClusterError,
     ClusterStatus,
     Pacemaker,
@@ -198,6 +199,9 @@ from ansible_collections.cspp.drover.plugins.module_utils.resources import addre
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
 from ansible_collections.cspp.drover.plugins.module_utils.survey import survey, volumes
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
+
+#: Seconds for waiting until nobody else moves the guest.
+_OTHERS = 600.0
 
 
 class Observer:
@@ -216,6 +220,8 @@ class Observer:
 
     def begin(self, addresses: list[str]) -> None:
         """The move is about to be made. Raises Refused when the probe gets no answer."""
+        if self._since is not None:
+            return
         if self._target is not None and self._node is not None:
             try:
                 self._probe = probe.RemoteProbe(self._node, self._target.at(addresses))
@@ -278,8 +284,41 @@ def migrate(
             "plan": [f"{guest}: put in order after a failed migration, without a restart, and then moved if it can be"],
             "notes": [],
         }
-    status = _in_order(cluster, guest, check)
-    _ahead(cluster, guest, to, status, observer)
+    while True:
+        status = _in_order(cluster, guest, check)
+        _ahead(cluster, guest, to, status, observer)
+        try:
+            applied, plan = _order(cluster, guest, to, status, ignore, check, observer)
+            break
+        except UnderWay:
+            if time.monotonic() - started > _OTHERS:
+                raise Refused(f"{guest} is moved again and again by somebody else; see playbooks/journal.yml") from None
+    observer.going_to = plan.target if plan.needed else None
+    if plan.needed and not check:
+        _carry_out(cluster, plan, plan.timeout if timeout is None else timeout, observer)
+    return {
+        "changed": applied.difference.changed,
+        "diff": applied.difference.diff(),
+        "guest": guest,
+        "from": plan.source,
+        "to": plan.target,
+        "method": "live" if plan.live else "restart",
+        "seconds": round(time.monotonic() - started, 1),
+        "plan": applied.prediction.sentences(),
+        "notes": observer.notes(),
+    }
+
+
+def _order(
+    cluster: Pacemaker,
+    guest: str,
+    to: str | None,
+    status: ClusterStatus,
+    ignore: Collection[str],
+    check: bool,
+    observer: Observer,
+) -> tuple[Applied, Move]:
+    """Tell the cluster to move a guest that it has nothing else to do with. Raises UnderWay if by now it has."""
     seen = {one.target: [found for found in one.seen if found.code not in ignore] for one in observer.checks}
 
     def planned(cib: str) -> Move:
@@ -290,6 +329,8 @@ def migrate(
         return plan.wanted if plan.needed else move.finished(guest)
 
     def guard(difference: Difference, prediction: Prediction) -> None:
+        if not check and move.under_way(guest, difference.live, cluster.simulate(difference.live)):
+            raise UnderWay
         plan, place = planned(difference.live), prediction.place(guest)
         if plan.needed and place != plan.target:
             raise Refused(
@@ -306,21 +347,7 @@ def migrate(
         if planned(live).needed:
             observer.begin(addresses_of(read(live).primitives[guest]))
     applied = cluster.apply(wanted, check=check, guard=guard)
-    plan = planned(applied.difference.live)
-    observer.going_to = plan.target if plan.needed else None
-    if plan.needed and not check:
-        _carry_out(cluster, plan, plan.timeout if timeout is None else timeout, observer)
-    return {
-        "changed": applied.difference.changed,
-        "diff": applied.difference.diff(),
-        "guest": guest,
-        "from": plan.source,
-        "to": plan.target,
-        "method": "live" if plan.live else "restart",
-        "seconds": round(time.monotonic() - started, 1),
-        "plan": applied.prediction.sentences(),
-        "notes": observer.notes(),
-    }
+    return applied, planned(applied.difference.live)
 
 
 def _ahead(cluster: Pacemaker, guest: str, to: str | None, status: ClusterStatus, observer: Observer) -> None:
@@ -372,7 +399,7 @@ def _carry_out(cluster: Pacemaker, plan: Move, timeout: float, observer: Observe
         timeout=timeout,
     )
     if move.outcome(plan, seen) == "arrived":
-        cluster.apply(lambda _cib: move.finished(plan.guest), check=False)
+        cluster.apply(lambda cib: move.arrived(plan, read(cib)), check=False)
         return
     # The journal has the agent's own words, of which Pacemaker keeps none for a migration.
     causes = str(observer.record().get("reason") or "") or "; ".join(move.causes(plan, seen.status))

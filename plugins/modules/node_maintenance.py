@@ -88,12 +88,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import drain, journal, report
+from ansible_collections.cspp.drover.plugins.module_utils import drain, journal, move, report
 from ansible_collections.cspp.drover.plugins.module_utils.cib import Difference, read
-from ansible_collections.cspp.drover.plugins.module_utils.move import Refused
+from ansible_collections.cspp.drover.plugins.module_utils.move import Refused, UnderWay
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
     Applied,
     ClusterError,
+    ClusterStatus,
     Pacemaker,
     Snapshot,
 )
@@ -117,23 +118,12 @@ class Maintenance:
     def on(self) -> dict[str, Any]:
         """Empty the node. Raises Refused when guests would have to be stopped, ClusterError for those that stay."""
         self._mend()
-        seen = self.cluster.look()
-        status, planned = seen.status, self._planned(seen)
-
-        def leave(cib: str) -> drain.Drain:
-            return drain.leave(self.node, read(cib), status, planned)
-
-        def guard(_difference: Difference, prediction: Prediction) -> None:
-            reasons = drain.refusals(leave(seen.cib), prediction, status)
-            if reasons and not self.force:
-                raise Refused(
-                    f"{self.node} can't be emptied: {'; '.join(reasons)}. Make room on the other nodes, or take "
-                    "that into account with -e force=true: stopped guests start again when there is room, at the "
-                    "latest when the maintenance ends"
-                )
-
-        applied = self.cluster.apply(lambda cib: leave(cib).wanted, check=self.check, guard=guard)
-        going = leave(applied.difference.live)
+        while True:
+            try:
+                applied, going = self._order_leave()
+                break
+            except UnderWay:
+                self._await_rest()
         changed = applied.difference.changed
         if not self.check:
             last = self._wait(
@@ -151,15 +141,34 @@ class Maintenance:
             changed = changed or rest.difference.changed
         return self._result(applied, going.guests, changed)
 
+    def _order_leave(self) -> tuple[Applied, drain.Drain]:
+        seen = self.cluster.look()
+        status, planned = seen.status, self._planned(seen)
+
+        def leave(cib: str) -> drain.Drain:
+            return drain.leave(self.node, read(cib), status, planned)
+
+        def guard(difference: Difference, prediction: Prediction) -> None:
+            self._refuse_under_way(difference)
+            reasons = drain.refusals(leave(seen.cib), prediction, status)
+            if reasons and not self.force:
+                raise Refused(
+                    f"{self.node} can't be emptied: {'; '.join(reasons)}. Make room on the other nodes, or take "
+                    "that into account with -e force=true: stopped guests start again when there is room, at the "
+                    "latest when the maintenance ends"
+                )
+
+        applied = self.cluster.apply(lambda cib: leave(cib).wanted, check=self.check, guard=guard)
+        return applied, leave(applied.difference.live)
+
     def off(self) -> dict[str, Any]:
         """Take the node back into service. Raises ClusterError for guests that don't come home."""
-        status = self.cluster.status()
-
-        def back(cib: str) -> drain.Return:
-            return drain.returning(self.node, read(cib), status)
-
-        applied = self.cluster.apply(lambda cib: back(cib).wanted, check=self.check)
-        coming = back(applied.difference.live)
+        while True:
+            try:
+                status, applied, coming = self._order_return()
+                break
+            except UnderWay:
+                self._await_rest()
         changed = applied.difference.changed or bool(coming.guests)
         host = status.node(self.node)
         # The guests of a node that is away keep their home: they come when it does.
@@ -178,6 +187,32 @@ class Maintenance:
                     + ". Cure the cause and move them one by one: playbooks/migrate.yml"
                 )
         return self._result(applied, coming.guests, changed)
+
+    def _order_return(self) -> tuple[ClusterStatus, Applied, drain.Return]:
+        status = self.cluster.status()
+
+        def back(cib: str) -> drain.Return:
+            return drain.returning(self.node, read(cib), status)
+
+        def guard(difference: Difference, _prediction: Prediction) -> None:
+            self._refuse_under_way(difference)
+
+        applied = self.cluster.apply(lambda cib: back(cib).wanted, check=self.check, guard=guard)
+        return status, applied, back(applied.difference.live)
+
+    def _refuse_under_way(self, difference: Difference) -> None:
+        """Pacemaker starts a guest anew whose target it changes while it is on its way."""
+        if self.check:
+            return
+        ahead = self.cluster.simulate(difference.live)
+        if any(move.under_way(name, difference.live, ahead) for name in read(difference.live).guests()):
+            raise UnderWay
+
+    def _await_rest(self) -> None:
+        self._wait(
+            lambda now: now.idle(read(now.cib).guests()),
+            lambda _now: "the end of what is under way for guests",
+        )
 
     def _reasons(self, guests: dict[str, str]) -> str:
         """Why each guest is where it is: in the agent's own words, which the journal has, or in the cluster's."""

@@ -291,7 +291,7 @@ FAULTS: tuple[Fault, ...] = (
         hold=None,
     ),
     # A container whose root file system is copied. It stops for a moment in any case, so there is no session.
-    Fault("target disk full", (_COPYING,), nothing, _more_room, hold=None, guest="shed", prepare=_little_room),
+    Fault("target disk full", ("begin",), nothing, _more_room, hold=None, guest="shed", prepare=_little_room),
     Fault("target loses power while a container is copied", (_COPYING, _LAST), _cut_power("target"), guest="shed"),
     Fault("agent killed while a container is copied", (_COPYING, _LAST), _kill_agent, guest="shed"),
     Fault(

@@ -339,6 +339,26 @@ def test_a_wish_that_cannot_be_measured_is_refused_also_in_check_mode(
     assert cluster.writes == []
 
 
+def test_a_move_waits_for_the_one_that_somebody_orders_in_the_same_moment(call: Call, on: Any) -> None:
+    class Contested(FakeCluster):
+        """Idle at the first look; at the second, before the patch, a move of somebody else is ahead."""
+
+        looks = 0
+
+        def __call__(self, argv: Sequence[str], *, stdin: str | None = None, **options: Any) -> CommandResult:
+            result = super().__call__(argv, stdin=stdin, **options)
+            if argv[0] == "crm_simulate" and stdin == self.cib and not self.writes:
+                self.looks += 1
+                if self.looks == 2:
+                    return CommandResult(tuple(argv), 0, self.predicted, "")
+            return result
+
+    cluster = on(guest_migrate, Contested("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
+    assert call(guest_migrate, **MOVE)["changed"]
+    assert cluster.looks == 4
+    assert cluster.writes == ["patch", "patch"]
+
+
 def test_a_move_that_a_node_is_against_is_refused_unless_that_is_ignored(call: Call, on: Any) -> None:
     cluster = on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
     cluster.views = {"n2": NodeView("n2"), "n3": NodeView("n3", error="refused")}

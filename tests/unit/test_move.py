@@ -14,6 +14,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cib import (
     Location,
     Pin,
     Primitive,
+    Wanted,
 )
 from ansible_collections.cspp.drover.plugins.module_utils.finding import Finding
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterStatus, Snapshot
@@ -50,7 +51,30 @@ def test_a_pin_moves_and_moves_back_when_that_fails() -> None:
     pinned = live(primitive(), Pin("drover-pin-mc", "mc", "n1"))
     plan = move.plan("mc", "n2", pinned, HERE)
     assert plan.wanted.constraints == (Pin("drover-pin-mc", "mc", "n2"),)
-    assert move.undone(plan, pinned).constraints == (Pin("drover-pin-mc", "mc", "n1"),)
+    ordered = live(primitive(), *plan.wanted.constraints)
+    assert move.undone(plan, ordered).constraints == (Pin("drover-pin-mc", "mc", "n1"),)
+
+
+def test_the_end_of_a_move_leaves_alone_what_somebody_has_ordered_since() -> None:
+    plan = move.plan("mc", "n2", live(primitive()), HERE)
+    ours = live(primitive(), *plan.wanted.constraints)
+    assert move.arrived(plan, ours) == move.finished("mc")
+    assert move.undone(plan, ours).absent == {"drover-move-mc", "drover-back-mc"}
+    theirs = live(primitive(), Location("drover-move-mc", "mc", "n3", "INFINITY"))
+    assert move.arrived(plan, theirs) == move.undone(plan, theirs) == Wanted()
+    repinned = live(primitive(), Pin("drover-pin-mc", "mc", "n3"))
+    assert move.undone(plan, repinned) == Wanted()
+
+
+@pytest.mark.parametrize(
+    ("code", "busy", "under_way"), [("193", (), True), ("0", ("mc",), True), ("0", ("web",), False), ("0", (), False)]
+)
+def test_a_guest_is_under_way_while_a_node_is_at_work_with_it_or_about_to_be(
+    code: str, busy: tuple[str, ...], under_way: bool
+) -> None:
+    history = f"<lrm_resource id='mc'><lrm_rsc_op rc-code='0'/><lrm_rsc_op rc-code='{code}'/></lrm_resource>"
+    cib = f"<cib><status><node_state><lrm><lrm_resources>{history}</lrm_resources></lrm></node_state></status></cib>"
+    assert move.under_way("mc", cib, Prediction(busy=frozenset(busy))) == under_way
 
 
 def test_a_container_restarts() -> None:

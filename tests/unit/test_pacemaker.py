@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cspp.drover.plugins.module_utils import pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.cib import Difference, Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
     ClusterError,
     Contended,
     Pacemaker,
+    Snapshot,
     parse_status,
     probed,
 )
@@ -22,6 +24,7 @@ DATA = Path(__file__).parent / "data" / "pacemaker"
 CIB = (DATA / "cib-guests.xml").read_text(encoding="utf-8")
 STATUS = (DATA / "crm_mon-guests.xml").read_text(encoding="utf-8")
 FAILED = (DATA / "crm_mon-migration-failed.xml").read_text(encoding="utf-8")
+IDLE = (DATA / "crm_simulate-idle.xml").read_text(encoding="utf-8")
 RELOAD = (DATA / "crm_simulate-reload.xml").read_text(encoding="utf-8")
 CHANGE = Wanted(properties={"cluster-recheck-interval": "1min"})
 
@@ -128,6 +131,36 @@ def test_without_a_cluster_the_remedy_is_named() -> None:
 
     with pytest.raises(ClusterError, match=r"systemctl status corosync pacemaker.*site\.yml"):
         Pacemaker(down).query()
+
+
+class Flickering:
+    """Answers every second question for a whole look."""
+
+    def __init__(self, fails_from: int) -> None:
+        self.asked, self.fails_from = 0, fails_from
+
+    def __call__(self, argv: list[str], **_options: Any) -> CommandResult:
+        if argv[0] == "crm_mon":
+            self.asked += 1
+            if self.asked >= self.fails_from and self.asked % 2 == 0:
+                raise CommandError("not now", CommandResult(tuple(argv), 1, "", ""))
+        output = {"cibadmin": CIB, "crm_mon": STATUS}.get(argv[0], IDLE)
+        return CommandResult(tuple(argv), 0, output, "")
+
+
+def test_waiting_bears_looks_that_fail_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[Snapshot] = []
+
+    def third(now: Snapshot) -> bool:
+        looks.append(now)
+        return len(looks) == 3
+
+    tools = Flickering(fails_from=2)
+    Pacemaker(tools).wait(third, what="it", timeout=9, interval=0)
+    assert tools.asked == 5
+    monkeypatch.setattr(pacemaker, "_BLIND", -1.0)
+    with pytest.raises(ClusterError, match="not now"):
+        Pacemaker(Flickering(fails_from=2)).wait(lambda _now: False, what="it", timeout=9, interval=0)
 
 
 def test_status() -> None:
