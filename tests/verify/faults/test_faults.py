@@ -18,6 +18,8 @@ from ..plays import succeed
 
 SAMPLE = (
     "target loses power, copying",
+    "target loses power, switch-over",
+    "migration network reset in post-copy, post-copy",
     "libvirt restarts on the source, copying",
     "QEMU killed on the target, copying",
     "migration network silent for 4 s, setup",
