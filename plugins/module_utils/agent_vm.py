@@ -67,6 +67,8 @@ _PRESS_AGAIN = 5.0
 _DESTROY_RESERVE = 20.0
 #: Seconds kept for answering a question about a VM that is still to come.
 _ANSWER_RESERVE = 8.0
+#: Seconds within which libvirt notices that a VM's process has ended.
+_NOTICES_WITHIN = 5.0
 #: Seconds kept for calling a migration off.
 _ABORT_RESERVE = 10.0
 
@@ -176,7 +178,7 @@ def migrate_to(request: Request, host: LibvirtHost) -> Code:
         migration.run(request.deadline.left(_ABORT_RESERVE))
     except MigrationFailed as error:
         journal.record(migration.record)
-        if _ended(name, host):
+        if _ended(request, host):
             # After a failure the cluster would leave it as it is: not running. So it finds it nowhere, and starts it.
             ocf.warning(f"{name} ended on its way to {target}: {error}")
             return Code.SUCCESS
@@ -266,6 +268,7 @@ def _claim(request: Request, host: LibvirtHost, seen: Seen) -> None:
 def _tidy(request: Request) -> None:
     """Remove what a migration has left here of a VM that is elsewhere: a dead agent's words, disks on local storage."""
     moves.read_all()
+    moves.take(request.instance)
     with suppress(AgentError):
         definition = request.definition()
         if is_local(definition):
@@ -359,11 +362,21 @@ def _stop_somehow(request: Request) -> Code:
         return by_process()
 
 
-def _ended(name: str, host: LibvirtHost) -> bool:
-    try:
-        return host.seen(name).state in (State.ABSENT, State.OFF)
-    except HostError:
+def _ended(request: Request, host: LibvirtHost) -> bool:
+    """Whether the VM has ended, which libvirt may be about to notice."""
+    name = request.instance
+    if emulator_pid(name) is not None:
         return False
+    try:
+        request.deadline.wait(
+            lambda: host.seen(name).state,
+            lambda state: state in (State.ABSENT, State.OFF),
+            what=f"the end of {name}",
+            timeout=_NOTICES_WITHIN,
+        )
+    except (HostError, WaitTimeout):
+        return False
+    return True
 
 
 def _still_here(name: str, host: LibvirtHost) -> str:

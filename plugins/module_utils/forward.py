@@ -181,6 +181,8 @@ class Forwarder(threading.Thread):
         self._ending.set()
         self._wake()
         self.join(timeout=5)
+        if self.is_alive():
+            self.trouble = f"packets not forwarded ({self._target} did not answer in time)"
 
     def finish(self, report: Mapping[str, Any]) -> None:
         """Hand the target a report, and end."""

@@ -57,7 +57,7 @@ def landed(
         try:
             return bool(ask_node(target, {"do": "landed", "guest": guest}, _DAEMON_PATIENCE + _KILL_PATIENCE)["landed"])
         except PeerError as error:
-            if (is_dead or _is_dead)(target):
+            if is_dead(target) if is_dead else _is_dead(target, until - clock()):
                 return False
             if clock() >= until:
                 raise Unknown(f"whether it runs on {target} cannot be told: {error}") from error
@@ -107,12 +107,12 @@ def elsewhere(guest: str, nodes: Sequence[str], ask_node: Callable[..., dict[str
     return found[0] if found else None
 
 
-def gone(guest: str, target: str, ask_node: Callable[..., dict[str, Any]] = ask) -> bool:
-    """Whether there is nothing of the VM at the target: the target is dead, or was, or says so."""
+def gone(guest: str, target: str, seconds: float, ask_node: Callable[..., dict[str, Any]] = ask) -> bool:
+    """Whether there is nothing of the VM at the target: the target is dead, or was, or says so. Within ``seconds``."""
     try:
         return not ask_node(target, {"do": "vm runs", "guest": guest}, _QUICK).get("here", True)
     except PeerError:
-        return _is_dead(target)
+        return _is_dead(target, seconds)
 
 
 def runs(request: Mapping[str, Any], peer: Peer) -> None:
@@ -138,8 +138,11 @@ def let_go(guest: str) -> None:
 
 
 def kill(guest: str) -> None:
-    """End the VM's process on this node at once."""
+    """End the VM's process on this node at once, and see it gone."""
     _signal(guest, signal.SIGKILL)
+    until = time.monotonic() + _KILL_PATIENCE
+    while emulator_pid(guest) is not None and time.monotonic() < until:
+        time.sleep(0.02)
 
 
 def _signal(guest: str, which: signal.Signals) -> None:
@@ -149,10 +152,11 @@ def _signal(guest: str, which: signal.Signals) -> None:
             os.kill(pid, which)
 
 
-def _is_dead(node: str) -> bool:
+def _is_dead(node: str, seconds: float) -> bool:
     """Whether the cluster has had the node's power cut, or knows that it is down.
 
-    The power of one that it has lost is cut now: the cluster itself would wait with that for the end of the move.
+    The power of one that it has lost is cut now, within ``seconds``: the cluster itself would wait with that for the
+    end of the move. Of two nodes each takes itself for the one that is left, so there it is the cluster that decides.
     """
     from .pacemaker import ClusterError, Pacemaker
 
@@ -163,10 +167,10 @@ def _is_dead(node: str) -> bool:
         if found is None or found.online:
             return False
         if found.unclean:
-            # Without a quorum it may be this node that was lost.
-            if not (status.quorum and status.fencing):
+            # Without a quorum it is this node that was lost.
+            if seconds <= 0 or len(status.nodes) < 3 or not (status.fencing and cluster.has_quorum()):
                 return False
-            cluster.fence(node)
+            cluster.fence(node, seconds)
     except ClusterError as error:
         syslog.syslog(syslog.LOG_WARNING, f"whether {node} is down cannot be told: {error}")
         return False

@@ -297,9 +297,10 @@ class LibvirtHost:
         """Let the VM go on at the target of its migration now, and fetch the rest of its memory afterwards."""
         self._on(name, lambda domain: domain.migrateStartPostCopy(0))
 
-    def set_bandwidth(self, name: str, bandwidth: int) -> None:
-        """Bytes a second that a migration under way may use."""
-        self._on(name, lambda domain: domain.migrateSetMaxSpeed(max(1, bandwidth // _MIB), 0))
+    def set_bandwidth(self, name: str, bandwidth: int, *, post_copy: bool = False) -> None:
+        """Bytes a second that a migration under way may use; with ``post_copy``, once it has become one."""
+        flags = self._libvirt.VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY if post_copy else 0
+        self._on(name, lambda domain: domain.migrateSetMaxSpeed(max(1, bandwidth // _MIB), flags))
 
     def watch(self, name: str, stopped: Callable[[], None], resumed: Callable[[], None]) -> None:
         """Call ``stopped`` when the VM stops for the end of its migration, ``resumed`` when it goes on here after all.

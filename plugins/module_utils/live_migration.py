@@ -18,7 +18,7 @@ from .controller import Abort, Controller, Limit, Order, Policy, PostCopy, Sampl
 from .definition import host_interface
 from .forward import Forwarder
 from .landing import Unknown, gone, hold, kill, landed, let_go
-from .libvirt_host import HostError, LibvirtHost, LibvirtUnreachable, Outcome, Progress, State
+from .libvirt_host import HostError, LibvirtHost, LibvirtUnreachable, Outcome, Progress, Seen, State
 from .mirroring import Mirror, local_disks
 from .pacemaker import ClusterError, Pacemaker
 from .peer import PeerError
@@ -152,31 +152,41 @@ class LiveMigration:
 
     def _see_through(self, moving: _Thread, begun: float, seconds: float) -> _Thread:
         """Take a post-copy up again that lost its connection: each node has a part of the VM's memory."""
-        while self._in_halves(moving.error) and self._clock() - begun < seconds:
-            if gone(self.name, self.target):
+        while self._post_copy and isinstance(moving.error, HostError) and self._landed is None:
+            left = seconds - (self._clock() - begun)
+            seen = self._look_again(moving.error)
+            if left <= 0 or (seen is not None and not seen.in_halves):
+                break
+            if seen is not None and gone(self.name, self.target, left):
                 # Half a memory is of no use to anybody. The cluster starts the VM anew.
                 kill(self.name)
+                self._note(self._clock() - begun)
                 self._fail(f"{self.target} lost it before all of its memory was there, so it has to start anew")
             time.sleep(_AGAIN)
-            word = f"taken up again ({moving.error})"
-            if word not in self._controller.path:
-                self._controller.path.append(word)
-            moving = _Thread(lambda: self._migrate(again=True))
-            self._accompany(moving, begun, seconds)
+            if seen is not None:
+                word = f"taken up again ({moving.error})"
+                if word not in self._controller.path:
+                    self._controller.path.append(word)
+                moving = _Thread(lambda: self._migrate(again=True))
+                self._accompany(moving, begun, seconds)
         return moving
 
-    def _in_halves(self, error: Exception | None) -> bool:
-        """Whether a post-copy broke off. One that broke off as it began leaves the VM running here or at the target."""
-        if not self._post_copy or not isinstance(error, HostError) or self._landed is not None:
-            return False
+    def _in_halves(self, error: HostError) -> bool:
+        seen = self._look_again(error)
+        return seen is None or seen.in_halves
+
+    def _look_again(self, error: HostError) -> Seen | None:
+        """The VM as it is here after a post-copy broke off; None while libvirt does not answer."""
         with suppress(HostError):
-            return self._host.seen(self.name).in_halves
-        return True
+            if isinstance(error, LibvirtUnreachable):
+                self._host = LibvirtHost()
+            return self._host.seen(self.name)
+        return None
 
     def _is_there_all_the_same(self, error: HostError, until: float) -> bool:
         """Whether the VM runs at the target although libvirt could not see to the end of it."""
         lost_sight = isinstance(error, LibvirtUnreachable)
-        if not (self._left or lost_sight) or self._in_halves(error):
+        if not (self._left or lost_sight) or (self._post_copy and self._in_halves(error)):
             return False
         if self._landed is None:
             if lost_sight:
@@ -245,7 +255,7 @@ class LiveMigration:
         now = self._share()
         if now is not None and now != self._bandwidth:
             self._bandwidth = now
-            self._host.set_bandwidth(self.name, now)
+            self._host.set_bandwidth(self.name, now, post_copy=self._post_copy)
 
     # --- disks -----------------------------------------------------------------------------------------------
 

@@ -299,6 +299,7 @@ def _vm(guest: Guest, fields: parse.Fields, cluster: Cluster) -> Guest:
         fields.note("max_memory", f"is less than the {format_size(guest.memory)} it starts with")
     image = fields.take("image", _image(cluster, "vm", "kernel"), None)
     disks = tuple(_disk(index, disk, cluster) for index, disk in enumerate(fields.each("disks")))
+    pools = {disk.pool for disk in disks} or {cluster.default_pool}
     targets = [disk.target for disk in disks]
     for target in sorted({target for target in targets if targets.count(target) > 1}):
         fields.note("disks", f"{target} is the target of more than one")
@@ -316,7 +317,7 @@ def _vm(guest: Guest, fields: parse.Fields, cluster: Cluster) -> Guest:
         image=image,
         disks=disks,
         seed_pool=disks[0].pool if disks else cluster.default_pool,
-        migration=_migration(fields.section("migration")),
+        migration=_migration(fields.section("migration"), local=bool(pools.intersection(cluster.local_pools))),
     )
     fields.done({"rootfs": "is for containers: a VM has disks", "privileged": "is for containers"})
     return guest
@@ -415,7 +416,7 @@ def _placement(fields: parse.Fields) -> Placement:
     return placement
 
 
-def _migration(fields: parse.Fields) -> Migration:
+def _migration(fields: parse.Fields, *, local: bool) -> Migration:
     default = Migration()
     post_copy = fields.take("post_copy", _post_copy, default.post_copy)
     migration = Migration(
@@ -428,6 +429,11 @@ def _migration(fields: parse.Fields) -> Migration:
     )
     if migration.post_copy == "fallback" and migration.channels > 1:
         fields.note("channels", "parallel channels and post_copy exclude each other: leave out one of them")
+    if migration.post_copy == "fallback" and local:
+        fields.note(
+            "post_copy",
+            "the VM has disks on storage of one node's own, and would lose what it wrote when its post-copy fails",
+        )
     fields.done()
     return migration
 

@@ -8,7 +8,7 @@ high availability is bound to its node by a pin; its pin moves, and stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .cib import RECOVERY, Colocation, Configuration, Constraint, Location, Pin, Wanted
@@ -45,7 +45,11 @@ class Refused(Exception):
 
 
 class UnderWay(Exception):
-    """Somebody else was quicker to order a move of the guest, and that has to end first."""
+    """Somebody else was quicker to order a move of one of these guests, and that has to end first."""
+
+    def __init__(self, guests: Collection[str]) -> None:
+        super().__init__(f"on the way: {', '.join(sorted(guests))}")
+        self.guests = guests
 
 
 @dataclass(frozen=True)
@@ -204,8 +208,8 @@ def finished(guest: str) -> Wanted:
 
 
 def arrived(move: Move, live: Configuration) -> Wanted:
-    """The same after this very move: by now somebody may have ordered another one."""
-    return finished(move.guest) if _still(move, live) else Wanted()
+    """The same after this very move, save what somebody has ordered by now: another one, or a drain."""
+    return Wanted(absent=_temporary(move.guest)) if _still(move, live) else Wanted()
 
 
 def undone(move: Move, live: Configuration) -> Wanted:

@@ -41,8 +41,8 @@ _OLD, _NOT_CONNECTED, _MISSING = 103, 102, 105
 _PENDING = "193"
 #: Seconds that somebody who waits goes on without seeing anything.
 _BLIND = 30.0
-#: Seconds for having a node's power cut, and proof of it.
-_FENCING = 60.0
+#: Seconds for which a node counts as fenced that somebody else has had fenced.
+_FENCED_ALREADY = 30
 
 
 class ClusterError(Exception):
@@ -310,11 +310,13 @@ class Pacemaker:
         except ClusterError as error:
             raise ClusterError(f"{target} could not take {guest} over from {source}: {error}") from error
 
-    def recover(self, resource: str, *, also: Wanted | None = None, timeout: float = 60) -> None:
+    def recover(
+        self, resource: str, *, also: Callable[[str], Wanted] = lambda _cib: Wanted(), timeout: float = 60
+    ) -> None:
         """Put a guest in order that failed to migrate and runs where it was, without disturbing it.
 
         Pacemaker is told to keep its hands off, to look at the guest anew everywhere, and, when it knows where
-        it runs, to take it up again, in one patch with whatever ``also`` wants. The mark ``drover-recovery``
+        it runs, to take it up again, in one patch with whatever ``also`` wants of the CIB. The mark ``drover-recovery``
         tells our hands off from an administrator's, should this be interrupted.
         """
 
@@ -326,7 +328,7 @@ class Pacemaker:
         def take_up(cib: str) -> Wanted:
             ours = RECOVERY in read(cib).primitives[resource].meta
             meta: dict[str, str | None] = {"maintenance": None, RECOVERY: None} if ours else {}
-            return replace(also or Wanted(), meta={resource: meta})
+            return replace(also(cib), meta={resource: meta})
 
         def undisturbed(_difference: Difference, prediction: Prediction) -> None:
             harm = [a for a in prediction.of(resource) if a.kind in {"stop", "restart", "recover", "move"}]
@@ -351,9 +353,15 @@ class Pacemaker:
         self.wait(known, what=f"a fresh look at {resource} on every node", timeout=timeout)
         self.apply(take_up, check=False, guard=undisturbed)
 
-    def fence(self, node: str) -> None:
-        """Have the power of a node cut and switched on again, now. Raises ClusterError unless it was."""
-        self._ask(["stonith_admin", "--reboot", node, "--timeout", f"{_FENCING:.0f}"], timeout=_FENCING + 10)
+    def has_quorum(self) -> bool:
+        """Whether this node has it, by its own word: what the CIB says of it, the coordinator wrote some time ago."""
+        return self._ask(["crm_node", "--quorum"]).strip() == "1"
+
+    def fence(self, node: str, seconds: float) -> None:
+        """Have the power of a node cut and switched on again, now. Raises ClusterError unless it was in that time."""
+        # Whoever was quicker with the same wish, has fulfilled it.
+        limits = ["--timeout", f"{max(1, int(seconds))}", "--tolerance", f"{_FENCED_ALREADY}s"]
+        self._ask(["stonith_admin", "--reboot", node, *limits], timeout=seconds + 5)
 
     def _patch(self, difference: Difference) -> None:
         # Files, because arguments show in the process list and a CIB holds secrets.

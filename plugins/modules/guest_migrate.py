@@ -178,6 +178,7 @@ probe:
 
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -220,8 +221,6 @@ class Observer:
 
     def begin(self, addresses: list[str]) -> None:
         """The move is about to be made. Raises Refused when the probe gets no answer."""
-        if self._since is not None:
-            return
         if self._target is not None and self._node is not None:
             try:
                 self._probe = probe.RemoteProbe(self._node, self._target.at(addresses))
@@ -229,6 +228,13 @@ class Observer:
             except probe.ProbeError as error:
                 raise Refused(f"{error}, so nothing was moved") from error
         self._since = journal.Since()
+
+    def forget(self) -> None:
+        """The move is not made yet: what was seen since the beginning is somebody else's."""
+        if self._probe is not None:
+            with suppress(probe.ProbeError):
+                self._probe.stop()
+        self._probe = self._since = None
 
     def record(self) -> dict[str, Any]:
         """The move's record as far as there is one."""
@@ -291,6 +297,7 @@ def migrate(
             applied, plan = _order(cluster, guest, to, status, ignore, check, observer)
             break
         except UnderWay:
+            observer.forget()
             if time.monotonic() - started > _OTHERS:
                 raise Refused(f"{guest} is moved again and again by somebody else; see playbooks/journal.yml") from None
     observer.going_to = plan.target if plan.needed else None
@@ -330,7 +337,7 @@ def _order(
 
     def guard(difference: Difference, prediction: Prediction) -> None:
         if not check and move.under_way(guest, difference.live, cluster.simulate(difference.live)):
-            raise UnderWay
+            raise UnderWay([guest])
         plan, place = planned(difference.live), prediction.place(guest)
         if plan.needed and place != plan.target:
             raise Refused(
@@ -377,12 +384,14 @@ def _in_order(cluster: Pacemaker, guest: str, check: bool) -> ClusterStatus:
     seen = cluster.look()
     if check:
         return seen.status
-    if guest in read(seen.cib).guests() and not seen.idle([guest]):
-        seen = cluster.wait(
-            lambda now: now.idle([guest]), what=f"the end of what is under way for {guest}", timeout=300
-        )
+
+    def at_rest(now: Snapshot) -> bool:
+        return now.idle([guest]) and not move.under_way(guest, now.cib, now.ahead)
+
+    if guest in read(seen.cib).guests() and not at_rest(seen):
+        seen = cluster.wait(at_rest, what=f"the end of what is under way for {guest}", timeout=_OTHERS)
     if _out_of_order(seen, guest):
-        cluster.recover(guest, also=move.finished(guest))
+        cluster.recover(guest, also=lambda _cib: move.finished(guest))
     return cluster.status()
 
 
@@ -405,11 +414,16 @@ def _carry_out(cluster: Pacemaker, plan: Move, timeout: float, observer: Observe
     causes = str(observer.record().get("reason") or "") or "; ".join(move.causes(plan, seen.status))
     causes = causes or f"the cluster left it where it was ({seen})"
     guest = seen.status.resource(plan.guest)
-    undone = move.undone(plan, read(seen.cib))
+
+    def settled(cib: str) -> Wanted:
+        now = cluster.status().resource(plan.guest)
+        there = now is not None and now.node == plan.target
+        return move.arrived(plan, read(cib)) if there else move.undone(plan, read(cib))
+
     if guest is not None and guest.failed:
-        cluster.recover(plan.guest, also=undone)
+        cluster.recover(plan.guest, also=settled)
     else:
-        cluster.apply(lambda _cib: undone, check=False)
+        cluster.apply(settled, check=False)
         if move.causes(plan, seen.status):
             cluster.retry(plan.guest)
     after = cluster.wait(

@@ -218,7 +218,7 @@ class Run:
             self.cluster.apply(whole, check=False, guard=self.guard)
             for name, way in repairs.items():
                 if way == "recover":
-                    self.cluster.recover(name, also=move.finished(name))
+                    self.recover(name)
                 else:
                     self.cluster.retry(name)
         seen = self.cluster.look() if check else self.settled()
@@ -276,6 +276,10 @@ class Run:
             nowhere = [name for name in self.present if name not in held and predicted.place(name) is None]
             doubts += [f"{name} would run nowhere: no node that is up has room for it" for name in nowhere]
         return doubts
+
+    def recover(self, name: str) -> None:
+        """Put a guest in order whose move failed, and forget the move."""
+        self.cluster.recover(name, also=lambda _cib: move.finished(name))
 
     def report(self, name: str, seen: Snapshot, prediction: Prediction, pending: tuple[str, ...]) -> dict[str, Any]:
         guest = seen.status.resource(name)

@@ -122,8 +122,8 @@ class Maintenance:
             try:
                 applied, going = self._order_leave()
                 break
-            except UnderWay:
-                self._await_rest()
+            except UnderWay as other:
+                self._await_rest(other.guests)
         changed = applied.difference.changed
         if not self.check:
             last = self._wait(
@@ -149,7 +149,9 @@ class Maintenance:
             return drain.leave(self.node, read(cib), status, planned)
 
         def guard(difference: Difference, prediction: Prediction) -> None:
-            self._refuse_under_way(difference)
+            # Those on the node, and those that are on their way to it.
+            coming = {name for name in read(seen.cib).guests() if seen.ahead.place(name) == self.node}
+            self._refuse_under_way(difference, coming.union(leave(seen.cib).guests))
             reasons = drain.refusals(leave(seen.cib), prediction, status)
             if reasons and not self.force:
                 raise Refused(
@@ -167,8 +169,8 @@ class Maintenance:
             try:
                 status, applied, coming = self._order_return()
                 break
-            except UnderWay:
-                self._await_rest()
+            except UnderWay as other:
+                self._await_rest(other.guests)
         changed = applied.difference.changed or bool(coming.guests)
         host = status.node(self.node)
         # The guests of a node that is away keep their home: they come when it does.
@@ -195,23 +197,23 @@ class Maintenance:
             return drain.returning(self.node, read(cib), status)
 
         def guard(difference: Difference, _prediction: Prediction) -> None:
-            self._refuse_under_way(difference)
+            self._refuse_under_way(difference, back(difference.live).guests)
 
         applied = self.cluster.apply(lambda cib: back(cib).wanted, check=self.check, guard=guard)
         return status, applied, back(applied.difference.live)
 
-    def _refuse_under_way(self, difference: Difference) -> None:
+    def _refuse_under_way(self, difference: Difference, guests: Collection[str]) -> None:
         """Pacemaker starts a guest anew whose target it changes while it is on its way."""
         if self.check:
             return
         ahead = self.cluster.simulate(difference.live)
-        if any(move.under_way(name, difference.live, ahead) for name in read(difference.live).guests()):
-            raise UnderWay
+        if any(move.under_way(name, difference.live, ahead) for name in guests):
+            raise UnderWay(guests)
 
-    def _await_rest(self) -> None:
+    def _await_rest(self, guests: Collection[str]) -> None:
         self._wait(
-            lambda now: now.idle(read(now.cib).guests()),
-            lambda _now: "the end of what is under way for guests",
+            lambda now: not any(move.under_way(name, now.cib, now.ahead) for name in guests),
+            lambda _now: f"the end of what is under way for {', '.join(sorted(guests))}",
         )
 
     def _reasons(self, guests: dict[str, str]) -> str:

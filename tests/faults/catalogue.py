@@ -145,6 +145,11 @@ def _end_dirt(scene: Scene) -> None:
     scene.tell("dirty 0")
 
 
+def _heal_and_end_dirt(scene: Scene) -> None:
+    _unfilter("target")(scene)
+    _end_dirt(scene)
+
+
 def _power_off_inside(scene: Scene) -> None:
     scene.tell("poweroff")
 
@@ -266,7 +271,7 @@ FAULTS: tuple[Fault, ...] = (
         "migration network reset in post-copy",
         ("post-copy",),
         _filter("target", ["source"], "reject with tcp reset", _MIGRATION),
-        _unfilter("target"),
+        _heal_and_end_dirt,
         hold=3.0,
         guest="flow",
         prepare=_make_dirt,

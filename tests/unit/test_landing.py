@@ -141,8 +141,8 @@ def test_whether_it_runs_here(monkeypatch: pytest.MonkeyPatch, pid: int | None, 
 
 
 def test_what_is_gone_from_a_node() -> None:
-    assert gone("web", "n2", lambda *_arguments: {"runs": False, "here": False})
-    assert not gone("web", "n2", lambda *_arguments: {"runs": False, "here": True})
+    assert gone("web", "n2", 60, lambda *_arguments: {"runs": False, "here": False})
+    assert not gone("web", "n2", 60, lambda *_arguments: {"runs": False, "here": True})
 
 
 @pytest.mark.parametrize(
@@ -159,18 +159,25 @@ def test_a_lost_node_is_fenced_by_whoever_has_to_know_that_it_is_dead(
     monkeypatch: pytest.MonkeyPatch, online: bool, unclean: bool, quorum: bool, fencing: bool, dead: bool, fenced: bool
 ) -> None:
     calls: list[str] = []
+    others = tuple(NodeStatus(name, True, False, False, False, False, False) for name in ("n1", "n3"))
 
     class Cluster:
         def status(self) -> ClusterStatus:
             node = NodeStatus("n2", online, False, False, False, unclean, False)
-            return ClusterStatus("n1", quorum, fencing, False, (node,))
+            # What the coordinator wrote of the quorum may be old.
+            return ClusterStatus("n1", True, fencing, False, (node, *others))
 
-        def fence(self, node: str) -> None:
+        def has_quorum(self) -> bool:
+            return quorum
+
+        def fence(self, node: str, _seconds: float) -> None:
             calls.append(node)
 
     def nobody(*_arguments: Any) -> dict[str, Any]:
         raise PeerError("no route")
 
     monkeypatch.setattr(pacemaker, "Pacemaker", Cluster)
-    assert gone("web", "n2", nobody) == dead
+    assert gone("web", "n2", 60, nobody) == dead
     assert calls == (["n2"] if fenced else [])
+    others = others[:1]
+    assert gone("web", "n2", 60, nobody) == (dead and not unclean)

@@ -56,6 +56,9 @@ class Host:
             self._over.set()
         return self._progress.pop(0) if self._progress else None
 
+    def set_bandwidth(self, _name: str, bandwidth: int, *, post_copy: bool) -> None:
+        self.calls.append(f"set_bandwidth {bandwidth}{' of post-copy' if post_copy else ''}")
+
     def __getattr__(self, name: str) -> Callable[..., None]:
         def do(_name: str, *arguments: Any) -> None:
             self.calls.append(" ".join([name, *map(str, arguments)]))
@@ -246,7 +249,7 @@ class Interrupted(Host):
 
 def test_a_post_copy_that_loses_its_connection_is_taken_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_migration, "_AGAIN", 0.0)
-    monkeypatch.setattr(live_migration, "gone", lambda _guest, _node: False)
+    monkeypatch.setattr(live_migration, "gone", lambda _guest, _node, _seconds: False)
     host = Interrupted(2)
     one = migration(host, post_copy="fallback", timeout=0.05)
     one.run(100)
@@ -259,7 +262,7 @@ def test_a_post_copy_that_loses_its_connection_is_taken_up_again(monkeypatch: py
 def test_a_post_copy_whose_target_is_lost_is_over_and_leaves_no_half(
     monkeypatch: pytest.MonkeyPatch, at_the_target: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(live_migration, "gone", lambda _guest, _node: True)
+    monkeypatch.setattr(live_migration, "gone", lambda _guest, _node, _seconds: True)
     with pytest.raises(MigrationFailed, match="n2 lost it before all of its memory was there"):
         migration(Interrupted(9), post_copy="fallback", timeout=0.05).run(100)
     assert at_the_target["done"] == ["kill"]

@@ -62,8 +62,8 @@ def guests(text: str = GOOD, **changes: Any) -> dict[str, Any]:
     return found
 
 
-def said(wrong: object) -> list[str]:
-    return [str(problem) for problem in read(wrong, CLUSTER).problems]
+def said(wrong: object, cluster: Cluster = CLUSTER) -> list[str]:
+    return [str(problem) for problem in read(wrong, cluster).problems]
 
 
 def test_good_guests_are_read_with_their_defaults() -> None:
@@ -283,6 +283,13 @@ def test_definitions() -> None:
     assert website["rootfs"] == {"type": "directory", "path": "/pool/containers/website/rootfs"}
     assert (website["nics"][0]["name"], website["stop_timeout"]) == ("eth0", 30)
     assert "migration" not in website
+
+
+def test_post_copy_is_not_for_disks_that_move_along() -> None:
+    asked = guests(migration={"post_copy": "fallback"}, disks=[{"size": "1GiB", "pool": "fast"}])
+    assert said(asked) == []
+    [problem] = said(asked, replace(CLUSTER, local_pools=("fast",)))
+    assert problem.startswith("guests.minecraft.migration.post_copy: the VM has disks on storage of one node's own")
 
 
 def test_definitions_say_what_is_on_one_nodes_own_storage() -> None:
