@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -12,6 +13,8 @@ from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from .command import CommandError, Runner, run
 
 if TYPE_CHECKING:
     from .definition import Change
@@ -127,6 +130,9 @@ _REASONS = {
     14: "an error of libvirt",
 }
 _ON_PURPOSE = {1, 3, 4, 7, 8, 9, 11}
+#: In the file in which libvirt keeps what it knows of a running VM: the job of a post-copy that failed at its source.
+_DEAD_JOB = re.compile(r"<job type='[^']*' async='migration out' phase='postcopy_failed'.*?</job>\n", re.DOTALL)
+_RUNS_AFTER_IT = re.compile(r"(<domstatus state='running' reason=')post-copy failed'")
 
 
 def classify(state: int, reason: int, migration: Literal["in", "out"] | None) -> Seen:
@@ -297,6 +303,33 @@ class LibvirtHost:
         """Let the VM go on at the target of its migration now, and fetch the rest of its memory afterwards."""
         self._on(name, lambda domain: domain.migrateStartPostCopy(0))
 
+    def failed_post_copy(self, name: str) -> bool:
+        """Whether libvirt keeps the job of a post-copy of the VM that failed before it had begun at the target.
+
+        QEMU goes on here with all of its memory then, but libvirt (11.3) keeps the job for ever: it can neither be
+        aborted nor taken up again, it survives the daemon, and while it is there the VM neither migrates nor changes.
+        """
+        return _without_dead_job(name) is not None
+
+    def forget_post_copy(self, name: str, run_program: Runner = run) -> None:
+        """Take that job out of the daemon's own record of the VM, and start the daemon anew.
+
+        This calls off what else migrates from or to this node. Raises LibvirtUnreachable when it does not come back.
+        """
+        without = _without_dead_job(name)
+        if without is None:
+            return
+        record = _RUN / f"{name}.xml"
+        draft = record.with_suffix(".xml.new")  # as libvirt itself writes it
+        draft.write_text(without, encoding="utf-8")
+        draft.chmod(record.stat().st_mode & 0o777)
+        draft.replace(record)
+        try:
+            run_program(["systemctl", "restart", "libvirtd.service"])
+            self._connection = self._libvirt.open(_URI)
+        except (CommandError, self._libvirt.libvirtError) as error:
+            raise LibvirtUnreachable(f"libvirt did not come back: {error}") from error
+
     def set_bandwidth(self, name: str, bandwidth: int, *, post_copy: bool = False) -> None:
         """Bytes a second that a migration under way may use; with ``post_copy``, once it has become one."""
         flags = self._libvirt.VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY if post_copy else 0
@@ -399,6 +432,17 @@ class LibvirtHost:
             if self._connection.isAlive() != 1:
                 raise LibvirtUnreachable(str(error)) from error
             raise HostError(str(error)) from error
+
+
+def _without_dead_job(name: str) -> str | None:
+    """libvirt's record of the running VM without the job of a post-copy that failed; None when it has none."""
+    try:
+        known = (_RUN / f"{name}.xml").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    without, runs = _RUNS_AFTER_IT.subn(r"\1migration canceled'", known)
+    without, jobs = _DEAD_JOB.subn("<job type='none' async='none'/>\n", without)
+    return without if runs and jobs else None
 
 
 def emulator_pid(name: str) -> int | None:

@@ -86,6 +86,7 @@ class LiveMigration:
         """Move the VM within ``seconds``."""
         begun = self._clock()
         self._tell("setup", 0, None)
+        self._forget_post_copy()
         self._take_disks_along()
         self._forward()
         try:
@@ -95,11 +96,15 @@ class LiveMigration:
             self._bandwidth = self._share()
             moving = _Thread(self._migrate)
             why = self._accompany(moving, begun, seconds)
+            if self._post_copy and moving.error is not None:
+                why = why or f"its post-copy to {self.target} broke off before it had begun there ({moving.error})"
             moving = self._see_through(moving, begun, seconds)
             if moving.error is not None and not isinstance(moving.error, HostError):
                 raise moving.error
             self._note(self._clock() - begun)
             if moving.error is not None and not self._is_there_all_the_same(moving.error, begun + seconds):
+                with suppress(HostError):  # the next migration tries it again
+                    self._forget_post_copy()
                 self._fail(why or str(moving.error))
         finally:
             self._end_forwarding(self.record if self.record.get("result") == "moved" else {})
@@ -235,6 +240,16 @@ class LiveMigration:
                     host.resume(self.name)
                 return
             time.sleep(self._tick)
+
+    def _forget_post_copy(self) -> None:
+        """Have libvirt forget a post-copy that failed; if possible not while others leave this node."""
+        until = self._clock() + _DOUBT
+        while self._host.failed_post_copy(self.name):
+            if self._clock() < until and any(one["guest"] != self.name for one in moves.read_all()):
+                time.sleep(_AGAIN)
+            else:
+                self._host.forget_post_copy(self.name)
+                return
 
     def _carry_out(self, order: Order) -> str:
         if isinstance(order, Limit):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import libvirt_host
+from ansible_collections.cspp.drover.plugins.module_utils.command import CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.definition import Change
 from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import (
     HostError,
@@ -182,6 +183,47 @@ def test_the_ways_to_migrate(how: dict[str, Any], flags: int, parameters: dict[s
     [(_call, _uri, given, said)] = libvirt.calls
     assert said == flags
     assert given == {"VIR_MIGRATE_PARAM_URI": "tcp://n2", **parameters}
+
+
+_RECORD = """<domstatus state='{state}' reason='post-copy failed' pid='229'>
+  <job type='none' async='none'/>
+</domstatus>
+"""
+_DEAD = """<job type='none' async='migration out' phase='{phase}' flags='0x18003' asyncPaused='yes'>
+    <params/>
+  </job>"""
+
+
+@pytest.mark.parametrize(
+    ("state", "phase", "dead"),
+    [
+        ("running", "postcopy_failed", True),
+        ("paused", "postcopy_failed", False),  # half of it is at the target
+        ("running", "perform3", False),
+    ],
+)
+def test_the_job_of_a_failed_post_copy_is_forgotten(
+    state: str, phase: str, dead: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(libvirt_host, "_RUN", tmp_path)
+    record, started = tmp_path / "web.xml", list[Any]()
+    host = LibvirtHost(Libvirt())
+    assert not host.failed_post_copy("web")
+    clean = _RECORD.format(state=state)
+    known = clean.replace("<job type='none' async='none'/>", _DEAD.format(phase=phase))
+    record.write_text(known)
+    record.chmod(0o600)
+    assert host.failed_post_copy("web") is dead
+
+    def start(argv: list[str]) -> CommandResult:
+        started.append(argv)
+        return CommandResult(tuple(argv), 0, "", "")
+
+    host.forget_post_copy("web", start)
+    assert record.read_text() == (clean.replace("post-copy failed", "migration canceled") if dead else known)
+    assert started == ([["systemctl", "restart", "libvirtd.service"]] if dead else [])
+    assert record.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["web.xml"]
 
 
 @pytest.mark.parametrize(("event", "heard"), [("SUSPENDED", ["stopped"]), ("RESUMED", ["resumed"]), ("STOPPED", [])])

@@ -36,6 +36,8 @@ class Host:
         self._error = error
         self._over = threading.Event()
         self.resume_heard = self.stop_heard = True
+        #: Failed post-copies that libvirt does not forget by itself.
+        self.kept = 0
 
     def watch(self, _name: str, stopped: Callable[[], None], resumed: Callable[[], None]) -> None:
         self.stopped, self.resumed = stopped, resumed
@@ -58,6 +60,13 @@ class Host:
 
     def set_bandwidth(self, _name: str, bandwidth: int, *, post_copy: bool) -> None:
         self.calls.append(f"set_bandwidth {bandwidth}{' of post-copy' if post_copy else ''}")
+
+    def failed_post_copy(self, _name: str) -> bool:
+        return self.kept > 0
+
+    def forget_post_copy(self, _name: str) -> None:
+        self.calls.append("forget_post_copy")
+        self.kept -= 1
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         def do(_name: str, *arguments: Any) -> None:
@@ -266,6 +275,45 @@ def test_a_post_copy_whose_target_is_lost_is_over_and_leaves_no_half(
     with pytest.raises(MigrationFailed, match="n2 lost it before all of its memory was there"):
         migration(Interrupted(9), post_copy="fallback", timeout=0.05).run(100)
     assert at_the_target["done"] == ["kill"]
+
+
+class BrokenOff(Host):
+    """A post-copy whose connection breaks before the VM has begun at the target, so that it goes on here."""
+
+    def migrate(self, _name: str, target: str, **how: Any) -> None:
+        self.kept = 1
+        super().migrate(_name, target, **how)
+
+
+def test_a_post_copy_that_breaks_off_at_once_leaves_the_vm_here_free_to_migrate_again() -> None:
+    host = BrokenOff(*looks(30), error=HostError("Connection reset by peer"))
+    with pytest.raises(MigrationFailed, match=r"broke off before it had begun there \(Connection"):
+        migration(host, post_copy="fallback", timeout=0.05).run(100)
+    assert host.calls[-1] == "forget_post_copy"
+
+
+def test_what_an_earlier_post_copy_left_is_forgotten_first() -> None:
+    host = Host()
+    host.kept = 1
+    migration(host).run(100)
+    assert host.calls[0] == "forget_post_copy"
+
+
+def test_it_is_not_forgotten_while_another_vm_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_migration, "_AGAIN", 0.0)
+    looks = [[{"guest": "web"}, {"guest": "db"}], [{"guest": "web"}, {"guest": "db"}], [{"guest": "web"}]]
+    seen: list[int] = []
+
+    def read_all() -> list[dict[str, Any]]:
+        seen.append(len(host.calls))
+        return looks[min(len(seen), len(looks)) - 1]
+
+    monkeypatch.setattr(moves, "read_all", read_all)
+    host = Host()
+    host.kept = 1
+    migration(host).run(100)
+    assert seen[:3] == [0, 0, 0]
+    assert host.calls[0] == "forget_post_copy"
 
 
 def test_the_limit_is_raised_when_passes_get_no_shorter() -> None:
