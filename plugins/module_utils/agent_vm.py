@@ -179,7 +179,7 @@ def migrate_to(request: Request, host: LibvirtHost) -> Code:
     except MigrationFailed as error:
         journal.record(migration.record)
         if _ended(request, host):
-            # After a failure the cluster would leave it as it is: not running. So it finds it nowhere, and starts it.
+            # After a failure the cluster would leave it as it is: not running. So the target starts it (migrate_from).
             ocf.warning(f"{name} ended on its way to {target}: {error}")
             return Code.SUCCESS
         raise AgentError(f"{name} could not migrate to {target}, {_still_here(name, host)}: {error}") from error
@@ -188,7 +188,7 @@ def migrate_to(request: Request, host: LibvirtHost) -> Code:
 
 
 def migrate_from(request: Request, host: LibvirtHost) -> Code:
-    """Make sure that the VM that came from another node runs here."""
+    """Make sure that the VM that came from another node runs here; one that ended on its way starts anew."""
     name = request.instance
     try:
         request.deadline.wait(
@@ -202,6 +202,10 @@ def migrate_from(request: Request, host: LibvirtHost) -> Code:
     finally:
         _listen(request)
     seen = host.seen(name)
+    if seen.state in (State.ABSENT, State.OFF):
+        # Failed, it would be started all the same, and the failure be on record for somebody to forget.
+        ocf.warning(f"{name} ended on its way from {request.source}")
+        return start(request, host)
     if seen.state is not State.RUNNING:
         raise AgentError(f"{name} did not arrive from {request.source}: here it {_why(seen)}")
     _note_arrival(request, host)

@@ -7,6 +7,7 @@ packets are sent after it (forward.py), and whoever watches is told (moves.py).
 from __future__ import annotations
 
 import datetime
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -32,6 +33,10 @@ _TICK = 0.1
 _WORD = 1.0
 #: Seconds until a post-copy that lost its connection is taken up again.
 _AGAIN = 1.0
+#: In libvirt's words: it, or QEMU, no longer hears the other node.
+_CONNECTION_LOST = re.compile(
+    r"client socket is closed|unable to connect|end of file|broken pipe|reset by peer|keepalive", re.IGNORECASE
+)
 #: Seconds that a VM is held when nobody can tell whether it runs at the target.
 _DOUBT = 60.0
 
@@ -96,8 +101,9 @@ class LiveMigration:
             self._bandwidth = self._share()
             moving = _Thread(self._migrate)
             why = self._accompany(moving, begun, seconds)
-            if self._post_copy and moving.error is not None:
-                why = why or f"its post-copy to {self.target} broke off before it had begun there ({moving.error})"
+            if self._post_copy and moving.error is not None and not why:
+                cause = self._cause(moving.error)
+                why = f"its post-copy to {self.target} broke off before it had begun there: {cause}"
             moving = self._see_through(moving, begun, seconds)
             if moving.error is not None and not isinstance(moving.error, HostError):
                 raise moving.error
@@ -105,7 +111,7 @@ class LiveMigration:
             if moving.error is not None and not self._is_there_all_the_same(moving.error, begun + seconds):
                 with suppress(HostError):  # the next migration tries it again
                     self._forget_post_copy()
-                self._fail(why or str(moving.error))
+                self._fail(why or self._cause(moving.error))
         finally:
             self._end_forwarding(self.record if self.record.get("result") == "moved" else {})
             self._settle_disks()
@@ -250,6 +256,13 @@ class LiveMigration:
             else:
                 self._host.forget_post_copy(self.name)
                 return
+
+    def _cause(self, error: Exception) -> str:
+        if isinstance(error, LibvirtUnreachable):
+            return f"libvirt's daemon on {self._who['from']} ended meanwhile ({error})"
+        if _CONNECTION_LOST.search(str(error)):
+            return f"the connection to {self.target} was lost ({error})"
+        return str(error)
 
     def _carry_out(self, order: Order) -> str:
         if isinstance(order, Limit):

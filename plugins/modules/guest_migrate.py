@@ -392,6 +392,8 @@ def _in_order(cluster: Pacemaker, guest: str, check: bool) -> ClusterStatus:
         seen = cluster.wait(at_rest, what=f"the end of what is under way for {guest}", timeout=_OTHERS)
     if _out_of_order(seen, guest):
         cluster.recover(guest, also=lambda _cib: move.finished(guest))
+    elif any(failure.operation.startswith("migrate") for failure in seen.status.failures_of(guest)):
+        cluster.retry(guest)  # it runs all the same
     return cluster.status()
 
 
@@ -407,11 +409,15 @@ def _carry_out(cluster: Pacemaker, plan: Move, timeout: float, observer: Observe
         what=f"the arrival of {plan.guest} on {plan.target}",
         timeout=timeout,
     )
-    if move.outcome(plan, seen) == "arrived":
-        cluster.apply(lambda cib: move.arrived(plan, read(cib)), check=False)
-        return
     # The journal has the agent's own words, of which Pacemaker keeps none for a migration.
     causes = str(observer.record().get("reason") or "") or "; ".join(move.causes(plan, seen.status))
+    if move.outcome(plan, seen) == "arrived":
+        cluster.apply(lambda cib: move.arrived(plan, read(cib)), check=False)
+        if move.causes(plan, seen.status):
+            cluster.retry(plan.guest)
+        if causes:
+            observer.trouble = f"{plan.guest} is on {plan.target}, but not without trouble: {causes}"
+        return
     causes = causes or f"the cluster left it where it was ({seen})"
     guest = seen.status.resource(plan.guest)
 

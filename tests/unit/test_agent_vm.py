@@ -317,7 +317,17 @@ def test_monitor_completes_the_record_of_an_arrival_that_nobody_asked_for(
     assert moves.take("web") == {}
 
 
-@pytest.mark.parametrize(("state", "reason"), [(State.ABSENT, "did not arrive from n1"), (State.INCOMING, "arrival")])
+def test_a_vm_that_ended_on_its_way_starts_anew_where_it_was_to_go(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host: Any = Host(State.ABSENT)
+    assert agent_vm.migrate_from(request(node, "migrate_from"), host) is Code.SUCCESS
+    assert [call.split()[0] for call in host.calls] == ["create"]
+    assert RECORDED == []
+    monkeypatch.setattr(landing, "elsewhere", lambda _name, _nodes: "n1")
+    with pytest.raises(AgentError, match="runs on n1"):
+        agent_vm.migrate_from(request(node, "migrate_from"), Host(State.ABSENT))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("state", "reason"), [(State.FAILED, "did not arrive from n1"), (State.INCOMING, "arrival")])
 def test_migrate_from_does_not_take_a_shell_for_the_vm(node: Path, state: State, reason: str) -> None:
     host: Any = Host(state)
     with pytest.raises(AgentError, match=reason):

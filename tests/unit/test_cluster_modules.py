@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils import journal, moves, probe
 from ansible_collections.cspp.drover.plugins.module_utils.cib import Location, Wanted, read, reconcile
@@ -264,6 +265,35 @@ def test_a_failed_move_tells_the_agents_own_reason(call: Call, on: Any, journals
     result = call(guest_migrate, **MOVE)
     assert "from n2 to n3: n3 has no bridge br0. It is running on n2" in result["msg"]
     assert result["journal"]["result"] == "failed"
+
+
+#: What Pacemaker says of a guest that runs although an operation of its migration failed.
+FAILURE = (
+    '<failures><failure op_key="mc_migrate_from_0" node="n3" exitstatus="Error occurred" exitreason="" exitcode="1" '
+    'call="70" status="Done" last-rc-change="2026-11-22 09:49:27Z" queued="0" exec="12" interval="0" '
+    'task="migrate_from"/></failures></pacemaker-result>'
+)
+ARRIVED_SOMEHOW = ARRIVED.replace("</pacemaker-result>", FAILURE)
+CLEANUP = "crm_resource --cleanup --resource mc"
+
+
+def test_a_move_that_arrived_in_spite_of_a_failure_says_so(
+    call: Call, on: Any, journals: list[list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text: warned.append(text))
+    cluster = on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED_SOMEHOW, ARRIVED)))
+    journals[:] = [[], [{**RECORD, "result": "failed", "reason": "domain is not running"}]]
+    result = call(guest_migrate, **MOVE)
+    assert not result.get("failed")
+    assert warned == ["mc is on n3, but not without trouble: domain is not running"]
+    assert cluster.writes == ["patch", "patch", CLEANUP]
+
+
+def test_a_failed_migration_on_record_of_a_guest_that_runs_is_forgotten(call: Call, on: Any) -> None:
+    cluster = on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(ARRIVED_SOMEHOW, ARRIVED)))
+    assert not call(guest_migrate, **MOVE)["changed"]
+    assert cluster.writes == [CLEANUP]
 
 
 class FakeRemote:
