@@ -67,6 +67,8 @@ METADATA = ocf.Metadata(
 
 #: Seconds kept for killing a container that would not halt.
 _KILL_RESERVE = 15.0
+#: Seconds that may lie between a container's end on one node and its start on the next, if the two are one move.
+_BETWEEN = 60.0
 
 
 def main() -> int:
@@ -91,8 +93,14 @@ def start(request: Request, host: LxcHost) -> Code:
         return Code.SUCCESS
     if is_local(definition):
         _require_here(request, definition)
-    _start(host, definition, request.deadline.left(2.0))
+    try:
+        announced = _start(host, definition, request.deadline.left(2.0))
+    except (AgentError, LxcError) as error:
+        _record_stopover(request, time.time(), str(error))
+        raise
     ocf.info(f"started {request.instance}")
+    # Only now: nothing comes between a container's last packet on one node and its first on the next.
+    _record_stopover(request, announced)
     if is_local(definition):
         from .keeping import forget_refusals
 
@@ -103,6 +111,7 @@ def start(request: Request, host: LxcHost) -> Code:
 def stop(request: Request, host: LxcHost) -> Code:
     """Halt the container, kill it when it does not listen, and leave nothing of it on this node."""
     if host.state(request.instance) != STOPPED:
+        _leave_word(request)
         _halt(request, host)
     host.forget(request.instance)
     _tidy(request)
@@ -247,6 +256,46 @@ def _start(host: LxcHost, definition: dict[str, Any], timeout: float) -> float:
     if host.state(name) == STOPPED:
         raise AgentError(f"{name} started and ended at once: its init does not run; look into its root file system")
     return announced
+
+
+def _record_stopover(request: Request, announced: float, failure: str = "") -> None:
+    """Record a move on shared storage, should the start that came to this be the second half of one."""
+    from .stopover import take_word
+
+    definition = request.definition()
+    stop = take_word(Path(definition["rootfs"]["path"]), within=definition["stop_timeout"] + _BETWEEN)
+    if stop is None:
+        return
+    from . import journal
+
+    journal.record(
+        {
+            "guest": request.instance,
+            "kind": "container",
+            "from": stop.node,
+            "to": os.uname().nodename,
+            "started": _utc(stop.at),
+            "ended": _now(),
+            "result": "failed" if failure else "moved",
+            "reason": failure,
+            "seconds": round(time.time() - stop.at, 1),
+            "downtime_ms": None if failure else round((announced - stop.at) * 1000),
+            "path": ["stopped", "started"],
+            "policy": None,
+            "forwarded": 0,
+            "forecast": None,
+        }
+    )
+
+
+def _leave_word(request: Request) -> None:
+    """Tell whoever starts a container on shared storage next that it was stopped here."""
+    with suppress(AgentError):  # without a definition it is stopped all the same
+        definition = request.definition()
+        if not is_local(definition):
+            from .stopover import leave_word
+
+            leave_word(Path(definition["rootfs"]["path"]))
 
 
 def _halt(request: Request, host: LxcHost) -> None:
@@ -403,7 +452,11 @@ def _called_off() -> Iterator[None]:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _utc(time.time())
+
+
+def _utc(when: float) -> str:
+    return datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _settled(request: Request, host: LxcHost) -> str:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -171,6 +172,70 @@ def test_stop_does_not_forget_what_still_runs(rootfs: Path) -> None:
     with pytest.raises(AgentError, match="could not be killed"):
         agent_container.stop(request(rootfs, "stop"), host)
     assert "forget" not in host.calls
+
+
+@pytest.fixture
+def journaled(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = []
+    monkeypatch.setattr(journal, "record", entries.append)
+    return entries
+
+
+def stopped_on(node: str, rootfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(os, "uname", lambda: SimpleNamespace(nodename=node))
+        agent_container.stop(request(rootfs, "stop"), Host("RUNNING", "STOPPED"))  # type: ignore[arg-type]
+
+
+def test_a_stop_and_a_start_on_another_node_are_a_move(
+    rootfs: Path, journaled: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped_on("n9", rootfs, monkeypatch)
+    assert agent_container.start(request(rootfs, "start"), Host("STOPPED", "RUNNING")) is Code.SUCCESS  # type: ignore[arg-type]
+    [entry] = journaled
+    assert (entry["guest"], entry["kind"], entry["from"], entry["to"]) == (
+        "web",
+        "container",
+        "n9",
+        os.uname().nodename,
+    )
+    assert (entry["result"], entry["reason"]) == ("moved", "")
+    assert 0 <= entry["downtime_ms"] < 10_000
+    assert entry["started"] <= entry["ended"]
+    # It is told once.
+    agent_container.start(request(rootfs, "start"), Host("STOPPED", "RUNNING"))  # type: ignore[arg-type]
+    assert len(journaled) == 1
+    assert [path.name for path in rootfs.parent.iterdir()] == ["rootfs"]
+
+
+def test_a_move_whose_start_fails_is_recorded_with_the_reason(
+    rootfs: Path, journaled: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped_on("n9", rootfs, monkeypatch)
+    with pytest.raises(AgentError, match="ended at once"):
+        agent_container.start(request(rootfs, "start"), Host("STOPPED"))  # type: ignore[arg-type]
+    [entry] = journaled
+    assert entry["result"] == "failed" and "its init does not run" in entry["reason"]
+    assert entry["downtime_ms"] is None
+
+
+@pytest.mark.parametrize("how", ["restarted here", "stopped for good", "unreadable", "local"])
+def test_what_is_no_move_is_not_recorded(
+    rootfs: Path, journaled: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    if how == "local":
+        local = {"type": "directory", "path": str(rootfs), "shared": False}
+        agent_container.stop(request(rootfs, "stop", rootfs=local), Host("RUNNING", "STOPPED"))  # type: ignore[arg-type]
+        assert [path.name for path in rootfs.parent.iterdir()] == ["rootfs"]
+    else:
+        stopped_on(os.uname().nodename if how == "restarted here" else "n9", rootfs, monkeypatch)
+    if how == "stopped for good":
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + 91)
+    if how == "unreadable":
+        (rootfs.parent / "stopped.json").write_text("{")
+    agent_container.start(request(rootfs, "start"), Host("STOPPED", "RUNNING"))  # type: ignore[arg-type]
+    assert journaled == []
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,16 @@ def test_what_a_client_notices_is_part_of_the_result(lab: Lab, declared: Declare
     assert moved.result("Outcome")["msg"].startswith(f"game: {source} -> {node}, live, ")
 
 
+def test_a_container_that_stops_here_and_starts_there_is_recorded_as_well(lab: Lab) -> None:
+    source = lab.where("web")
+    moved = succeed("migrate", guest="web")
+    node = lab.where("web")
+    result = moved.result(f"Move the guest to {node}")
+    assert (result["journal"]["from"], result["journal"]["to"], result["journal"]["result"]) == (source, node, "moved")
+    assert 0 < result["downtime_ms"] < 10_000
+    assert " restart, " in moved.result("Outcome")["msg"] and " away " in moved.result("Outcome")["msg"]
+
+
 def test_a_move_that_was_not_what_was_asked_for_fails_with_both_values(lab: Lab) -> None:
     """Probed from a node, through a session."""
     source = lab.where("game")
