@@ -112,7 +112,7 @@ def plan(guest: str, to: str | None, live: Configuration, status: ClusterStatus,
     if target != source:
         against = _against(guest, target, live, status, seen)
         if against:
-            raise Refused(f"{guest} can't go to {target}: {reasons(against)}")
+            raise Refused(f"{guest} can't go from {source} to {target}: {reasons(against)}")
     migrates = primitive.meta.get("allow-migrate") == "true"
     names = {"migrate_to", "migrate_from"} if migrates else {"start", "stop"}
     seconds = sum(_seconds(op.timeout) for op in primitive.operations if op.name in names)

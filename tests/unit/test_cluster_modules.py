@@ -395,7 +395,7 @@ def test_a_move_that_a_node_is_against_is_refused_unless_that_is_ignored(call: C
     for check in (True, False):
         result = call(guest_migrate, check=check, **MOVE)
         assert result["failed"]
-        assert "mc can't go to n3: n3 does not answer: refused (node_silent)" in result["msg"]
+        assert "mc can't go from n2 to n3: n3 does not answer: refused (node_silent)" in result["msg"]
         [told] = result["preflight"]
         assert (told["to"], told["possible"], told["findings"][0]["code"]) == ("n3", False, "node_silent")
     assert cluster.writes == []
