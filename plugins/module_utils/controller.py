@@ -46,7 +46,7 @@ class Policy:
     ``max_downtime`` in ms; ``bandwidth`` in bytes a second, None for what the wire has; ``timeout`` in seconds, None
     for one sized from the guest's memory; ``auto_converge``: slow down a guest that changes memory faster than the
     wire; ``post_copy``: let a stalled one go on at the target before all of its memory is there; ``channels``:
-    parallel connections.
+    parallel connections, at most.
     """
 
     max_downtime: int = 50

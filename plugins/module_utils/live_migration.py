@@ -23,7 +23,7 @@ from .libvirt_host import HostError, LibvirtHost, LibvirtUnreachable, Outcome, P
 from .mirroring import Mirror, local_disks
 from .pacemaker import ClusterError, Pacemaker
 from .peer import PeerError
-from .wire import share, speed
+from .wire import channels, share, speed
 
 __all__ = ["LiveMigration", "MigrationFailed", "arrival", "percent"]
 
@@ -125,7 +125,7 @@ class LiveMigration:
             bandwidth=self._bandwidth,
             auto_converge=policy.auto_converge,
             post_copy=policy.post_copy,
-            channels=policy.channels,
+            channels=channels(policy.channels, self._bandwidth),
             disks=self._mirror.targets if self._mirror and not again else (),
             again=again,
         )

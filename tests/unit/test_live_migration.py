@@ -140,6 +140,13 @@ def test_the_limit_is_set_before_the_start_and_the_wire_shared() -> None:
     assert one.record["path"] == ["pre-copy"]
 
 
+@pytest.mark.parametrize(("bandwidth", "expected"), [(24 * MIB, 1), (300 * MIB, 2), (None, 2)])
+def test_a_migration_takes_the_channels_that_its_bandwidth_needs(bandwidth: int | None, expected: int) -> None:
+    host = Host()
+    migration(host, channels=2, bandwidth=bandwidth).run(100)
+    assert f"'channels': {expected}," in host.calls[1]
+
+
 def test_packets_are_forwarded_from_the_stop_on_and_the_target_gets_the_report(forwarders: list[Forwarder]) -> None:
     one = migration(Host())
     one.run(100)

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.units import MIB
-from ansible_collections.cspp.drover.plugins.module_utils.wire import share, speed
+from ansible_collections.cspp.drover.plugins.module_utils.wire import channels, share, speed
 
 
 def device(net: Path, name: str, megabits: int | None, *, bridge: str | None = None, tap: bool = False) -> None:
@@ -55,3 +55,21 @@ def test_speed(tmp_path: Path, uplink: int | None, expected: int | None, bridged
 )
 def test_share(wire: int | None, allowed: int | None, moves: int, expected: int | None) -> None:
     assert share(wire, allowed, moves) == expected
+
+
+@pytest.mark.parametrize(
+    ("most", "bandwidth", "expected"),
+    [
+        (2, None, 2),
+        (2, 24 * MIB, 1),
+        (2, 100_000_000, 1),  # four fifths of a gigabit a second
+        (2, 200 * MIB + 1, 2),
+        (2, 1_000_000_000, 2),
+        (8, 1_000_000_000, 5),
+        (1, None, 1),
+        (1, 1_000_000_000, 1),
+        (2, 1, 1),
+    ],
+)
+def test_no_channel_that_the_bandwidth_leaves_idle(most: int, bandwidth: int | None, expected: int) -> None:
+    assert channels(most, bandwidth) == expected
