@@ -68,6 +68,7 @@ class LiveMigration:
         self._controller = Controller(self._policy, self._memory)
         self._wire = speed(target)
         self._bandwidth: int | None = None
+        self._channels = 1
         self._forwarder: Forwarder | None = None
         self._mirror: Mirror | None = None
         self._handed_over = False
@@ -98,7 +99,7 @@ class LiveMigration:
             self._host.watch(self.name, self._stopped, self._resumed)
             # Before the start: QEMU decides about the pause with the limit it has in the moment the last pass ends.
             self._host.set_max_downtime(self.name, self._controller.limit)
-            self._bandwidth = self._share()
+            self._take_its_share()
             moving = _Thread(self._migrate)
             why = self._accompany(moving, begun, seconds)
             if self._post_copy and moving.error is not None and not why:
@@ -125,7 +126,7 @@ class LiveMigration:
             bandwidth=self._bandwidth,
             auto_converge=policy.auto_converge,
             post_copy=policy.post_copy,
-            channels=channels(policy.channels, self._bandwidth),
+            channels=self._channels,
             disks=self._mirror.targets if self._mirror and not again else (),
             again=again,
         )
@@ -278,10 +279,17 @@ class LiveMigration:
     def _share(self) -> int | None:
         return share(self._wire, self._policy.bandwidth, len(moves.read_all()))
 
+    def _take_its_share(self) -> None:
+        """Of a wire that is worth several channels it takes what TCP leaves it: these must have no limit."""
+        self._bandwidth = self._share()
+        self._channels = channels(self._policy.channels, self._bandwidth)
+        if self._channels > 1:
+            self._bandwidth = None
+
     def _share_again(self) -> None:
         """Give way to others that leave this node too, and take it back when they are gone."""
         now = self._share()
-        if now is not None and now != self._bandwidth:
+        if now is not None and now != self._bandwidth and self._channels == 1:
             self._bandwidth = now
             self._host.set_bandwidth(self.name, now, post_copy=self._post_copy)
 

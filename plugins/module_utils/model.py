@@ -419,16 +419,23 @@ def _placement(fields: parse.Fields) -> Placement:
 def _migration(fields: parse.Fields, *, local: bool) -> Migration:
     default = Migration()
     post_copy = fields.take("post_copy", _post_copy, default.post_copy)
+    bandwidth = fields.take("bandwidth", _bandwidth, default.bandwidth)
+    one_channel = post_copy == "fallback" or bandwidth is not None
     migration = Migration(
         max_downtime=fields.take("max_downtime", _downtime, default.max_downtime),
-        bandwidth=fields.take("bandwidth", _bandwidth, default.bandwidth),
+        bandwidth=bandwidth,
         timeout=fields.take("timeout", parse.positive(parse_duration), None),
         auto_converge=fields.take("auto_converge", parse.boolean, default.auto_converge),
         post_copy=post_copy,
-        channels=fields.take("channels", parse.within(1, 16), 1 if post_copy == "fallback" else default.channels),
+        channels=fields.take("channels", parse.within(1, 16), 1 if one_channel else default.channels),
     )
     if migration.post_copy == "fallback" and migration.channels > 1:
         fields.note("channels", "parallel channels and post_copy exclude each other: leave out one of them")
+    elif migration.bandwidth is not None and migration.channels > 1:
+        fields.note(
+            "channels",
+            "parallel channels with a bandwidth can cost the VM its life when the target fails: leave out one of them",
+        )
     if migration.post_copy == "fallback" and local:
         fields.note(
             "post_copy",

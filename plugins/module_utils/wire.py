@@ -39,11 +39,11 @@ def share(wire: int | None, allowed: int | None, moves: int) -> int | None:
 
 
 def channels(most: int, bandwidth: int | None) -> int:
-    """Connections for a migration of so many bytes a second, None for no limit: ``most``, but none that would idle.
+    """Connections for a migration that may use so many bytes a second, None for any: ``most``, but none that idles.
 
-    A second one that is not needed is worse than none: when the target dies while QEMU (10.0) waits to keep within the
-    limit, libvirt may switch parallel channels off before QEMU has ended those that it has, and then QEMU ends itself
-    (yank_unregister_instance), and the VM with it.
+    One that has several must have no limit. When the target dies while QEMU (10.0) waits to keep within a limit,
+    libvirt switches parallel channels off before QEMU has ended those that it has, and then QEMU ends itself
+    (yank_unregister_instance), and the VM with it: in 10 of 46 trials at 24 MiB/s, in none without a limit.
     """
     return most if bandwidth is None else max(1, min(most, -(-bandwidth // _ONE_CHANNEL)))
 

@@ -141,6 +141,10 @@ def _make_dirt(scene: Scene) -> None:
     scene.tell("dirty 64")
 
 
+def _fill(scene: Scene) -> None:
+    scene.tell("fill 400")
+
+
 def _end_dirt(scene: Scene) -> None:
     scene.tell("dirty 0")
 
@@ -283,6 +287,16 @@ FAULTS: tuple[Fault, ...] = (
         session="may end",
         guest="flow",
         prepare=_make_dirt,
+    ),
+    Fault("QEMU killed on the target of a brisk move", (_COPYING,), _kill_qemu, guest="brisk", prepare=_fill),
+    Fault(
+        "migration network reset in a brisk move",
+        (_COPYING,),
+        _filter("target", ["source"], "reject with tcp reset", _MIGRATION),
+        _unfilter("target"),
+        hold=2.0,
+        guest="brisk",
+        prepare=_fill,
     ),
     Fault("shut down from inside", (_SETUP, _COPYING), _power_off_inside, session="may end"),
     Fault(

@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The guests that move while things fail: slow enough to be hit in every phase of it."""
+"""The guests that move while things fail, most of them slow enough to be hit in every phase of it."""
 
 from __future__ import annotations
 
@@ -30,6 +30,13 @@ def trial_guests(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[st
             "nics": [{**game["nics"][0], "address": f"{network}.156/24"}],
             "ha": {"priority": 0},
             "migration": {**thin, "timeout": "10s", "post_copy": "fallback"},
+        },
+        "brisk": {
+            **game,
+            "description": "Has more to copy, and moves as a VM does that was told nothing of it",
+            "memory": "512MiB",
+            "nics": [{**game["nics"][0], "address": f"{network}.157/24"}],
+            "ha": {"priority": 0},
         },
         "web": {**web, "stop_timeout": "10s"},
         "shed": {

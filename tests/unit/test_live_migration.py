@@ -140,11 +140,25 @@ def test_the_limit_is_set_before_the_start_and_the_wire_shared() -> None:
     assert one.record["path"] == ["pre-copy"]
 
 
-@pytest.mark.parametrize(("bandwidth", "expected"), [(24 * MIB, 1), (300 * MIB, 2), (None, 2)])
-def test_a_migration_takes_the_channels_that_its_bandwidth_needs(bandwidth: int | None, expected: int) -> None:
+@pytest.mark.parametrize(
+    ("wire", "channels", "bandwidth"), [(125 * MIB, 1, 100 * MIB), (1000 * MIB, 2, None), (None, 2, None)]
+)
+def test_on_a_fast_wire_several_channels_have_no_limit(
+    monkeypatch: pytest.MonkeyPatch, wire: int | None, channels: int, bandwidth: int | None
+) -> None:
+    monkeypatch.setattr(live_migration, "speed", lambda _target: wire)
     host = Host()
-    migration(host, channels=2, bandwidth=bandwidth).run(100)
-    assert f"'channels': {expected}," in host.calls[1]
+    migration(host, channels=2).run(100)
+    assert f"'bandwidth': {bandwidth}," in host.calls[1]
+    assert f"'channels': {channels}," in host.calls[1]
+
+
+def test_several_channels_get_no_limit_when_others_leave_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = iter([1, 3, 3, 3])
+    monkeypatch.setattr(moves, "read_all", lambda: [{}] * next(counts, 3))
+    host = Host(*[Progress(1, MIB, 0, MIB)] * 3)
+    migration(host, channels=2).run(100)
+    assert not [call for call in host.calls if call.startswith("set_bandwidth")]
 
 
 def test_packets_are_forwarded_from_the_stop_on_and_the_target_gets_the_report(forwarders: list[Forwarder]) -> None:

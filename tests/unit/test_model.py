@@ -166,6 +166,13 @@ def test_identities_come_from_the_name() -> None:
                 "one of them"
             ],
         ),
+        (
+            {"migration": {"bandwidth": "1GiB", "channels": 2}},
+            [
+                "guests.minecraft.migration.channels: parallel channels with a bandwidth can cost the VM its life when "
+                "the target fails: leave out one of them"
+            ],
+        ),
         ({"rootfs": {}}, ["guests.minecraft.rootfs: is for containers: a VM has disks"]),
         ({"remove_disks": True}, ["guests.minecraft.remove_disks: only goes with state: absent"]),
         (

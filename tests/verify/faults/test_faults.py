@@ -22,6 +22,7 @@ SAMPLE = (
     "migration network reset in post-copy, post-copy",
     "libvirt restarts on the source, copying",
     "QEMU killed on the target, copying",
+    "QEMU killed on the target of a brisk move, copying",
     "migration network silent for 4 s, setup",
     "migration network reset, copying",
     "agent killed, copying",
