@@ -67,6 +67,8 @@ METADATA = ocf.Metadata(
 
 #: Seconds kept for killing a container that would not halt.
 _KILL_RESERVE = 15.0
+#: Seconds kept for telling the journal, whose other nodes may not answer.
+_RECORD_RESERVE = 6.0
 #: Seconds that may lie between a container's end on one node and its start on the next, if the two are one move.
 _BETWEEN = 60.0
 
@@ -94,7 +96,7 @@ def start(request: Request, host: LxcHost) -> Code:
     if is_local(definition):
         _require_here(request, definition)
     try:
-        announced = _start(host, definition, request.deadline.left(2.0))
+        announced = _start(host, definition, request.deadline.left(_RECORD_RESERVE))
     except (AgentError, LxcError) as error:
         _record_stopover(request, time.time(), str(error))
         raise
@@ -111,8 +113,9 @@ def start(request: Request, host: LxcHost) -> Code:
 def stop(request: Request, host: LxcHost) -> Code:
     """Halt the container, kill it when it does not listen, and leave nothing of it on this node."""
     if host.state(request.instance) != STOPPED:
-        _leave_word(request)
+        told = time.time()
         _halt(request, host)
+        _leave_word(request, told)
     host.forget(request.instance)
     _tidy(request)
     return Code.SUCCESS
@@ -264,7 +267,7 @@ def _record_stopover(request: Request, announced: float, failure: str = "") -> N
 
     definition = request.definition()
     stop = take_word(Path(definition["rootfs"]["path"]), within=definition["stop_timeout"] + _BETWEEN)
-    if stop is None:
+    if stop is None or request.deadline.left() < _RECORD_RESERVE / 2:
         return
     from . import journal
 
@@ -288,14 +291,14 @@ def _record_stopover(request: Request, announced: float, failure: str = "") -> N
     )
 
 
-def _leave_word(request: Request) -> None:
-    """Tell whoever starts a container on shared storage next that it was stopped here."""
+def _leave_word(request: Request, told: float) -> None:
+    """Tell whoever starts a container on shared storage next that it was told to stop here."""
     with suppress(AgentError):  # without a definition it is stopped all the same
         definition = request.definition()
         if not is_local(definition):
             from .stopover import leave_word
 
-            leave_word(Path(definition["rootfs"]["path"]))
+            leave_word(Path(definition["rootfs"]["path"]), told)
 
 
 def _halt(request: Request, host: LxcHost) -> None:

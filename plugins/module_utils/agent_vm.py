@@ -9,8 +9,10 @@ the VM running where it was.
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -69,6 +71,10 @@ _DESTROY_RESERVE = 20.0
 _ANSWER_RESERVE = 8.0
 #: Seconds within which libvirt notices that a VM's process has ended.
 _NOTICES_WITHIN = 5.0
+#: Seconds for the end of a migration to be told from its source to its target.
+_RECENTLY = 60.0
+#: Seconds within which a daemon that was started anew answers.
+_COMES_BACK = 10.0
 #: Seconds kept for calling a migration off.
 _ABORT_RESERVE = 10.0
 
@@ -205,6 +211,7 @@ def migrate_from(request: Request, host: LibvirtHost) -> Code:
     if seen.state in (State.ABSENT, State.OFF):
         # Failed, it would be started all the same, and the failure be on record for somebody to forget.
         ocf.warning(f"{name} ended on its way from {request.source}")
+        _note_end(request)
         return start(request, host)
     if seen.state is not State.RUNNING:
         raise AgentError(f"{name} did not arrive from {request.source}: here it {_why(seen)}")
@@ -222,6 +229,23 @@ def _note_arrival(request: Request, host: LibvirtHost) -> None:
     journal.record(record)
     if outcome:
         ocf.info(f"{name} came from {record['from']} in {outcome.total} ms with a pause of {outcome.pause} ms")
+
+
+def _note_end(request: Request) -> None:
+    """See that the journal has the failure of the migration on whose way the VM ended."""
+    from . import journal
+    from .live_migration import arrival
+
+    name, report = request.instance, moves.take(request.instance)
+    last = next((entry for entry in reversed(journal.Book().entries()) if entry["guest"] == name), {})
+    told_by_source = last.get("result") == "failed" and time.time() - _unix(last.get("ended")) < _RECENTLY
+    if report or not told_by_source:
+        record = arrival(name, request.source, os.uname().nodename, None, report)
+        journal.record({**record, "result": "failed", "reason": "it ended on its way and was started anew"})
+
+
+def _unix(when: str | None) -> float:
+    return datetime.datetime.fromisoformat(when).timestamp() if when else 0.0
 
 
 def _call_off_orphan(name: str, host: LibvirtHost) -> None:
@@ -363,7 +387,26 @@ def _stop_somehow(request: Request) -> Code:
     try:
         return stop(request, LibvirtHost())
     except LibvirtUnreachable:
-        return by_process()
+        # Somebody may just start it anew, which is no reason to cut the power of a VM that is shutting down.
+        try:
+            return stop(request, _come_back(deadline))
+        except (LibvirtUnreachable, WaitTimeout):
+            return by_process()
+
+
+def _come_back(deadline: Deadline) -> LibvirtHost:
+    """libvirt's daemon, when it answers again. Raises LibvirtUnreachable or WaitTimeout."""
+
+    def answers() -> bool:
+        try:
+            LibvirtHost()
+        except LibvirtUnreachable:
+            return False
+        return True
+
+    timeout = min(_COMES_BACK, deadline.left(_DESTROY_RESERVE))
+    deadline.wait(answers, bool, what="libvirt's daemon", timeout=timeout)
+    return LibvirtHost()
 
 
 def _ended(request: Request, host: LibvirtHost) -> bool:

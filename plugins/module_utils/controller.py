@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .units import MIB, rough_size
+from .wire import ONE_CHANNEL
 
 __all__ = ["FIRST_LIMIT", "OVERHEAD", "Abort", "Controller", "Limit", "Order", "Policy", "PostCopy", "Sample"]
 
@@ -67,7 +68,7 @@ class Policy:
         """Seconds a migration of so many bytes may take: four times what one pass does, and a minute."""
         if self.timeout is not None:
             return self.timeout
-        return _LEAST_TIMEOUT + 4 * memory / (self.bandwidth or _ASSUMED_BANDWIDTH)
+        return _LEAST_TIMEOUT + 4 * memory / min(self.bandwidth or _ASSUMED_BANDWIDTH, self.channels * ONE_CHANNEL)
 
     @property
     def budget(self) -> int:

@@ -39,7 +39,7 @@ def forget_refusals(guest: str) -> None:
     """Let a guest that runs where its data is go again to the nodes that have refused to start it."""
     cluster = Pacemaker()
     try:
-        if any(failure.operation == "start" for failure in cluster.status().failures_of(guest)):
+        if any(failure.operation in ("start", "migrate_from") for failure in cluster.status().failures_of(guest)):
             cluster.retry(guest)
     except ClusterError as error:
         warning(f"{guest} does not go to nodes that refused to start it for the next minutes: {error}")

@@ -321,9 +321,12 @@ class LibvirtHost:
             return
         record = _RUN / f"{name}.xml"
         draft = record.with_suffix(".xml.new")  # as libvirt itself writes it
-        draft.write_text(without, encoding="utf-8")
-        draft.chmod(record.stat().st_mode & 0o777)
-        draft.replace(record)
+        try:
+            draft.write_text(without, encoding="utf-8")
+            draft.chmod(record.stat().st_mode & 0o777)
+            draft.replace(record)
+        except OSError as error:
+            raise HostError(f"libvirt's record of {name} cannot be changed: {error}") from error
         try:
             run_program(["systemctl", "restart", "libvirtd.service"])
             self._connection = self._libvirt.open(_URI)

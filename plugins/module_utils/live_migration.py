@@ -33,10 +33,10 @@ _TICK = 0.1
 _WORD = 1.0
 #: Seconds until a post-copy that lost its connection is taken up again.
 _AGAIN = 1.0
-#: In libvirt's words: it, or QEMU, no longer hears the other node.
-_CONNECTION_LOST = re.compile(
-    r"client socket is closed|unable to connect|end of file|broken pipe|reset by peer|keepalive", re.IGNORECASE
-)
+#: In libvirt's words: its own QEMU has ended; it does not reach the other node; it, or QEMU, no longer hears that.
+_QEMU_LOST = re.compile(r"\bmonitor\b", re.IGNORECASE)
+_NO_CONNECTION = re.compile(r"unable to connect|connection refused|no route to host", re.IGNORECASE)
+_CONNECTION_LOST = re.compile(r"client socket is closed|end of file|broken pipe|reset by peer|keepalive", re.IGNORECASE)
 #: Seconds that a VM is held when nobody can tell whether it runs at the target.
 _DOUBT = 60.0
 
@@ -92,7 +92,7 @@ class LiveMigration:
         """Move the VM within ``seconds``."""
         begun = self._clock()
         self._tell("setup", 0, None)
-        self._forget_post_copy()
+        self._forget_post_copy(seconds)
         self._take_disks_along()
         self._forward()
         try:
@@ -102,17 +102,16 @@ class LiveMigration:
             self._take_its_share()
             moving = _Thread(self._migrate)
             why = self._accompany(moving, begun, seconds)
-            if self._post_copy and moving.error is not None and not why:
-                cause = self._cause(moving.error)
-                why = f"its post-copy to {self.target} broke off before it had begun there: {cause}"
             moving = self._see_through(moving, begun, seconds)
             if moving.error is not None and not isinstance(moving.error, HostError):
                 raise moving.error
             self._note(self._clock() - begun)
             if moving.error is not None and not self._is_there_all_the_same(moving.error, begun + seconds):
+                why = why or self._reason(moving.error)
+                moves.done(self.name)  # others may wait for it
                 with suppress(HostError):  # the next migration tries it again
-                    self._forget_post_copy()
-                self._fail(why or self._cause(moving.error))
+                    self._forget_post_copy(seconds - (self._clock() - begun))
+                self._fail(why)
         finally:
             self._end_forwarding(self.record if self.record.get("result") == "moved" else {})
             self._settle_disks()
@@ -248,22 +247,44 @@ class LiveMigration:
                 return
             time.sleep(self._tick)
 
-    def _forget_post_copy(self) -> None:
-        """Have libvirt forget a post-copy that failed; if possible not while others leave this node."""
-        until = self._clock() + _DOUBT
+    def _forget_post_copy(self, seconds: float) -> None:
+        """Have libvirt forget a post-copy that failed; if possible while it does nothing else on this node."""
+        until = self._clock() + min(seconds, _DOUBT)
         while self._host.failed_post_copy(self.name):
-            if self._clock() < until and any(one["guest"] != self.name for one in moves.read_all()):
+            if self._clock() < until and self._others_at_work():
                 time.sleep(_AGAIN)
             else:
                 self._host.forget_post_copy(self.name)
                 return
 
+    def _others_at_work(self) -> bool:
+        """Whether another VM leaves this node, or the cluster does something with another guest here."""
+        if any(one["guest"] != self.name and one.get("kind") == "vm" for one in moves.read_all()):
+            return True
+        with suppress(ClusterError):
+            resources = Pacemaker().status().resources
+            return any(one.pending and one.name != self.name and self._who["from"] in one.nodes for one in resources)
+        return False
+
+    def _reason(self, error: Exception) -> str:
+        cause = self._cause(error)
+        if not self._post_copy:
+            return cause
+        if isinstance(error, HostError) and self._in_halves(error):
+            return f"its post-copy to {self.target} was not to be taken up again in time: {cause}"
+        return f"its post-copy to {self.target} broke off before it had begun there: {cause}"
+
     def _cause(self, error: Exception) -> str:
+        said = str(error)
         if isinstance(error, LibvirtUnreachable):
-            return f"libvirt's daemon on {self._who['from']} ended meanwhile ({error})"
-        if _CONNECTION_LOST.search(str(error)):
-            return f"the connection to {self.target} was lost ({error})"
-        return str(error)
+            return f"libvirt's daemon on {self._who['from']} ended meanwhile ({said})"
+        if _QEMU_LOST.search(said):
+            return said
+        if _NO_CONNECTION.search(said):
+            return f"{self.target} cannot be reached ({said})"
+        if _CONNECTION_LOST.search(said):
+            return f"the connection to {self.target} was lost ({said})"
+        return said
 
     def _carry_out(self, order: Order) -> str:
         if isinstance(order, Limit):
@@ -280,9 +301,12 @@ class LiveMigration:
         return share(self._wire, self._policy.bandwidth, len(moves.read_all()))
 
     def _take_its_share(self) -> None:
-        """Of a wire that is worth several channels it takes what TCP leaves it: these must have no limit."""
+        """Of a wire that is worth several channels it takes what TCP leaves it: these must have no limit.
+
+        Disks, which may take hours, do have one, and so does the memory that comes with them.
+        """
         self._bandwidth = self._share()
-        self._channels = channels(self._policy.channels, self._bandwidth)
+        self._channels = 1 if self._mirror else channels(self._policy.channels, self._bandwidth)
         if self._channels > 1:
             self._bandwidth = None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import NamedTuple
 __all__ = ["Stop", "leave_word", "take_word"]
 
 _NAME = "stopped.json"
+#: Seconds for the storage to take a word.
+_PATIENCE = 1.0
 
 
 class Stop(NamedTuple):
@@ -27,13 +30,25 @@ class Stop(NamedTuple):
     at: float
 
 
-def leave_word(root: Path, node: str | None = None) -> None:
-    """Say that the container with this root file system stops here, now. Never fails: a stop matters more."""
+def leave_word(root: Path, at: float, node: str | None = None) -> None:
+    """Say that the container with this root file system was told to stop here, at this time.
+
+    Never fails, and does not wait for storage that has gone silent: a stop matters more.
+    """
     path = root.parent / _NAME
     draft = path.with_name(f".{_NAME}.{os.getpid()}")
-    with suppress(OSError):
-        draft.write_text(json.dumps(Stop(node or os.uname().nodename, time.time())._asdict()), encoding="utf-8")
-        draft.replace(path)
+
+    def write() -> None:
+        try:
+            draft.write_text(json.dumps(Stop(node or os.uname().nodename, at)._asdict()), encoding="utf-8")
+            draft.replace(path)
+        except OSError:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+    writing = threading.Thread(target=write, daemon=True)
+    writing.start()
+    writing.join(_PATIENCE)
 
 
 def take_word(root: Path, within: float, node: str | None = None) -> Stop | None:

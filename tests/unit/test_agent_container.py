@@ -25,6 +25,7 @@ from ansible_collections.cspp.drover.plugins.module_utils import (
     journal,
     keeping,
     moves,
+    stopover,
     wire,
 )
 from ansible_collections.cspp.drover.plugins.module_utils.copying import CopyError, Pass
@@ -109,11 +110,11 @@ def request(rootfs: Path, action: str, seconds: float = 100, /, **changes: Any) 
 @pytest.mark.parametrize(
     ("states", "calls"),
     [
-        (["STOPPED", "RUNNING"], ["start 98.0", "announce"]),
+        (["STOPPED", "RUNNING"], ["start 94.0", "announce"]),
         (["RUNNING"], []),
         (["FROZEN"], []),
         (["STARTING", "RUNNING"], []),
-        (["STOPPING", "STOPPED", "RUNNING"], ["start 97.9", "announce"]),
+        (["STOPPING", "STOPPED", "RUNNING"], ["start 93.9", "announce"]),
     ],
 )
 def test_start(rootfs: Path, states: list[str], calls: list[str]) -> None:
@@ -217,6 +218,22 @@ def test_a_move_whose_start_fails_is_recorded_with_the_reason(
     [entry] = journaled
     assert entry["result"] == "failed" and "its init does not run" in entry["reason"]
     assert entry["downtime_ms"] is None
+
+
+def test_storage_that_has_gone_silent_does_not_hold_up_a_stop(rootfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopover, "_PATIENCE", 0.05)
+    os.mkfifo(rootfs.parent / f".stopped.json.{os.getpid()}")  # to write to it waits for a reader that never comes
+    host: Any = Host("RUNNING", "STOPPED")
+    assert agent_container.stop(request(rootfs, "stop"), host) is Code.SUCCESS
+    assert [call.split()[0] for call in host.calls] == ["stop", "forget"]
+
+
+def test_a_start_that_took_long_leaves_the_journal_alone(
+    rootfs: Path, journaled: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped_on("n9", rootfs, monkeypatch)
+    agent_container.start(request(rootfs, "start", 2), Host("STOPPED", "RUNNING"))  # type: ignore[arg-type]
+    assert journaled == []
 
 
 @pytest.mark.parametrize("how", ["restarted here", "stopped for good", "unreadable", "local"])

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import syslog
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from ansible_collections.cspp.drover.plugins.module_utils import agent_vm, domai
 from ansible_collections.cspp.drover.plugins.module_utils.definition import Change
 from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import (
     HostError,
+    LibvirtUnreachable,
     Outcome,
     Progress,
     Seen,
@@ -265,10 +267,10 @@ def test_monitor_tells_why_a_vm_failed(node: Path) -> None:
 def test_a_failed_migration_says_where_the_vm_is(node: Path) -> None:
     host: Any = Host(State.RUNNING)
     host.fails["migrate"] = HostError("connection refused")
-    with pytest.raises(AgentError, match="could not migrate to n2, it goes on here: connection refused"):
+    with pytest.raises(AgentError, match="could not migrate to n2, it goes on here: n2 cannot be reached"):
         agent_vm.migrate_to(request(node, "migrate_to"), host)
     [entry] = RECORDED
-    assert (entry["result"], entry["reason"]) == ("failed", "connection refused")
+    assert (entry["result"], entry["reason"]) == ("failed", "n2 cannot be reached (connection refused)")
 
 
 def test_one_that_ends_on_its_way_is_left_to_the_cluster_to_find(node: Path) -> None:
@@ -321,10 +323,67 @@ def test_a_vm_that_ended_on_its_way_starts_anew_where_it_was_to_go(node: Path, m
     host: Any = Host(State.ABSENT)
     assert agent_vm.migrate_from(request(node, "migrate_from"), host) is Code.SUCCESS
     assert [call.split()[0] for call in host.calls] == ["create"]
-    assert RECORDED == []
+    [entry] = RECORDED
+    assert (entry["guest"], entry["from"], entry["result"]) == ("web", "n1", "failed")
+    assert entry["reason"] == "it ended on its way and was started anew"
     monkeypatch.setattr(landing, "elsewhere", lambda _name, _nodes: "n1")
     with pytest.raises(AgentError, match="runs on n1"):
         agent_vm.migrate_from(request(node, "migrate_from"), Host(State.ABSENT))  # type: ignore[arg-type]
+
+
+def test_a_failure_that_the_source_has_told_is_not_told_again(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    told = {"guest": "web", "result": "failed", "ended": now.isoformat()}
+    monkeypatch.setattr(journal.Book, "entries", lambda _self: [told, {"guest": "db", "result": "moved"}])
+    agent_vm.migrate_from(request(node, "migrate_from"), Host(State.ABSENT))  # type: ignore[arg-type]
+    assert RECORDED == []
+    # But one that the source took for arrived is no arrival, nor what failed an hour ago this one's failure.
+    moves.arrived("web", {"from": "n1", "result": "moved", "rounds": 3})
+    agent_vm.migrate_from(request(node, "migrate_from"), Host(State.ABSENT))  # type: ignore[arg-type]
+    assert [(entry["result"], entry["rounds"]) for entry in RECORDED] == [("failed", 3)]
+    assert moves.take("web") == {}
+    told["ended"] = (now - datetime.timedelta(hours=1)).isoformat()
+    agent_vm.migrate_from(request(node, "migrate_from"), Host(State.ABSENT))  # type: ignore[arg-type]
+    assert len(RECORDED) == 2
+
+
+def test_a_daemon_that_is_started_anew_cuts_no_power(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Restarted(Host):
+        def seen(self, name: str) -> Seen:
+            if "shut_down web" in self.calls:
+                raise LibvirtUnreachable("client socket is closed")
+            return super().seen(name)
+
+    after = Host(State.RUNNING, State.ABSENT)
+    daemons = [Restarted(State.RUNNING), LibvirtUnreachable("refused"), LibvirtUnreachable("refused"), after, after]
+
+    def connect() -> Any:
+        daemon = daemons.pop(0)
+        if isinstance(daemon, Exception):
+            raise daemon
+        return daemon
+
+    monkeypatch.setattr(agent_vm, "LibvirtHost", connect)
+    monkeypatch.setattr(agent_vm, "kill_emulator", lambda *_arguments: pytest.fail("its power was cut"))
+    assert agent_vm._stop_somehow(request(node, "stop", clock=Clock())) is Code.SUCCESS
+    assert "shut_down web" in after.calls
+
+
+def test_a_daemon_that_does_not_come_back_is_done_without(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    ended: list[float] = []
+
+    def end(*_arguments: Any) -> bool:
+        ended.append(clock.now)
+        return True
+
+    def connect() -> Any:
+        raise LibvirtUnreachable("refused")
+
+    monkeypatch.setattr(agent_vm, "LibvirtHost", connect)
+    monkeypatch.setattr(agent_vm, "kill_emulator", end)
+    assert agent_vm._stop_somehow(request(node, "stop", clock=clock)) is Code.SUCCESS
+    assert ended and 10 <= ended[0] < 11
 
 
 @pytest.mark.parametrize(("state", "reason"), [(State.FAILED, "did not arrive from n1"), (State.INCOMING, "arrival")])

@@ -133,7 +133,9 @@ def test_the_time_limit_holds_in_the_first_pass_too() -> None:
 
 def test_the_time_limit_goes_by_the_memory() -> None:
     assert Policy().patience(0) == 60
-    assert Policy(bandwidth=GIB).patience(64 * GIB) == 60 + 4 * 64
+    assert Policy(bandwidth=GIB, channels=16).patience(64 * GIB) == 60 + 4 * 64
+    # What one channel does not carry, is not sent any sooner.
+    assert Policy(bandwidth=GIB).patience(50 * GIB) == 60 + 4 * 256
     assert Policy(timeout=7).patience(64 * GIB) == 7
 
 

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import (
     State,
 )
 from ansible_collections.cspp.drover.plugins.module_utils.live_migration import LiveMigration, MigrationFailed, percent
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.peer import PeerError
 
 MIB = 1024**2
@@ -112,6 +115,7 @@ def at_the_target(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def forwarders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Forwarder]:
     Forwarder.made = []
     monkeypatch.setattr(live_migration, "Forwarder", Forwarder)
+    monkeypatch.setattr(Pacemaker, "status", lambda _self: SimpleNamespace(resources=()))
     monkeypatch.setattr(live_migration, "speed", lambda _target: 1000 * MIB)
     monkeypatch.setattr(moves, "_FOLDER", tmp_path)
     return Forwarder.made
@@ -305,6 +309,9 @@ class BrokenOff(Host):
         self.kept = 1
         super().migrate(_name, target, **how)
 
+    def seen(self, _name: str) -> Seen:
+        return Seen(State.RUNNING)
+
 
 def test_a_post_copy_that_breaks_off_at_once_leaves_the_vm_here_free_to_migrate_again() -> None:
     host = BrokenOff(*looks(30), error=HostError("Connection reset by peer"))
@@ -322,7 +329,10 @@ def test_what_an_earlier_post_copy_left_is_forgotten_first() -> None:
 
 def test_it_is_not_forgotten_while_another_vm_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_migration, "_AGAIN", 0.0)
-    looks = [[{"guest": "web"}, {"guest": "db"}], [{"guest": "web"}, {"guest": "db"}], [{"guest": "web"}]]
+    web, db, mail = (
+        {"guest": guest, "kind": kind} for guest, kind in (("web", "vm"), ("db", "vm"), ("mail", "container"))
+    )
+    looks = [[web, db], [web, db], [web, mail]]
     seen: list[int] = []
 
     def read_all() -> list[dict[str, Any]]:
@@ -335,6 +345,44 @@ def test_it_is_not_forgotten_while_another_vm_leaves(monkeypatch: pytest.MonkeyP
     migration(host).run(100)
     assert seen[:3] == [0, 0, 0]
     assert host.calls[0] == "forget_post_copy"
+
+
+def test_it_is_not_forgotten_while_the_cluster_does_something_else_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_migration, "_AGAIN", 0.0)
+    here = SimpleNamespace(name="db", pending="Stopping", nodes=("n1",))
+    elsewhere = SimpleNamespace(name="db", pending="Stopping", nodes=("n2",))
+    looks = [[here], [here], [elsewhere]]
+    monkeypatch.setattr(Pacemaker, "status", lambda _self: SimpleNamespace(resources=looks.pop(0)))
+    host = Host()
+    host.kept = 1
+    migration(host).run(100)
+    assert looks == []
+    assert host.calls[0] == "forget_post_copy"
+
+
+def test_a_post_copy_that_is_not_to_be_taken_up_again_is_not_called_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_migration, "_AGAIN", 0.01)
+    monkeypatch.setattr(live_migration, "gone", lambda _guest, _node, _seconds: False)
+    with pytest.raises(
+        MigrationFailed, match="its post-copy to n2 was not to be taken up again in time: post-copy fai"
+    ):
+        migration(Interrupted(99), post_copy="fallback", timeout=0.05).run(0.5)
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ("internal error: End of file from qemu monitor (vm='web')", "internal error: End of file from qemu monitor"),
+        ("Unable to write to monitor: Broken pipe", "Unable to write to monitor"),
+        ("unable to connect to server at 'n2:16514': Connection refused", "n2 cannot be reached (unable"),
+        ("client socket is closed", "the connection to n2 was lost (client"),
+        ("Unable to read from socket: Connection reset by peer", "the connection to n2 was lost (Unable"),
+        ("no route", "no route"),
+    ],
+)
+def test_a_failure_says_what_was_lost(said: str, cause: str) -> None:
+    with pytest.raises(MigrationFailed, match=f"^{re.escape(cause)}"):
+        migration(Host(error=HostError(said))).run(100)
 
 
 def test_the_limit_is_raised_when_passes_get_no_shorter() -> None:
@@ -394,6 +442,9 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             said.append("drop")
 
     class Cluster:
+        def status(self) -> SimpleNamespace:
+            return SimpleNamespace(resources=())
+
         def hand_over(self, guest: str, source: str, target: str) -> None:
             said.append(f"{guest} from {source} to {target}")
 
@@ -405,10 +456,11 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_local_disks_are_taken_along_and_handed_over_when_the_vm_stops(told: list[str]) -> None:
     host: Any = Host()
     host.disk_sizes = lambda _name, targets: dict.fromkeys(targets, MIB)
-    one = migration(host, disks=[DISK])
+    one = migration(host, disks=[DISK], channels=2)
     one.run(100)
     assert told == [f"mirror on n2 {{'vda': {MIB}}}", "web from n1 to n2", "keep"]
     assert "'disks': ('vda',)" in host.calls[-1]
+    assert f"'bandwidth': {800 * MIB}," in host.calls[-1] and "'channels': 1," in host.calls[-1]
     assert one.record["path"] == ["disks", "pre-copy"]
 
 

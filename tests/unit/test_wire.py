@@ -63,9 +63,10 @@ def test_share(wire: int | None, allowed: int | None, moves: int, expected: int 
         (2, None, 2),
         (2, 24 * MIB, 1),
         (2, 100_000_000, 1),  # four fifths of a gigabit a second
-        (2, 200 * MIB + 1, 2),
+        (2, 250_000_000, 1),  # of 2.5
+        (2, 400 * MIB, 2),
         (2, 1_000_000_000, 2),
-        (8, 1_000_000_000, 5),
+        (8, 1_000_000_000, 4),
         (1, None, 1),
         (1, 1_000_000_000, 1),
         (2, 1, 1),
