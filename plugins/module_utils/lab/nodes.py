@@ -212,7 +212,7 @@ class LabNodes:
                 lambda: self.ask_bmc(node, request),
                 lambda error: error is None,
                 what=f"power-on of {node.name} by its BMC",
-                timeout=15,
+                timeout=60,
                 interval=0.2,
             )
         except WaitTimeout as error:
