@@ -82,6 +82,18 @@ found["tables"] = [word for word in out("nft", "list", "tables") if word == "fau
 print(json.dumps(found))
 """
 
+#: Whether its processor works and its interface carries frames shows by comparing the two looks.
+_POST_MORTEM = r"""
+virsh domstate --reason "$1"
+look() {
+    for what in 'info status' 'info registers' 'info network'; do virsh qemu-monitor-command "$1" --hmp "$what"; done
+    for link in $(ls -d /sys/class/net/"$1"-*); do ip -s -d link show dev "${link##*/}"; done
+}
+look "$1"; sleep 2; look "$1"
+bridge fdb show
+tail -n 20 /var/log/libvirt/qemu/"$1".console.log
+"""
+
 _BEGIN = r"""
 import sys
 sys.path.insert(0, "/usr/lib/drover")
@@ -114,6 +126,8 @@ class Result:
     wrong: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     helped: list[str] = field(default_factory=list)
+    #: What a VM that was lost looked like, by node.
+    found: dict[str, str] = field(default_factory=dict)
 
     @property
     def well(self) -> bool:
@@ -296,6 +310,7 @@ class Trial:
                 what=f"{guest} started anew",
                 timeout=DEADLINE,
             )
+            wait_until_answering(self.guests[guest], timeout=DEADLINE)
 
     # --- the fault -----------------------------------------------------------------------------------------------
 
@@ -333,6 +348,8 @@ class Trial:
         finally:
             result.twice = watcher.stop()
             result.lost = not self._runs_once(scene.guest)
+            if result.lost and virtual:
+                result.found = self._found(scene.guest)
             if lifecycle is not None:
                 lifecycle.stop()
             if session is not None:
@@ -477,6 +494,14 @@ class Trial:
         except (WaitTimeout, CommandError, ClusterError):
             return False
         return seen is not None and seen.running and self._processes(name) == 1
+
+    def _found(self, name: str) -> dict[str, str]:
+        """What each node and its QEMU say of a VM that does not answer, before it is ended."""
+        found = {}
+        for node, console in self.consoles.items():
+            with suppress(CommandError):
+                found[node] = console.run(["sh", "-c", _POST_MORTEM, "sh", name], ok=None, timeout=60).stdout
+        return found
 
     def _processes(self, name: str) -> int:
         return self.lab.instances(name)[name]
