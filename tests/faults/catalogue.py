@@ -9,6 +9,7 @@ same for all of them (trial.py), but for the session to the guest, which some fa
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -30,6 +31,8 @@ _ALL = (_SETUP, _COPYING, _SWITCH)
 #: TCP ports of a migration: libvirt's daemons, QEMU, Drover's peers.
 _MIGRATION = "tcp dport { 16514, 16515, 49152-49215 }"
 _MIGRATION_BACK = "tcp sport { 16514, 16515, 49152-49215 }"
+#: Seconds for the target's QEMU to be there once a move is in its set-up.
+_APPEARS_WITHIN = 3.0
 #: The nodes' firewall table of a fault.
 TABLE = ("inet", "fault")
 
@@ -91,7 +94,10 @@ def _kill(part: str, *words: str) -> Callable[[Scene], None]:
 
 def _kill_qemu(scene: Scene) -> None:
     console = scene.console("target")
-    scene.struck = console.kill(list(console.find("qemu-system", f"guest={scene.guest},")))
+    until = time.monotonic() + _APPEARS_WITHIN
+    while not (found := list(console.find("qemu-system", f"guest={scene.guest},"))) and time.monotonic() < until:
+        time.sleep(0.02)
+    scene.struck = console.kill(found)
 
 
 def _kill_agent(scene: Scene) -> None:
@@ -100,8 +106,12 @@ def _kill_agent(scene: Scene) -> None:
 
 
 def _kill_job(scene: Scene) -> None:
-    console = scene.console(scene.fault.runner)
-    scene.struck = console.kill([*console.find("guest_migrate"), *console.find("async_wrapper")])
+    # A play chooses its node itself.
+    parts = ("source", "target", "third") if scene.way == "play" else (scene.fault.runner,)
+    scene.struck = 0
+    for part in parts:
+        console = scene.console(part)
+        scene.struck += console.kill([*console.find("guest_migrate"), *console.find("async_wrapper")])
 
 
 def _kill_controller(scene: Scene) -> None:
