@@ -9,10 +9,8 @@ the VM running where it was.
 
 from __future__ import annotations
 
-import datetime
 import json
 import os
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -233,19 +231,21 @@ def _note_arrival(request: Request, host: LibvirtHost) -> None:
 
 def _note_end(request: Request) -> None:
     """See that the journal has the failure of the migration on whose way the VM ended."""
+    from datetime import UTC, datetime
+
     from . import journal
     from .live_migration import arrival
 
     name, report = request.instance, moves.take(request.instance)
-    last = next((entry for entry in reversed(journal.Book().entries()) if entry["guest"] == name), {})
-    told_by_source = last.get("result") == "failed" and time.time() - _unix(last.get("ended")) < _RECENTLY
+    told_by_source = any(
+        last.get("result") == "failed"
+        and last.get("ended")
+        and (datetime.now(UTC) - datetime.fromisoformat(last["ended"])).total_seconds() < _RECENTLY
+        for last in journal.read(name, 1, others=())
+    )
     if report or not told_by_source:
         record = arrival(name, request.source, os.uname().nodename, None, report)
         journal.record({**record, "result": "failed", "reason": "it ended on its way and was started anew"})
-
-
-def _unix(when: str | None) -> float:
-    return datetime.datetime.fromisoformat(when).timestamp() if when else 0.0
 
 
 def _call_off_orphan(name: str, host: LibvirtHost) -> None:
@@ -395,18 +395,17 @@ def _stop_somehow(request: Request) -> Code:
 
 
 def _come_back(deadline: Deadline) -> LibvirtHost:
-    """libvirt's daemon, when it answers again. Raises LibvirtUnreachable or WaitTimeout."""
+    """libvirt's daemon, when it answers again. Raises WaitTimeout."""
 
-    def answers() -> bool:
-        try:
-            LibvirtHost()
-        except LibvirtUnreachable:
-            return False
-        return True
+    def connect() -> LibvirtHost | None:
+        with suppress(LibvirtUnreachable):
+            return LibvirtHost()
+        return None
 
     timeout = min(_COMES_BACK, deadline.left(_DESTROY_RESERVE))
-    deadline.wait(answers, bool, what="libvirt's daemon", timeout=timeout)
-    return LibvirtHost()
+    host = deadline.wait(connect, lambda host: host is not None, what="libvirt's daemon", timeout=timeout)
+    assert host is not None
+    return host
 
 
 def _ended(request: Request, host: LibvirtHost) -> bool:

@@ -9,10 +9,12 @@ same for all of them (trial.py), but for the session to the guest, which some fa
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout, wait_for
 
 if TYPE_CHECKING:
     from .trial import Scene
@@ -94,10 +96,13 @@ def _kill(part: str, *words: str) -> Callable[[Scene], None]:
 
 def _kill_qemu(scene: Scene) -> None:
     console = scene.console("target")
-    until = time.monotonic() + _APPEARS_WITHIN
-    while not (found := list(console.find("qemu-system", f"guest={scene.guest},"))) and time.monotonic() < until:
-        time.sleep(0.02)
-    scene.struck = console.kill(found)
+    scene.struck = 0
+
+    def find() -> list[int]:
+        return list(console.find("qemu-system", f"guest={scene.guest},"))
+
+    with suppress(WaitTimeout):  # then the move was over before it was seen
+        scene.struck = console.kill(wait_for(find, bool, what="its QEMU", timeout=_APPEARS_WITHIN, interval=0.02))
 
 
 def _kill_agent(scene: Scene) -> None:
@@ -142,6 +147,12 @@ def _unfilter(part: str) -> Callable[[Scene], None]:
     return lambda scene: scene.try_on(part, ["nft", "delete", "table", *TABLE])
 
 
+#: What befalls migrations alone between source and target, and the end of whatever keeps packets from the target.
+_silence = _filter("target", ["source"], "drop", _MIGRATION)
+_reset = _filter("target", ["source"], "reject with tcp reset", _MIGRATION)
+_heal = _unfilter("target")
+
+
 def _second_move(scene: Scene) -> None:
     scene.second = scene.start(scene.third)
 
@@ -160,7 +171,7 @@ def _end_dirt(scene: Scene) -> None:
 
 
 def _heal_and_end_dirt(scene: Scene) -> None:
-    _unfilter("target")(scene)
+    _heal(scene)
     _end_dirt(scene)
 
 
@@ -212,14 +223,14 @@ FAULTS: tuple[Fault, ...] = (
         "source and target cut apart for 1 s",
         _ALL,
         _filter("target", ["source"], "drop"),
-        _unfilter("target"),
+        _heal,
         hold=1.0,
     ),
     Fault(
         "target cut off until it is fenced",
         (_SETUP, _COPYING),
         _filter("target", ["source", "third"], "drop"),
-        _unfilter("target"),
+        _heal,
         hold=8.0,
     ),
     Fault(
@@ -233,22 +244,22 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "migration network silent for 4 s",
         _ALL,
-        _filter("target", ["source"], "drop", _MIGRATION),
-        _unfilter("target"),
+        _silence,
+        _heal,
         hold=4.0,
     ),
     Fault(
         "migration network silent for 45 s",
         (_COPYING,),
-        _filter("target", ["source"], "drop", _MIGRATION),
-        _unfilter("target"),
+        _silence,
+        _heal,
         hold=45.0,
     ),
     Fault(
         "migration network reset",
         _ALL,
-        _filter("target", ["source"], "reject with tcp reset", _MIGRATION),
-        _unfilter("target"),
+        _reset,
+        _heal,
         hold=2.0,
     ),
     Fault("agent killed", _ALL, _kill_agent),
@@ -284,7 +295,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "migration network reset in post-copy",
         ("post-copy",),
-        _filter("target", ["source"], "reject with tcp reset", _MIGRATION),
+        _reset,
         _heal_and_end_dirt,
         hold=3.0,
         guest="flow",
@@ -302,8 +313,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "migration network reset in a brisk move",
         (_COPYING,),
-        _filter("target", ["source"], "reject with tcp reset", _MIGRATION),
-        _unfilter("target"),
+        _reset,
+        _heal,
         hold=2.0,
         guest="brisk",
         prepare=_fill,
@@ -326,8 +337,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "migration network reset while a container is copied",
         (_COPYING,),
-        _filter("target", ["source"], "reject with tcp reset", _MIGRATION),
-        _unfilter("target"),
+        _reset,
+        _heal,
         hold=2.0,
         guest="shed",
     ),

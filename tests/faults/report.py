@@ -30,20 +30,17 @@ def line(number: int, result: Result) -> str:
 
 def summary(results: Sequence[Result]) -> str:
     """The table, and the numbers under it."""
-    counted = [result for result in results if result.injected]
     rows = [["fault", "phase", "injected", "lost", "twice", "broken", "left", "wrong", "missed"]]
     for key in dict.fromkeys((result.fault, result.phase) for result in results):
         mine = [result for result in results if (result.fault, result.phase) == key]
-        hits = [result for result in mine if result.injected]
-        rows.append([*key, *map(str, _numbers(hits)), str(len(mine) - len(hits))])
+        numbers = _numbers(mine)
+        rows.append([*key, *map(str, numbers), str(len(mine) - numbers[0])])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     table = [
         "  ".join(cell.ljust(width) if column < 2 else cell.rjust(width) for column, (cell, width) in enumerate(cells))
         for cells in (list(zip(row, widths, strict=True)) for row in rows)
     ]
-    injected = len(counted)
-    # Also of what came too late to be a fault: nothing may happen to a guest that only moves.
-    _all, lost, twice, broken, left, wrong = _numbers(results)
+    injected, lost, twice, broken, left, wrong = _numbers(results)
     table += [
         "",
         f"faults injected: {injected}",
@@ -62,8 +59,10 @@ def well(results: Sequence[Result]) -> bool:
 
 
 def _numbers(results: Sequence[Result]) -> tuple[int, int, int, int, int, int]:
+    """How many were injected; and what was wrong, also with those that came too late to be a fault: nothing may happen
+    to a guest that only moves."""
     return (
-        len(results),
+        sum(result.injected for result in results),
         sum(result.lost for result in results),
         sum(bool(result.twice) for result in results),
         sum(bool(result.broken) for result in results),

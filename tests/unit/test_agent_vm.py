@@ -355,7 +355,7 @@ def test_a_daemon_that_is_started_anew_cuts_no_power(node: Path, monkeypatch: py
             return super().seen(name)
 
     after = Host(State.RUNNING, State.ABSENT)
-    daemons = [Restarted(State.RUNNING), LibvirtUnreachable("refused"), LibvirtUnreachable("refused"), after, after]
+    daemons = [Restarted(State.RUNNING), LibvirtUnreachable("refused"), LibvirtUnreachable("refused"), after]
 
     def connect() -> Any:
         daemon = daemons.pop(0)
