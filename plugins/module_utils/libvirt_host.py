@@ -129,6 +129,9 @@ _REASONS = {
     13: "post-copy migration failed",
     14: "an error of libvirt",
 }
+#: Where the daemons of other nodes listen, and a line of ss(8) on a connection there.
+_TLS_PORT = "16514"
+_CONNECTION = re.compile(r':(?P<port>\d+)\s+\S+\s+users:\(\("libvirtd".*\blastrcv:(?P<silent>\d+)')
 _ON_PURPOSE = {1, 3, 4, 7, 8, 9, 11}
 #: In the file in which libvirt keeps what it knows of a running VM: the job of a post-copy that failed at its source.
 _DEAD_JOB = re.compile(r"<job type='[^']*' async='migration out' phase='postcopy_failed'.*?</job>\n", re.DOTALL)
@@ -402,6 +405,24 @@ class LibvirtHost:
     def abort(self, name: str) -> None:
         """Call a migration off; the VM goes on where it is."""
         self._on(name, lambda domain: domain.abortJob())
+
+    def hang_up(self, target: str, seconds: float, run_program: Runner = run) -> bool:
+        """Close the daemon's connections to the node ``target`` that have brought nothing for ``seconds``.
+
+        True when there was one. What waits for it then fails. Between the daemons go keepalive messages, but not before
+        they have greeted each other: when the target dies in between, or its daemon hangs, a migration would wait for
+        ever (libvirt 11.3), and could not be called off.
+        """
+        to_target = ["dst", target, "dport", "=", _TLS_PORT]
+        try:
+            lines = run_program(["ss", "-HOtnpi", *to_target]).stdout.splitlines()
+            found = filter(None, map(_CONNECTION.search, lines))
+            silent = [one["port"] for one in found if int(one["silent"]) >= 1000 * seconds]
+            for port in silent:
+                run_program(["ss", "-HKtn", *to_target, "sport", "=", port])
+        except CommandError as error:
+            raise HostError(f"a connection to {target} cannot be closed: {error}") from error
+        return bool(silent)
 
     def _migration(self, domain: Any) -> tuple[Literal["in", "out"] | None, Mapping[str, Any]]:
         """The direction in which the domain is migrating, None for neither, and libvirt's statistics of it."""

@@ -31,12 +31,17 @@ __all__ = ["LiveMigration", "MigrationFailed", "arrival", "percent"]
 _TICK = 0.1
 #: Seconds between two words to those who watch.
 _WORD = 1.0
+#: Seconds that the target's daemon may be silent, until its connection counts as lost.
+_SILENT_FOR = 10.0
 #: Seconds until a post-copy that lost its connection is taken up again.
 _AGAIN = 1.0
 #: In libvirt's words: its own QEMU has ended; it does not reach the other node; it, or QEMU, no longer hears that.
 _QEMU_LOST = re.compile(r"\bmonitor\b", re.IGNORECASE)
 _NO_CONNECTION = re.compile(r"unable to connect|connection refused|no route to host", re.IGNORECASE)
-_CONNECTION_LOST = re.compile(r"client socket is closed|end of file|broken pipe|reset by peer|keepalive", re.IGNORECASE)
+_CONNECTION_LOST = re.compile(
+    r"client socket is closed|end of file|broken pipe|reset by peer|keepalive|error in the (push|pull) function",
+    re.IGNORECASE,
+)
 #: Seconds that a VM is held when nobody can tell whether it runs at the target.
 _DOUBT = 60.0
 
@@ -134,7 +139,11 @@ class LiveMigration:
     def _accompany(self, moving: _Thread, begun: float, seconds: float) -> str:
         """Watch the migration to its end, and do what the controller says. Returns why it was called off, if it was."""
         why = ""
+        next_look = self._clock() + _SILENT_FOR
         while not moving.wait(self._tick):
+            if self._clock() >= next_look:
+                next_look += _WORD
+                why = self._hang_up() or why
             with suppress(HostError):  # it can end between any two of these lines
                 progress = self._host.progress(self.name)
                 if progress is None or why or (self._switching and not self._post_copy):
@@ -160,6 +169,13 @@ class LiveMigration:
                     self._host.abort(self.name)
                     why = f"Pacemaker's time for it was at an end after {seconds:.0f} s"
         return why
+
+    def _hang_up(self) -> str:
+        """End a migration that waits for a daemon which no longer says anything. Returns why, if it did."""
+        with suppress(HostError):  # Pacemaker's time for it comes to an end too
+            if self._host.hang_up(self.target, _SILENT_FOR):
+                return f"libvirt's daemon on {self.target} said nothing for {_SILENT_FOR:.0f} s"
+        return ""
 
     def _see_through(self, moving: _Thread, begun: float, seconds: float) -> _Thread:
         """Take a post-copy up again that lost its connection: each node has a part of the VM's memory."""

@@ -94,6 +94,10 @@ def _kill(part: str, *words: str) -> Callable[[Scene], None]:
     return inject
 
 
+def _on_target(*argv: str) -> Callable[[Scene], None]:
+    return lambda scene: scene.try_on("target", argv)
+
+
 def _kill_qemu(scene: Scene) -> None:
     console = scene.console("target")
     scene.struck = 0
@@ -218,6 +222,13 @@ FAULTS: tuple[Fault, ...] = (
     Fault("source loses power", (_COPYING,), _cut_power("source"), session="may end"),
     Fault("libvirt restarts on the source", _ALL, _restart_libvirt),
     Fault("libvirt killed on the target", _ALL, _kill("target", "sbin/libvirtd")),
+    Fault(
+        "libvirt hangs on the target",
+        (_SETUP,),
+        _on_target("pkill", "-STOP", "-x", "libvirtd"),
+        _on_target("pkill", "-CONT", "-x", "libvirtd"),
+        hold=15.0,
+    ),
     Fault("QEMU killed on the target", _ALL, _kill_qemu, session="lives unless switched"),
     Fault(
         "source and target cut apart for 1 s",

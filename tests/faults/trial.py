@@ -3,8 +3,8 @@
 """One fault: a guest moves, the fault strikes in its phase, and afterwards everything has to be as if it had not.
 
 That is: the guest runs exactly once and never ran twice, the session to it lives where the fault itself did not have
-to end it, the cluster has nothing failed, nothing is left on any node, and whoever asked for the move was told what
-happened. The same command given again then finishes the move.
+to end it, a VM that was not started anew has in memory what it had, the cluster has nothing failed, nothing is left on
+any node, and whoever asked for the move was told what happened. The same command given again then finishes the move.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ _SAYS_WITHIN = 3.0
 #: Lines a second that the session sends, enough for every look of the watcher to see the VM at work.
 _RATE = 25
 _BOOT_PORT, _LOAD_PORT = 8, 9
+#: MiB of random data that a VM holds in memory which has nothing yet, to be summed up before and after each fault.
+_HELD = 8
 
 #: What is on a node that a move may have left there. The peers' service is one process; a second one serves a move.
 _LOOK = r"""
@@ -221,16 +223,20 @@ class Scene:
             raise CommandError(f"{self.guest} is {'unknown' if seen is None else f'on {seen.nodes}'}")
         return seen.node
 
-    def tell(self, line: str) -> str:
-        """Tell the VM's load service something."""
+    def tell(self, line: str, timeout: float = 20) -> str:
+        """Tell the VM's load service something, and have its answer; empty when none comes within ``timeout`` seconds."""
         where = address(self._trial.guests[self.guest])
         with socket.create_connection((where, _LOAD_PORT), 5) as connection:
             connection.sendall(line.encode() + b"\n")
-            connection.settimeout(20)
+            connection.settimeout(timeout)
             try:
-                return connection.recv(200).decode()
+                return connection.recv(200).decode().strip()
             except OSError:
                 return ""
+
+    def memory(self) -> str:
+        """The checksum of what the VM holds in memory; empty when it holds nothing."""
+        return self.tell("sum", timeout=60)
 
     def try_on(self, part: str, argv: Sequence[str]) -> None:
         """Run a program that may well fail."""
@@ -319,6 +325,7 @@ class Trial:
         virtual = guest["kind"] == "vm"
         fault.prepare(scene)
         boot = self._boot(guest) if virtual else ""
+        memory = self._hold(scene) if virtual else ""
         session = SessionProbe(address(guest), rate=_RATE) if virtual else None
         watcher = Watcher(scene.guest, self.consoles)
         watcher.start()
@@ -342,6 +349,8 @@ class Trial:
                 fault.undo(scene)
             self._settle()
             self._again(scene, result)
+            if virtual and self._boot(guest) == boot and (now := scene.memory()) != memory:
+                result.wrong.append(f"its memory is not what it was: {now or 'no answer'}, before {memory}")
             left = self._leftovers(scene.guest)
             result.left = [one for one in left if one not in self._left_before]
             self._left_before = left
@@ -354,6 +363,16 @@ class Trial:
                 lifecycle.stop()
             if session is not None:
                 self._judge_session(session.stop(), fault, result, boot)
+
+    def _hold(self, scene: Scene) -> str:
+        """The checksum of what the VM holds, which gets something to hold when it has nothing."""
+        memory = scene.memory()
+        if not memory:
+            scene.tell(f"fill {_HELD}")
+            memory = scene.memory()
+        if not memory:
+            raise CommandError(f"{scene.guest} holds nothing in memory")
+        return memory
 
     def _reach(self, scene: Scene, wanted: str, lifecycle: Lifecycle | None) -> bool:
         """Wait for the phase. False when the move was over before it was seen."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import libvirt_host
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandResult
+from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.definition import Change
 from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import (
     HostError,
@@ -291,3 +291,24 @@ def test_forget(persistent: bool) -> None:
     assert libvirt.calls == ([("undefineFlags", 1)] if persistent else [])
     libvirt.present = False
     host.forget("web")
+
+
+def test_only_connections_of_the_daemon_that_are_silent_are_hung_up() -> None:
+    line = 'ESTAB 0 0 10.0.0.1:{} 10.0.0.2:16514 users:(("{}",pid=1,fd=3)) cubic rto:204 lastsnd:9 lastrcv:{} lastack:9'
+    programs = []
+
+    def run_program(argv: list[str]) -> CommandResult:
+        programs.append(" ".join(argv))
+        lines = [line.format(1, "libvirtd", 12000), line.format(2, "libvirtd", 900), line.format(3, "virsh", 60000)]
+        return CommandResult(tuple(argv), 0, "\n".join(lines), "")
+
+    assert LibvirtHost(Libvirt()).hang_up("n2", 10, run_program)
+    assert programs == ["ss -HOtnpi dst n2 dport = 16514", "ss -HKtn dst n2 dport = 16514 sport = 1"]
+
+
+def test_a_connection_that_cannot_be_hung_up_is_an_error_of_the_host() -> None:
+    def run_program(_argv: list[str]) -> CommandResult:
+        raise CommandError("ss is not installed here")
+
+    with pytest.raises(HostError, match="a connection to n2 cannot be closed: ss is not installed here"):
+        LibvirtHost(Libvirt()).hang_up("n2", 10, run_program)

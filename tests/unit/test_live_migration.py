@@ -67,6 +67,9 @@ class Host:
     def failed_post_copy(self, _name: str) -> bool:
         return self.kept > 0
 
+    def hang_up(self, _target: str, _seconds: float) -> bool:
+        return False
+
     def forget_post_copy(self, _name: str) -> None:
         self.calls.append("forget_post_copy")
         self.kept -= 1
@@ -254,6 +257,24 @@ def test_one_that_takes_longer_than_the_cluster_waits_is_called_off() -> None:
     with pytest.raises(MigrationFailed, match="Pacemaker's time"):
         migration(host).run(0.05)
     assert host.calls[-1] == "abort"
+
+
+class Hung(Host):
+    """Waits for the target's daemon until somebody hangs up."""
+
+    def hang_up(self, _target: str, _seconds: float) -> bool:
+        self._error = HostError("authentication failed: TLS handshake failed Error in the pull function.")
+        self._over.set()
+        return True
+
+
+def test_one_whose_target_says_nothing_any_more_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_migration, "_SILENT_FOR", 0.02)
+    host = Hung(*looks(1000))
+    host.stop_heard = host.resume_heard = False
+    with pytest.raises(MigrationFailed, match="libvirt's daemon on n2 said nothing for 0 s"):
+        migration(host).run(100)
+    assert "abort" not in host.calls
 
 
 def test_one_that_stalls_goes_on_as_post_copy_where_allowed() -> None:
