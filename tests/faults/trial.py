@@ -224,7 +224,7 @@ class Scene:
         return seen.node
 
     def tell(self, line: str, timeout: float = 20) -> str:
-        """Tell the VM's load service something, and have its answer; empty when none comes within ``timeout`` seconds."""
+        """Tell the VM's load service something. Its answer, empty when none comes within ``timeout`` seconds."""
         where = address(self._trial.guests[self.guest])
         with socket.create_connection((where, _LOAD_PORT), 5) as connection:
             connection.sendall(line.encode() + b"\n")
