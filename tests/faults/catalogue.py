@@ -48,6 +48,7 @@ class Fault:
     """One row: ``prepare`` before the move begins, ``inject`` at a phase in ``phases``, ``undo`` after ``hold``
     seconds or, where that is None, when the move has ended.
 
+    ``holds`` is how many MiB of random data a VM is given that holds none; they are summed up before and afterwards.
     ``guest`` is which of the trial guests moves, ``runner`` the part in the move that the node has on which the play
     acts.
     """
@@ -62,6 +63,7 @@ class Fault:
     ways: tuple[Way, ...] = ("module", "cluster")
     runner: Literal["source", "target", "third"] = "third"
     prepare: Callable[[Scene], None] = nothing
+    holds: int = 8
 
 
 @dataclass(frozen=True)
@@ -162,12 +164,7 @@ def _second_move(scene: Scene) -> None:
 
 
 def _make_dirt(scene: Scene) -> None:
-    scene.tell("fill 8")
     scene.tell("dirty 64")
-
-
-def _fill(scene: Scene) -> None:
-    scene.tell("fill 400")
 
 
 def _end_dirt(scene: Scene) -> None:
@@ -320,7 +317,7 @@ FAULTS: tuple[Fault, ...] = (
         guest="flow",
         prepare=_make_dirt,
     ),
-    Fault("QEMU killed on the target of a brisk move", (_COPYING,), _kill_qemu, guest="brisk", prepare=_fill),
+    Fault("QEMU killed on the target of a brisk move", (_COPYING,), _kill_qemu, guest="brisk", holds=256),
     Fault(
         "migration network reset in a brisk move",
         (_COPYING,),
@@ -328,7 +325,7 @@ FAULTS: tuple[Fault, ...] = (
         _heal,
         hold=2.0,
         guest="brisk",
-        prepare=_fill,
+        holds=256,
     ),
     Fault("shut down from inside", (_SETUP, _COPYING), _power_off_inside, session="may end"),
     Fault(

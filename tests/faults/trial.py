@@ -53,8 +53,8 @@ _SAYS_WITHIN = 3.0
 #: Lines a second that the session sends, enough for every look of the watcher to see the VM at work.
 _RATE = 25
 _BOOT_PORT, _LOAD_PORT = 8, 9
-#: MiB of random data that a VM holds in memory which has nothing yet, to be summed up before and after each fault.
-_HELD = 8
+#: Seconds in which a VM makes, and sums up, as much random data as a fault wants it to hold.
+_HELD_WITHIN = 180.0
 
 #: What is on a node that a move may have left there. The peers' service is one process; a second one serves a move.
 _LOOK = r"""
@@ -223,7 +223,7 @@ class Scene:
             raise CommandError(f"{self.guest} is {'unknown' if seen is None else f'on {seen.nodes}'}")
         return seen.node
 
-    def tell(self, line: str, timeout: float = 20) -> str:
+    def tell(self, line: str, timeout: float = 20.0) -> str:
         """Tell the VM's load service something. Its answer, empty when none comes within ``timeout`` seconds."""
         where = address(self._trial.guests[self.guest])
         with socket.create_connection((where, _LOAD_PORT), 5) as connection:
@@ -236,7 +236,7 @@ class Scene:
 
     def memory(self) -> str:
         """The checksum of what the VM holds in memory; empty when it holds nothing."""
-        return self.tell("sum", timeout=60)
+        return self.tell("sum", _HELD_WITHIN)
 
     def try_on(self, part: str, argv: Sequence[str]) -> None:
         """Run a program that may well fail."""
@@ -265,6 +265,8 @@ class Trial:
         #: What earlier faults left behind, which is not this one's.
         self._left_before: list[str] = []
         self.consoles = {name: Console(name, lab.folder / "nodes" / name) for name in lab.nodes}
+        for console in self.consoles.values():
+            self._open_up(console)  # what ran before may have been killed
 
     def cluster(self, *, but: Sequence[str] = ()) -> Pacemaker:
         """The cluster as a member sees it that is up."""
@@ -298,8 +300,7 @@ class Trial:
         """After something went wrong: everything of a guest ended, and the guest started anew, for the next fault."""
         for console in self.consoles.values():
             console.kill([*console.find("qemu-system", f"guest={guest},"), *console.find("[lxc monitor]", guest)])
-            with suppress(CommandError):
-                console.run(["nft", "delete", "table", *TABLE], ok=None)
+            self._open_up(console)
         for name in self.consoles:
             if self.consoles[name].leader() is None:
                 self.lab.power(name, "on")
@@ -318,14 +319,19 @@ class Trial:
             )
             wait_until_answering(self.guests[guest], timeout=DEADLINE)
 
+    @staticmethod
+    def _open_up(console: Console) -> None:
+        with suppress(CommandError):
+            console.run(["nft", "delete", "table", *TABLE], ok=None)
+
     # --- the fault -----------------------------------------------------------------------------------------------
 
     def _strike(self, scene: Scene, case: Case, result: Result) -> None:
         fault, guest = scene.fault, self.guests[scene.guest]
         virtual = guest["kind"] == "vm"
-        fault.prepare(scene)
         boot = self._boot(guest) if virtual else ""
         memory = self._hold(scene) if virtual else ""
+        fault.prepare(scene)
         session = SessionProbe(address(guest), rate=_RATE) if virtual else None
         watcher = Watcher(scene.guest, self.consoles)
         watcher.start()
@@ -368,10 +374,11 @@ class Trial:
         """The checksum of what the VM holds, which gets something to hold when it has nothing."""
         memory = scene.memory()
         if not memory:
-            scene.tell(f"fill {_HELD}")
+            wanted = scene.fault.holds
+            said = scene.tell(f"fill {wanted}", _HELD_WITHIN)
+            if said != f"holding {wanted} MiB":
+                raise CommandError(f"{scene.guest} does not fill {wanted} MiB: {said or 'no answer'}")
             memory = scene.memory()
-        if not memory:
-            raise CommandError(f"{scene.guest} holds nothing in memory")
         return memory
 
     def _reach(self, scene: Scene, wanted: str, lifecycle: Lifecycle | None) -> bool:
