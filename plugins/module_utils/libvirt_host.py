@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .definition import Change
 
 __all__ = [
+    "LIBVIRT_PORT",
     "HostError",
     "LibvirtHost",
     "LibvirtUnreachable",
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 _URI = "qemu:///system"
+#: Where libvirt's daemon listens for other nodes.
+LIBVIRT_PORT = 16514
 _RUN = Path("/run/libvirt/qemu")
 _KIB = 1024
 _MIB = 1024**2
@@ -129,13 +132,12 @@ _REASONS = {
     13: "post-copy migration failed",
     14: "an error of libvirt",
 }
-#: Where the daemons of other nodes listen, and a line of ss(8) on a connection there.
-_TLS_PORT = "16514"
-_CONNECTION = re.compile(r':(?P<port>\d+)\s+\S+\s+users:\(\("libvirtd".*\blastrcv:(?P<silent>\d+)')
 _ON_PURPOSE = {1, 3, 4, 7, 8, 9, 11}
 #: In the file in which libvirt keeps what it knows of a running VM: the job of a post-copy that failed at its source.
 _DEAD_JOB = re.compile(r"<job type='[^']*' async='migration out' phase='postcopy_failed'.*?</job>\n", re.DOTALL)
 _RUNS_AFTER_IT = re.compile(r"(<domstatus state='running' reason=')post-copy failed'")
+#: A line of ss(8) on a connection of the daemon to another node's.
+_CONNECTION = re.compile(r':(?P<port>\d+)\s+\S+\s+users:\(\("libvirtd".*\blastrcv:(?P<silent>\d+)')
 
 
 def classify(state: int, reason: int, migration: Literal["in", "out"] | None) -> Seen:
@@ -413,7 +415,7 @@ class LibvirtHost:
         they have greeted each other: when the target dies in between, or its daemon hangs, a migration would wait for
         ever (libvirt 11.3), and could not be called off.
         """
-        to_target = ["dst", target, "dport", "=", _TLS_PORT]
+        to_target = ["dst", target, "dport", "=", str(LIBVIRT_PORT)]
         try:
             lines = run_program(["ss", "-HOtnpi", *to_target]).stdout.splitlines()
             found = filter(None, map(_CONNECTION.search, lines))

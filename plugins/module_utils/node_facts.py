@@ -22,6 +22,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .libvirt_host import LIBVIRT_PORT
 from .peer import Peer, PeerError
 from .wire import speed
 
@@ -30,8 +31,7 @@ __all__ = ["BRIDGE_FIREWALL", "POST_COPY", "PROGRAMS", "door", "facts", "side_by
 T = TypeVar("T")
 K = TypeVar("K")
 
-#: libvirt's port for other nodes, and those that migrations come in at (qemu.conf: migration_port_min, _max).
-LIBVIRT_PORT = 16514
+#: The ports that migrations come in at (qemu.conf: migration_port_min, _max).
 MIGRATION_PORTS = range(49152, 49216)
 BRIDGE_FIREWALL = tuple(f"net.bridge.bridge-nf-call-{family}tables" for family in ("ip", "ip6", "arp"))
 POST_COPY = "vm.unprivileged_userfaultfd"

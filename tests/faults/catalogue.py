@@ -14,12 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout, wait_for
 
 if TYPE_CHECKING:
+    from .console import Console
     from .trial import Scene
 
-__all__ = ["FAULTS", "Case", "Fault", "Session", "Way", "cases", "schedule"]
+__all__ = ["FAULTS", "Case", "Fault", "Session", "Way", "cases", "open_up", "schedule"]
 
 #: Whether the session to the guest has to live: always, unless the guest had left for the target when the fault
 #: struck, or not at all.
@@ -36,7 +38,7 @@ _MIGRATION_BACK = "tcp sport { 16514, 16515, 49152-49215 }"
 #: Seconds for the target's QEMU to be there once a move is in its set-up.
 _APPEARS_WITHIN = 3.0
 #: The nodes' firewall table of a fault.
-TABLE = ("inet", "fault")
+_TABLE = ("inet", "fault")
 
 
 def nothing(_scene: Scene) -> None:
@@ -138,7 +140,7 @@ def _filter(part: str, others: Collection[str], verdict: str, match: str = "") -
         if match:
             lines += [line.replace(_MIGRATION, _MIGRATION_BACK) for line in lines]
         rules = "\n".join(lines)
-        table = " ".join(TABLE)
+        table = " ".join(_TABLE)
         hooks = "\n".join(
             f"chain {hook} {{ type filter hook {hook} priority -300; policy accept;\n{rules}\n}}"
             for hook in ("input", "output")
@@ -148,9 +150,14 @@ def _filter(part: str, others: Collection[str], verdict: str, match: str = "") -
     return inject
 
 
+def open_up(console: Console) -> None:
+    """Let all packets pass again. A node that was fenced meanwhile, or is without power, keeps none from it."""
+    with suppress(CommandError):
+        console.run(["nft", "delete", "table", *_TABLE], ok=None)
+
+
 def _unfilter(part: str) -> Callable[[Scene], None]:
-    # A node that was fenced meanwhile has no such table any more.
-    return lambda scene: scene.try_on(part, ["nft", "delete", "table", *TABLE])
+    return lambda scene: open_up(scene.console(part))
 
 
 #: What befalls migrations alone between source and target, and the end of whatever keeps packets from the target.

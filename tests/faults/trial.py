@@ -34,7 +34,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeou
 
 from ..verify.lab import Lab, address, wait_until_answering
 from ..verify.plays import ENVIRONMENT, INVENTORY, ROOT, play
-from .catalogue import TABLE, Case, Fault, Way
+from .catalogue import Case, Fault, Way, open_up
 from .console import Console
 from .watch import Lifecycle, Watcher, phase
 
@@ -266,7 +266,7 @@ class Trial:
         self._left_before: list[str] = []
         self.consoles = {name: Console(name, lab.folder / "nodes" / name) for name in lab.nodes}
         for console in self.consoles.values():
-            self._open_up(console)  # what ran before may have been killed
+            open_up(console)  # what ran before may have been killed
 
     def cluster(self, *, but: Sequence[str] = ()) -> Pacemaker:
         """The cluster as a member sees it that is up."""
@@ -300,7 +300,7 @@ class Trial:
         """After something went wrong: everything of a guest ended, and the guest started anew, for the next fault."""
         for console in self.consoles.values():
             console.kill([*console.find("qemu-system", f"guest={guest},"), *console.find("[lxc monitor]", guest)])
-            self._open_up(console)
+            open_up(console)
         for name in self.consoles:
             if self.consoles[name].leader() is None:
                 self.lab.power(name, "on")
@@ -318,11 +318,6 @@ class Trial:
                 timeout=DEADLINE,
             )
             wait_until_answering(self.guests[guest], timeout=DEADLINE)
-
-    @staticmethod
-    def _open_up(console: Console) -> None:
-        with suppress(CommandError):
-            console.run(["nft", "delete", "table", *TABLE], ok=None)
 
     # --- the fault -----------------------------------------------------------------------------------------------
 
