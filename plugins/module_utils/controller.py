@@ -26,13 +26,14 @@ __all__ = ["FIRST_LIMIT", "OVERHEAD", "Abort", "Controller", "Limit", "Order", "
 FIRST_LIMIT = 1
 #: Milliseconds of every pause that do not depend on memory: device state, and the two daemons' agreement.
 OVERHEAD = 20
-#: A pass that leaves more than this part of what the best one left has not brought the end nearer.
-_NEARER = 0.8
+#: A pass that has more to send than this part of what the best one had does not bring the end nearer, and one with more
+#: than that part is no better at all.
+_NEARER, _NO_BETTER = 0.8, 0.95
 #: Passes in a row that brought nothing, after which the limit is raised, and how much more than was needed it becomes
 #: every time that this was not enough.
 _PATIENCE = 2
 _RAMP = 1.5
-#: Seconds with the highest limit, and without a better pass, that make a stall.
+#: Seconds with the highest limit, and without a better pass, that make a stall. A better pass may take its time.
 STALL = 8.0
 _MOST_THROTTLE = 99
 #: Bytes a second, when the wire's speed is not known, for sizing the time limit.
@@ -68,7 +69,15 @@ class Policy:
         """Seconds a migration of so many bytes may take: four times what one pass does, and a minute."""
         if self.timeout is not None:
             return self.timeout
-        return _LEAST_TIMEOUT + 4 * memory / min(self.bandwidth or _ASSUMED_BANDWIDTH, self.channels * ONE_CHANNEL)
+        return _LEAST_TIMEOUT + 4 * self._one_pass(memory)
+
+    def longest(self, memory: int) -> float:
+        """Seconds until one of so many bytes is over at the latest: a post-copy that begins when the patience is at an
+        end can no longer be called off, and has most of the memory before it, with the VM waiting for parts of it."""
+        return self.patience(memory) + (_LEAST_TIMEOUT + 2 * self._one_pass(memory) if self.post_copy else 0)
+
+    def _one_pass(self, memory: int) -> float:
+        return memory / min(self.bandwidth or _ASSUMED_BANDWIDTH, self.channels * ONE_CHANNEL)
 
     @property
     def budget(self) -> int:
@@ -119,6 +128,9 @@ class Controller:
         self._timeout = policy.patience(memory)
         self._pass = 0
         self._sent = 0
+        self._sent_before = 0
+        self._last_sent = 0
+        self._first = math.inf
         self._best = math.inf
         self._in_vain = 0
         self._raised = 0
@@ -145,7 +157,8 @@ class Controller:
                 self.path.append(f"limit {wanted} ms")
                 return [Limit(wanted)]
         throttling = self.policy.auto_converge and 0 < sample.throttle < _MOST_THROTTLE
-        if sample.at - self._better_at > STALL and not throttling:
+        in_vain = self._in_vain >= _PATIENCE or self._size(sample) > _NO_BETTER * self._standard
+        if sample.at - self._better_at > STALL and in_vain and not throttling:
             return self._give_up(sample, f"stalled in pass {sample.passes}")
         return []
 
@@ -165,8 +178,14 @@ class Controller:
             self.path = [word for word in self.path if not word.startswith("slowed")] + [
                 f"slowed by {sample.throttle}%"
             ]
-        if sample.passes == self._pass:
-            return
+        if sample.passes != self._pass:
+            self._begin_pass(sample)
+        # A pass that takes long is known to be a better one before it is over.
+        if self._size(sample) < _NEARER * self._standard:
+            self._better_at = sample.at
+        self._last_sent = sample.sent
+
+    def _begin_pass(self, sample: Sample) -> None:
         # The first pass sends all there is: it says nothing about what the guest changes.
         if self._pass > 1:
             size = (sample.sent - self._sent) / (sample.passes - self._pass)
@@ -176,8 +195,17 @@ class Controller:
                 self._in_vain += sample.passes - self._pass
             self._best = min(self._best, size)
         else:
-            self._better_at = sample.at
-        self._pass, self._sent = sample.passes, sample.sent
+            self._first, self._better_at = sample.sent, sample.at
+        self._pass, self._sent, self._sent_before = sample.passes, sample.sent, self._last_sent
+
+    def _size(self, sample: Sample) -> float:
+        """The bytes of the pass under way, or some more: it may have begun right after the last look before it."""
+        return sample.remaining + sample.sent - self._sent_before
+
+    @property
+    def _standard(self) -> float:
+        """The bytes that a pass has to have less than."""
+        return self._first if math.isinf(self._best) else self._best
 
     def _needed(self, sample: Sample) -> int:
         """The limit in ms with which the best pass so far would have been the last."""

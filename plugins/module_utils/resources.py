@@ -413,7 +413,7 @@ def _migration_timeout(definition: Mapping[str, Any]) -> int:
         timeout = (definition.get("migration") or {}).get("timeout")
         return int(timeout) + 300 if timeout and definition["kind"] == "container" else 86_400
     memory = int(definition.get("max_memory") or definition["memory"])
-    return max(300, math.ceil(Policy.of(definition).patience(memory)) + 60)
+    return max(300, math.ceil(Policy.of(definition).longest(memory)) + 60)
 
 
 def _boot(spec: GuestSpec, live: Primitive | None, restart: bool) -> str:

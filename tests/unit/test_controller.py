@@ -49,9 +49,10 @@ class Guest:
             sent += self.rate * TICK
             while left <= 0:
                 spare = -left
+                ended = now - spare / self.rate
                 slowed = self.dirty_rate * (100 - throttle) / 100
-                left = min(self.working_set, slowed * max(now - pass_began, 0.001))
-                pass_began, passes = now, passes + 1
+                left = min(self.working_set, slowed * max(ended - pass_began, 0.001))
+                pass_began, passes = ended, passes + 1
                 if left <= self.rate * limit / 1000:
                     return controller
                 if policy.auto_converge and self.throttled and passes % 3 == 0:
@@ -116,6 +117,27 @@ def test_a_guest_that_is_being_slowed_down_gets_its_time() -> None:
     assert any(word.startswith("slowed by") for word in controller.path)
 
 
+def test_a_pass_that_takes_long_is_no_stall_when_it_is_shorter_than_the_one_before() -> None:
+    guest = Guest(memory=16 * GIB, working_set=16 * GIB, dirty_rate=60 * MIB, rate=200 * MIB)
+    assert guest.migrate(Policy()).path == ["pre-copy"]
+    assert guest.orders == []
+
+
+@pytest.mark.parametrize("dirty_rate", [150, 170])
+def test_passes_that_get_shorter_by_little_get_their_time(dirty_rate: int) -> None:
+    guest = Guest(memory=16 * GIB, working_set=16 * GIB, dirty_rate=dirty_rate * MIB, rate=200 * MIB)
+    guest.migrate(Policy(), 700)
+    assert not [order for _at, order in guest.orders if isinstance(order, Abort)]
+
+
+def test_long_passes_that_get_no_shorter_are_a_stall_within_ten_seconds() -> None:
+    guest = Guest(memory=16 * GIB, working_set=16 * GIB, dirty_rate=GIB, rate=200 * MIB)
+    guest.migrate(Policy())
+    at, order = guest.orders[-1]
+    assert isinstance(order, Abort)
+    assert at < 16 * GIB / (200 * MIB) + 10
+
+
 def test_nothing_is_decided_in_the_first_pass_however_long_it_takes() -> None:
     guest = Guest(memory=32 * GIB, dirty_rate=MIB)
     guest.migrate(Policy())
@@ -137,6 +159,12 @@ def test_the_time_limit_goes_by_the_memory() -> None:
     # What one channel does not carry, is not sent any sooner.
     assert Policy(bandwidth=GIB).patience(50 * GIB) == 60 + 4 * 256
     assert Policy(timeout=7).patience(64 * GIB) == 7
+
+
+def test_a_post_copy_gets_time_beyond_the_limit() -> None:
+    assert Policy(timeout=7).longest(64 * GIB) == 7
+    # It goes on with one channel, as fast as that is.
+    assert Policy(timeout=7, bandwidth=GIB, post_copy=True).longest(50 * GIB) == 7 + 60 + 2 * 256
 
 
 @pytest.mark.parametrize(
