@@ -73,8 +73,9 @@ _NOTICES_WITHIN = 5.0
 _RECENTLY = 60.0
 #: Seconds within which a daemon that was started anew answers.
 _COMES_BACK = 10.0
-#: Seconds kept for calling a migration off.
+#: Seconds kept for calling a migration off, and for telling the journal, whose other nodes may not answer.
 _ABORT_RESERVE = 10.0
+_RECORD_RESERVE = 6.0
 
 
 def main() -> int:
@@ -83,7 +84,7 @@ def main() -> int:
         "start": lambda request: start(request, LibvirtHost()),
         "stop": _stop_somehow,
         "monitor": _monitor_somehow,
-        "migrate_to": lambda request: migrate_to(request, LibvirtHost(events=True)),
+        "migrate_to": lambda request: migrate_to(request, lambda: LibvirtHost(events=True)),
         "migrate_from": lambda request: migrate_from(request, LibvirtHost()),
         "reload-agent": lambda request: reload_agent(request, LibvirtHost()),
         "validate-all": lambda request: validate_all(request, LibvirtHost()),
@@ -154,6 +155,7 @@ def monitor(request: Request, host: LibvirtHost) -> Code:
     seen = _seen_to_come(request, host)
     if seen.state in (State.RUNNING, State.PAUSED, State.LEAVING):
         _call_off_orphan(request.instance, host)
+        _note_death(request)
         _listen(request)
         _claim(request, host, seen)
         if moves.unheard(request.instance):
@@ -166,18 +168,24 @@ def monitor(request: Request, host: LibvirtHost) -> Code:
     return Code.NOT_RUNNING
 
 
-def migrate_to(request: Request, host: LibvirtHost) -> Code:
+def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
     """Move the running VM to another node; it goes on here when that fails."""
     name, target = request.instance, request.target
     if not target:
         raise AgentError("Pacemaker named no node to migrate to", Code.ERR_ARGS)
-    seen = host.seen(name)
-    if seen.state is not State.RUNNING:
-        raise AgentError(f"{name} cannot migrate: it {_why(seen)}")
     from . import journal  # what only a migration needs
-    from .live_migration import LiveMigration, MigrationFailed
+    from .live_migration import LiveMigration, MigrationFailed, failure
 
-    migration = LiveMigration(request.definition(), request.source or os.uname().nodename, target, host)
+    source = request.source or os.uname().nodename
+    try:
+        host = connect()
+        seen = host.seen(name)
+        if seen.state is not State.RUNNING:
+            raise AgentError(f"{name} cannot migrate: it {_why(seen)}")
+        migration = LiveMigration(request.definition(), source, target, host)
+    except (AgentError, HostError) as error:
+        journal.record(failure(name, source, target, str(error)))
+        raise
     try:
         migration.run(request.deadline.left(_ABORT_RESERVE))
     except MigrationFailed as error:
@@ -199,9 +207,10 @@ def migrate_from(request: Request, host: LibvirtHost) -> Code:
             lambda: host.seen(name),
             lambda seen: seen.state is not State.INCOMING,
             what=f"the arrival of {name}",
-            timeout=request.deadline.left(2.0),
+            timeout=request.deadline.left(_RECORD_RESERVE),
         )
     except WaitTimeout as error:
+        _note_end(request, str(error))
         raise AgentError(str(error)) from error
     finally:
         _listen(request)
@@ -209,10 +218,12 @@ def migrate_from(request: Request, host: LibvirtHost) -> Code:
     if seen.state in (State.ABSENT, State.OFF):
         # Failed, it would be started all the same, and the failure be on record for somebody to forget.
         ocf.warning(f"{name} ended on its way from {request.source}")
-        _note_end(request)
+        _note_end(request, "it ended on its way and was started anew")
         return start(request, host)
     if seen.state is not State.RUNNING:
-        raise AgentError(f"{name} did not arrive from {request.source}: here it {_why(seen)}")
+        reason = f"{name} did not arrive from {request.source}: here it {_why(seen)}"
+        _note_end(request, reason)
+        raise AgentError(reason)
     _note_arrival(request, host)
     return Code.SUCCESS
 
@@ -229,12 +240,12 @@ def _note_arrival(request: Request, host: LibvirtHost) -> None:
         ocf.info(f"{name} came from {record['from']} in {outcome.total} ms with a pause of {outcome.pause} ms")
 
 
-def _note_end(request: Request) -> None:
-    """See that the journal has the failure of the migration on whose way the VM ended."""
+def _note_end(request: Request, reason: str) -> None:
+    """See that the journal has the failure of the migration that did not bring the VM here."""
     from datetime import UTC, datetime
 
     from . import journal
-    from .live_migration import arrival
+    from .live_migration import failure
 
     name, report = request.instance, moves.take(request.instance)
     told_by_source = any(
@@ -244,15 +255,26 @@ def _note_end(request: Request) -> None:
         for last in journal.read(name, 1, others=())
     )
     if report or not told_by_source:
-        record = arrival(name, request.source, os.uname().nodename, None, report)
-        journal.record({**record, "result": "failed", "reason": "it ended on its way and was started anew"})
+        failed = failure(name, request.source, os.uname().nodename, reason)
+        journal.record({**failed, **report, "result": "failed", "reason": reason})
+
+
+def _note_death(request: Request) -> None:
+    """Put the migration on record whose agent died here before it could."""
+    move = moves.abandoned(request.instance)
+    if move:
+        from . import journal
+        from .live_migration import failure
+
+        reason = f"the agent that carried it out on {move.get('from')} was killed ({move.get('phase')})"
+        journal.record(failure(request.instance, move.get("from"), move.get("to"), reason, since=move.get("since")))
 
 
 def _call_off_orphan(name: str, host: LibvirtHost) -> None:
     """Call a migration off whose agent is dead: libvirt goes on with it, but nobody would ever let it end."""
     with suppress(HostError):
         leaving = host.progress(name)  # first: an agent says what it is about to do before it does it
-        under_way = {move["guest"] for move in moves.read_all()}  # which removes what the dead have left
+        under_way = {move["guest"] for move in moves.read_all()}
         if leaving and name not in under_way:
             ocf.warning(f"calling off the migration of {name}: the agent that began it is dead")
             host.abort(name)
@@ -295,7 +317,7 @@ def _claim(request: Request, host: LibvirtHost, seen: Seen) -> None:
 
 def _tidy(request: Request) -> None:
     """Remove what a migration has left here of a VM that is elsewhere: a dead agent's words, disks on local storage."""
-    moves.read_all()
+    _note_death(request)
     moves.take(request.instance)
     with suppress(AgentError):
         definition = request.definition()

@@ -13,7 +13,8 @@ no room in the VM when the VM stopped, which it then throws away, and takes anot
 
 Broadcasts reach the target's new interface by themselves, from the moment it exists. They would come twice, and a long
 migration would fill the interface's queue with them. So the new interface hears none (its bridge port does not flood)
-until the source has sent its last frame.
+until QEMU announces the VM through it. From then on until libvirt takes the old one away, which is some hundredths of a
+second, a broadcast can come twice; none is lost between the two.
 
 All of it hangs on one connection between the nodes (peer.py): when either end dies, nothing is left of it but
 the flags of the bridge port, which the agent sets right again (:func:`tap.open_up`).
@@ -34,7 +35,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from .peer import Peer, PeerError
-from .tap import close, counters, open_up
+from .tap import close, counters, exists, open_up, speaks
 
 __all__ = ["Forwarder", "Frame", "Ledger", "receive", "with_vlan_tag"]
 
@@ -66,8 +67,10 @@ _HEADER = struct.Struct("!IB")
 _END = _HEADER.pack(0, 0)
 #: Frames that may wait in the target's interface. Its queue holds 500 to 1000, and drops the newest.
 _MOST_WAITING = 400
-#: Seconds that the target waits for the interface to appear, and at the end for the VM to read what it was sent.
+#: Seconds that the target waits for the interface to appear, between two looks at it, and at the end for the VM to read
+#: what it was sent.
 _APPEARS_WITHIN = 60.0
+_LOOK = 0.01
 _READS_WITHIN = 5.0
 
 
@@ -164,7 +167,10 @@ class Forwarder(threading.Thread):
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._target, self._request = target, {"do": "forward", "guest": guest, "taps": list(taps)}
         self._peer: Peer | None = None
-        self._taps = [_Tap(index, name) for index, name in enumerate(taps)]
+        missing = [name for name in taps if not exists(name)]
+        if missing:
+            self.trouble = f"packets for {', '.join(missing)} not forwarded (there is no such interface)"
+        self._taps = [_Tap(index, name) for index, name in enumerate(taps) if name not in missing]
 
     def switch(self) -> None:
         """The VM has stopped here: from now on everything goes to the target."""
@@ -322,11 +328,18 @@ class _Inlet:
 
 
 def _keep_quiet(taps: Sequence[str], enough: threading.Event) -> None:
-    """Stop the bridge from flooding to the interfaces as soon as they are there."""
-    left = list(taps)
+    """Stop the bridge from flooding to the interfaces as soon as they are there, until QEMU speaks through them."""
+    awaited, quiet = set(taps), set[str]()
     until = time.monotonic() + _APPEARS_WITHIN
-    while left and time.monotonic() < until and not enough.wait(0.01):
-        left = [name for name in left if not close(name)]
+    while (awaited or quiet) and not enough.wait(_LOOK):
+        if time.monotonic() > until:
+            awaited.clear()
+        closed = set(filter(close, awaited))
+        awaited -= closed
+        quiet |= closed
+        announced = set(filter(speaks, quiet))
+        open_up(sorted(announced))
+        quiet -= announced
 
 
 def with_vlan_tag(data: bytes, ancillary: Sequence[tuple[int, int, bytes]]) -> bytes:

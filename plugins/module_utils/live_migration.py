@@ -25,7 +25,7 @@ from .pacemaker import ClusterError, Pacemaker
 from .peer import PeerError
 from .wire import channels, share, speed
 
-__all__ = ["LiveMigration", "MigrationFailed", "arrival", "percent"]
+__all__ = ["LiveMigration", "MigrationFailed", "arrival", "failure", "percent"]
 
 #: Seconds between two looks.
 _TICK = 0.1
@@ -83,6 +83,8 @@ class LiveMigration:
         self._switching = False
         self._left = False
         self._landed: bool | None = None
+        self._settling = threading.Lock()
+        self._orders: list[Order] = []
         self._post_copy = False
         self._who: dict[str, Any] = {"kind": "vm", "from": source, "to": target}
         self.record: dict[str, Any] = {
@@ -92,9 +94,16 @@ class LiveMigration:
             "policy": dict(definition.get("migration") or {}),
             "forwarded": 0,
         }
+        self._since = time.time()
 
     def run(self, seconds: float) -> None:
         """Move the VM within ``seconds``."""
+        try:
+            self._move(seconds)
+        except HostError as error:  # before anything had begun
+            self._fail(self._cause(error))
+
+    def _move(self, seconds: float) -> None:
         begun = self._clock()
         self._tell("setup", 0, None)
         self._forget_post_copy(seconds)
@@ -162,8 +171,10 @@ class LiveMigration:
                 )
                 self._tell(self._phase(progress), percent(progress), sample)
                 # Before the first pass over memory it is disks that are copied.
-                for order in self._controller.decide(sample) if progress.passes else []:
-                    why = self._carry_out(order) or why
+                self._orders += self._controller.decide(sample) if progress.passes else []
+                while self._orders:  # one that libvirt does not take just now is given again at the next look
+                    why = self._carry_out(self._orders[0]) or why
+                    self._orders.pop(0)
                 self._share_again()
                 if self._clock() - begun > seconds:
                     self._host.abort(self.name)
@@ -218,8 +229,7 @@ class LiveMigration:
         if self._landed is None:
             if lost_sight:
                 self._await_daemon(until)
-            self._landed = self._settle()
-            if not self._landed:
+            if not self._settle():
                 self._go_on_here()
         if self._landed:
             self._controller.path.append(f"it arrived, though libvirt could not see to the end of it ({error})")
@@ -237,7 +247,16 @@ class LiveMigration:
             time.sleep(self._tick)
 
     def _settle(self) -> bool:
-        """Whether the VM runs at the target; if it does, no longer here, and if it does not, nothing of it there."""
+        """Whether the VM runs at the target; if it does, no longer here, and if it does not, nothing of it there.
+
+        Asked once, by whichever of two threads comes first: that of libvirt's events or the one that watches.
+        """
+        with self._settling:
+            if self._landed is None:
+                self._landed = self._ask_target()
+            return self._landed
+
+    def _ask_target(self) -> bool:
         hold(self.name)
         try:
             there = landed(self.name, self.target, _DOUBT)
@@ -340,6 +359,11 @@ class LiveMigration:
         if not disks:
             return
         sizes = self._host.disk_sizes(self.name, [disk["target"] for disk in disks])
+        if waiting := [disk["target"] for disk in disks if disk["target"] not in sizes]:
+            self._fail(
+                f"its disk {' and '.join(waiting)} on local storage was declared while it ran and is still to be "
+                "attached, so it could not come along: run playbooks/guests.yml, and permit a restart if it asks for one"
+            )
         try:
             self._mirror = Mirror(self._definition, self.target, sizes)
         except (PeerError, OSError) as error:
@@ -371,9 +395,8 @@ class LiveMigration:
     # --- packets ---------------------------------------------------------------------------------------------
 
     def _forward(self) -> None:
+        # One without interfaces has nothing to send on, but the target is told of the move the same way.
         taps = [host_interface(self.name, nic["mac"]) for nic in self._definition["nics"]]
-        if not taps:
-            return
         try:
             self._forwarder = Forwarder(self.name, taps, self.target)
             self._forwarder.start()
@@ -392,7 +415,7 @@ class LiveMigration:
     def _resumed(self) -> None:
         """It goes on here; unless it does at the target."""
         if self._left:
-            self._landed = self._settle()
+            self._settle()
         self._switching = False
         if self._forwarder is not None and not self._landed:
             self._forwarder.resume()
@@ -426,7 +449,8 @@ class LiveMigration:
                 "remaining": sample.remaining,
                 "pause_ms": self._controller.expected_pause(sample),
             }
-        moves.progress(self.name, **self._who, phase=phase, percent=round(done), total=self._memory, **more)
+        known = {**self._who, "since": self._since}
+        moves.progress(self.name, **known, phase=phase, percent=round(done), total=self._memory, **more)
 
     def _note(self, seconds: float) -> None:
         sent = self._last.sent if self._last else 0
@@ -458,8 +482,21 @@ def arrival(
     return record
 
 
+def failure(
+    name: str, source: str | None, target: str | None, reason: str, *, since: float | None = None
+) -> dict[str, Any]:
+    """The record of a migration of which nobody knows more than that it failed. ``since`` is unix time, now if None."""
+    began = _now() if since is None else _utc(datetime.datetime.fromtimestamp(since, datetime.UTC))
+    known = {"guest": name, "kind": "vm", "from": source, "to": target, "started": began, "ended": _now()}
+    return {**known, "result": "failed", "reason": reason}
+
+
 def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    return _utc(datetime.datetime.now(datetime.UTC))
+
+
+def _utc(moment: datetime.datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
 
 
 class _Thread:

@@ -31,8 +31,8 @@ _MARGIN = 64 << 20
 _LONGEST_SEED = 16 << 20
 #: Seconds between two looks whether a VM whose source has gone silent still comes.
 _LOOK = 1.0
-#: Seconds after which a target no longer waits for one.
-_PATIENCE = 6 * 3600.0
+#: Seconds after which a target no longer waits for one: as long as Pacemaker gives a move with disks.
+_PATIENCE = 86_400.0
 
 
 def local_disks(definition: Definition) -> list[Mapping[str, Any]]:

@@ -5,7 +5,7 @@
 A move is a small file on each node that works on it, which counts for as long as the process lives that wrote it. Its
 fields: ``guest``, ``kind``, ``from``, ``to``, ``phase`` (see PHASES), ``percent``, ``total`` and ``remaining`` in
 bytes, ``rate`` in bytes a second, ``round``, ``pause_ms`` as expected, ``since`` as unix time. All but the guest may be
-missing.
+missing. What an agent left that died stays until :func:`abandoned` takes it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import Any
 
 from .peer import Peer, PeerError, ask
 
-__all__ = ["PHASES", "arrived", "done", "gather", "progress", "read_all", "service", "take", "unheard"]
+__all__ = ["PHASES", "abandoned", "arrived", "done", "gather", "progress", "read_all", "service", "take", "unheard"]
 
 #: In the order in which a move goes through them.
-PHASES = ("setup", "copying disks", "copying", "switching", "post-copy", "last difference", "starting")
+PHASES = ("setup", "copying disks", "copying", "post-copy", "last difference")
 
 _FOLDER = Path("/run/drover/moves")
 #: Seconds within which the target's agent asks for what the source told, unless nobody calls it any more.
@@ -47,17 +47,19 @@ def done(guest: str, *, folder: Path | None = None) -> None:
 
 
 def read_all(*, folder: Path | None = None) -> list[dict[str, Any]]:
-    """The moves that this node is working on. What a process left that died is not one, and is removed."""
-    found = []
-    for path in sorted((folder or _FOLDER).glob("*.json")):
-        with suppress(OSError, ValueError, KeyError, TypeError):  # it may end while we read
-            move = json.loads(path.read_text(encoding="utf-8"))
-            born = _born(move["writer"]["pid"])
-            if born is not None and born == move["writer"]["born"]:
-                found.append(move)
-            else:
-                path.unlink()
-    return found
+    """The moves that this node is working on. What a process left that died is not one."""
+    found = [_read(path) for path in sorted((folder or _FOLDER).glob("*.json"))]
+    return [move for move in found if move and _lives(move)]
+
+
+def abandoned(guest: str, *, folder: Path | None = None) -> dict[str, Any]:
+    """What was told last of a guest's move by a process that has died since, once; empty without one."""
+    path = (folder or _FOLDER) / f"{guest}.json"
+    move = _read(path)
+    if not path.exists() or (move and _lives(move)):
+        return {}
+    path.unlink(missing_ok=True)
+    return move
 
 
 def arrived(guest: str, report: Mapping[str, Any], *, folder: Path | None = None) -> None:
@@ -115,6 +117,20 @@ def _write(path: Path, entry: Mapping[str, Any]) -> None:
     draft = path.with_name(f".{path.stem}.{os.getpid()}")
     draft.write_text(json.dumps(entry), encoding="utf-8")
     draft.replace(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What a file says; empty when that is no move, or it is gone by now."""
+    try:
+        move = json.loads(path.read_text(encoding="utf-8"))
+        return move if {"pid", "born"} <= move["writer"].keys() else {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _lives(move: Mapping[str, Any]) -> bool:
+    born = _born(move["writer"]["pid"])
+    return born is not None and born == move["writer"]["born"]
 
 
 def _born(pid: int) -> int | None:

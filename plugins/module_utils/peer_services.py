@@ -14,11 +14,6 @@ from .peer import Peer, Service, serve
 __all__ = ["SERVICES", "main"]
 
 
-def _here(_request: Mapping[str, Any], peer: Peer) -> None:
-    """Whether this node answers at all."""
-    peer.send({})
-
-
 def _forward(request: Mapping[str, Any], peer: Peer) -> None:
     """Put packets that came for a VM at its old node into its interface here."""
     forward.receive(request, peer, moves.arrived)
@@ -29,7 +24,6 @@ SERVICES: dict[str, Service] = {
     "door": node_facts.door,
     "facts": node_facts.facts,
     "forward": _forward,
-    "here": _here,
     "journal": journal.service,
     "landed": landing.service,
     "mirror": mirroring.make,

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["close", "counters", "open_up"]
+__all__ = ["close", "counters", "exists", "open_up", "speaks"]
 
 _NET = Path("/sys/class/net")
 _FLOODS = ("unicast_flood", "multicast_flood", "broadcast_flood")
@@ -17,6 +17,19 @@ def counters(name: str) -> tuple[int, int]:
     """Frames that the VM took out of the device, and frames that the device dropped. Raises OSError."""
     statistics = _NET / name / "statistics"
     return int((statistics / "tx_packets").read_text()), int((statistics / "tx_dropped").read_text())
+
+
+def exists(name: str) -> bool:
+    """Whether there is such a device on this node."""
+    return (_NET / name).exists()
+
+
+def speaks(name: str) -> bool:
+    """Whether the VM, or QEMU for it, has sent anything through the device yet."""
+    try:
+        return int((_NET / name / "statistics" / "rx_packets").read_text()) > 0
+    except OSError:
+        return False
 
 
 def close(name: str) -> bool:

@@ -25,8 +25,8 @@ State = Mapping[str, tuple[str, ...]]
 
 #: Seconds between two looks.
 TICK = 1.0
-#: Seconds a job may live; the module itself gives up long before.
-LIFE = 6 * 3600
+#: Seconds a job may live. The module itself gives up before, with what is on local storage after a good day.
+LIFE = 2 * 86_400
 #: What is told of a job whose process is gone.
 LOST = (
     "The job of {} on this node is gone without a word: somebody killed it, or the node was restarted. What it began "

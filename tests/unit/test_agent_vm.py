@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
+import re
 import syslog
 from collections.abc import Callable
 from pathlib import Path
@@ -258,6 +260,19 @@ def test_monitor_calls_off_a_migration_whose_agent_is_dead(node: Path) -> None:
     assert host.calls == ["abort web"]
 
 
+def test_a_migration_whose_agent_was_killed_is_on_record(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moves.progress("web", **{"from": "n1", "to": "n2", "phase": "copying", "since": 1_700_000_000.5})
+    assert agent_vm.monitor(request(node, "monitor"), Host(State.RUNNING)) is Code.SUCCESS  # type: ignore[arg-type]
+    assert RECORDED == []
+    monkeypatch.setattr(moves, "_lives", lambda _move: False)
+    for _again in range(2):
+        assert agent_vm.monitor(request(node, "monitor"), Host(State.RUNNING)) is Code.SUCCESS  # type: ignore[arg-type]
+    [entry] = RECORDED
+    assert (entry["guest"], entry["from"], entry["to"], entry["result"]) == ("web", "n1", "n2", "failed")
+    assert entry["started"] == "2023-11-14T22:13:20.500+00:00"
+    assert entry["reason"] == "the agent that carried it out on n1 was killed (copying)"
+
+
 def test_monitor_tells_why_a_vm_failed(node: Path) -> None:
     host: Any = Host(State.FAILED, reason="I/O error")
     with pytest.raises(AgentError, match=r"web is failed \(I/O error\)"):
@@ -268,7 +283,7 @@ def test_a_failed_migration_says_where_the_vm_is(node: Path) -> None:
     host: Any = Host(State.RUNNING)
     host.fails["migrate"] = HostError("connection refused")
     with pytest.raises(AgentError, match="could not migrate to n2, it goes on here: n2 cannot be reached"):
-        agent_vm.migrate_to(request(node, "migrate_to"), host)
+        agent_vm.migrate_to(request(node, "migrate_to"), lambda: host)
     [entry] = RECORDED
     assert (entry["result"], entry["reason"]) == ("failed", "n2 cannot be reached (connection refused)")
 
@@ -281,7 +296,7 @@ def test_one_that_ends_on_its_way_is_left_to_the_cluster_to_find(node: Path) -> 
         raise HostError("domain is not running")
 
     host.migrate = migrate
-    assert agent_vm.migrate_to(request(node, "migrate_to"), host) is Code.SUCCESS
+    assert agent_vm.migrate_to(request(node, "migrate_to"), lambda: host) is Code.SUCCESS
     [entry] = RECORDED
     assert (entry["result"], entry["reason"]) == ("failed", "domain is not running")
 
@@ -289,8 +304,23 @@ def test_one_that_ends_on_its_way_is_left_to_the_cluster_to_find(node: Path) -> 
 def test_only_a_running_vm_migrates(node: Path) -> None:
     host: Any = Host(State.FAILED)
     with pytest.raises(AgentError, match="cannot migrate"):
-        agent_vm.migrate_to(request(node, "migrate_to"), host)
+        agent_vm.migrate_to(request(node, "migrate_to"), lambda: host)
     assert host.calls == []
+    assert [entry["reason"] for entry in RECORDED] == ["web cannot migrate: it is failed"]
+
+
+def test_a_migration_that_libvirt_has_no_ear_for_is_on_record(node: Path) -> None:
+    def connect() -> Any:
+        raise LibvirtUnreachable("libvirt does not answer on this node")
+
+    with pytest.raises(LibvirtUnreachable):
+        agent_vm.migrate_to(request(node, "migrate_to"), connect)
+    host: Any = Host(State.RUNNING)
+    host.fails["set_max_downtime"] = HostError("no job")
+    with pytest.raises(AgentError, match="it goes on here: no job"):
+        agent_vm.migrate_to(request(node, "migrate_to"), lambda: host)
+    reasons = ["libvirt does not answer on this node", "no job"]
+    assert [(entry["result"], entry["reason"]) for entry in RECORDED] == [("failed", reason) for reason in reasons]
 
 
 def test_migrate_from(node: Path) -> None:
@@ -391,6 +421,9 @@ def test_migrate_from_does_not_take_a_shell_for_the_vm(node: Path, state: State,
     host: Any = Host(state)
     with pytest.raises(AgentError, match=reason):
         agent_vm.migrate_from(request(node, "migrate_from", seconds=10), host)
+    [entry] = RECORDED
+    assert (entry["result"], entry["from"], entry["to"]) == ("failed", "n1", os.uname().nodename)
+    assert re.search(reason, entry["reason"])
 
 
 def test_reload_applies_what_it_can_and_never_fails(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:

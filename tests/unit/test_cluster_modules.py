@@ -524,7 +524,7 @@ def test_how_far_guests_are_is_asked_of_the_nodes_when_something_moves(
 
     def gather(nodes: list[str]) -> list[dict[str, Any]]:
         asked.append(nodes)
-        return [{"guest": "mc", "to": "n3", "phase": "switching"}]
+        return [{"guest": "mc", "to": "n3", "phase": "setup"}]
 
     monkeypatch.setattr(moves, "gather", gather)
     on(cluster_status_info, FakeCluster())
@@ -533,7 +533,7 @@ def test_how_far_guests_are_is_asked_of_the_nodes_when_something_moves(
     on(cluster_status_info, FakeCluster(statuses=(moving,)))
     result = call(cluster_status_info)
     assert asked == [["n1", "n2", "n3"]]
-    assert result["table"][-1] == "> mc: switching over to n3"
+    assert result["table"][-1] == "> mc: getting ready to move to n3"
 
 
 def test_the_state_of_the_cluster(call: Call, on: Any) -> None:

@@ -499,12 +499,46 @@ def test_a_target_without_room_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(live_migration, "Mirror", full)
     host: Any = Host()
-    host.disk_sizes = lambda _name, _targets: {}
+    host.disk_sizes = lambda _name, targets: dict.fromkeys(targets, MIB)
     one = migration(host, disks=[DISK])
     with pytest.raises(MigrationFailed, match="n2: no room for its disks"):
         one.run(100)
     assert host.calls == []
     assert (one.record["result"], moves.read_all()) == ("failed", [])
+
+
+def test_a_disk_that_the_vm_does_not_have_yet_is_not_left_behind(told: list[str]) -> None:
+    host: Any = Host()
+    host.disk_sizes = lambda _name, _targets: {}
+    with pytest.raises(MigrationFailed, match="its disk vda on local storage was declared while it ran"):
+        migration(host, disks=[DISK]).run(100)
+    assert (host.calls, told) == ([], [])
+
+
+def test_a_vm_without_interfaces_reports_to_the_target_all_the_same(forwarders: list[Forwarder]) -> None:
+    definition = {"name": "web", "memory": 256 * MIB, "nics": [], "disks": [], "migration": {}}
+    host: Any = Host()
+    LiveMigration(definition, "n1", "n2", host, tick=0.005).run(100)
+    [forwarder] = forwarders
+    assert forwarder.calls[0] == "n2 []"
+    assert "policy" in forwarder.calls[-1]
+
+
+def test_an_order_that_libvirt_does_not_take_is_given_again() -> None:
+    host: Any = Host(*looks(5000))
+    tries: list[int] = []
+    take = host.abort
+
+    def abort(name: str) -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise HostError("cannot acquire state change lock")
+        take(name)
+
+    host.abort = abort
+    with pytest.raises(MigrationFailed, match="after 0 s it still had 200 MiB to send"):
+        migration(host, timeout=0.05).run(100)
+    assert len(tries) == 3
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,10 @@ def test_a_move_is_seen_until_it_is_done(tmp_path: Path) -> None:
     assert moves.read_all(folder=folder) == []
     moves.progress("mc", folder=folder, phase="setup", to="n2")
     moves.progress("mc", folder=folder, phase="copying", to="n2", percent=63)
-    moves.progress("web", folder=folder, phase="starting")
+    moves.progress("web", folder=folder, phase="post-copy")
     assert [(move["guest"], move["phase"]) for move in moves.read_all(folder=folder)] == [
         ("mc", "copying"),
-        ("web", "starting"),
+        ("web", "post-copy"),
     ]
     assert (folder.stat().st_mode & 0o777, len(list(folder.iterdir()))) == (0o700, 2)
     moves.done("mc", folder=folder)
@@ -38,7 +38,9 @@ def test_what_a_dead_writer_left_is_no_move(tmp_path: Path, change: dict[str, An
     left["writer"].update(change)
     path.write_text(json.dumps(left))
     assert moves.read_all(folder=tmp_path) == []
+    assert moves.abandoned("mc", folder=tmp_path).get("phase") == "copying"
     assert not path.exists()
+    assert moves.abandoned("mc", folder=tmp_path) == {}
 
 
 def test_a_writer_that_died_is_told_from_one_that_lives(tmp_path: Path) -> None:
@@ -54,6 +56,7 @@ def test_a_writer_that_died_is_told_from_one_that_lives(tmp_path: Path) -> None:
     assert writer.stdout is not None
     assert writer.stdout.readline()
     assert [move["guest"] for move in moves.read_all(folder=tmp_path)] == ["mc"]
+    assert moves.abandoned("mc", folder=tmp_path) == {}
     writer.communicate()
     assert moves.read_all(folder=tmp_path) == []
 
@@ -62,6 +65,8 @@ def test_nonsense_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "torn.json").write_text('{"guest": "m')
     (tmp_path / "other.json").write_text("[]")
     assert moves.read_all(folder=tmp_path) == []
+    assert moves.abandoned("torn", folder=tmp_path) == {}
+    assert [path.name for path in tmp_path.iterdir()] == ["other.json"]
 
 
 def test_a_word_that_cannot_be_said_disturbs_nothing(tmp_path: Path) -> None:
@@ -76,7 +81,7 @@ def test_of_what_nodes_say_of_a_guest_the_last_word_counts(monkeypatch: pytest.M
 
     answers = {
         "n1": [said("mc", "copying", 1.0), said("web", "setup", 2.0)],
-        "n2": [said("mc", "starting", 3.0)],
+        "n2": [said("mc", "post-copy", 3.0)],
     }
 
     def ask(node: str, _request: Any, _timeout: float) -> dict[str, Any]:
@@ -86,7 +91,7 @@ def test_of_what_nodes_say_of_a_guest_the_last_word_counts(monkeypatch: pytest.M
 
     monkeypatch.setattr(moves, "ask", ask)
     assert [(m["guest"], m["phase"]) for m in moves.gather(["n1", "n2", "n3"])] == [
-        ("mc", "starting"),
+        ("mc", "post-copy"),
         ("web", "setup"),
     ]
 

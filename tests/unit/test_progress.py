@@ -64,7 +64,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     monkeypatch.setattr(progress, "TICK", 0)
     places = [guest("running", "n1"), guest("migrating", "n1"), guest("running", "n2")]
     looks: list[dict[str, Any]] = [{"guests": [place]} for place in places]
-    looks[1]["moves"] = [{"guest": "mc", "to": "n2", "phase": "switching"}]
+    looks[1]["moves"] = [{"guest": "mc", "to": "n2", "phase": "setup"}]
     ended = {"finished": 1, "changed": True, "ansible_job_id": "j1.23", "guest": "mc", "from": "n1", "to": "n2"}
     status: list[dict[str, Any]] = [{"finished": 0}, {"finished": 0}, ended]
     action = Watched(
@@ -85,7 +85,7 @@ def test_prints_what_happens_and_returns_what_the_module_says(
     monkeypatch.setattr(progress.display, "display", lambda line: said.append(line.split(maxsplit=1)[1]))
     moved = {"changed": True, "guest": "mc", "from": "n1", "to": "n2"}
     assert watched.run() == {**moved, "outcome": "mc: n1 -> n2"}
-    assert said == ["mc: migrating on n1", "mc: switching over to n2", "mc: running on n2"]
+    assert said == ["mc: migrating on n1", "mc: getting ready to move to n2", "mc: running on n2"]
     assert watched.asked[-1] == "ansible.legacy.async_status cleanup"
     assert watched._task.async_val == 0
 

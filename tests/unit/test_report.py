@@ -60,10 +60,8 @@ COPYING = {**MOVE, "phase": "copying", "percent": 63.2, "rate": 118 * MIB, "roun
         ({**COPYING, "total": 2**31}, "63% of 2.0 GiB to node2, 118 MiB/s, round 2, pause 30 ms expected"),
         ({**COPYING, "remaining": 700 * MIB}, "63% to node2, 700 MiB left, 118 MiB/s, round 2, pause 30 ms expected"),
         ({**MOVE, "phase": "setup"}, "getting ready to move to node2"),
-        ({**MOVE, "phase": "switching", "percent": 99}, "switching over to node2"),
         ({**MOVE, "phase": "post-copy", "percent": 70}, "70% to node2, post-copy"),
         ({**MOVE, "phase": "last difference", "percent": 99}, "99% to node2, last difference"),
-        ({**MOVE, "phase": "starting"}, "starting on node2"),
         ({"guest": "game"}, "on its way to another node"),
     ],
 )
@@ -73,7 +71,7 @@ def test_how_far_it_is(move: dict[str, Any], line: str) -> None:
 
 def test_a_line_for_every_phase_and_every_two_seconds_for_each_guest() -> None:
     lines = report.Lines()
-    web = {"guest": "web", "to": "node3", "phase": "starting"}
+    web = {"guest": "web", "to": "node3", "phase": "setup"}
     setup, copying = {**MOVE, "phase": "setup"}, {**MOVE, "phase": "copying", "percent": 50}
     seen: list[tuple[float, list[dict[str, Any]]]] = [
         (0.0, [setup]),
@@ -87,7 +85,7 @@ def test_a_line_for_every_phase_and_every_two_seconds_for_each_guest() -> None:
     far = "game: 50% to node2"
     assert said == [
         ["game: getting ready to move to node2"],
-        ["web: starting on node3"],
+        ["web: getting ready to move to node3"],
         [far],
         [],
         [far],
