@@ -123,6 +123,7 @@ def stop(request: Request, host: LxcHost) -> Code:
 
 def monitor(request: Request, host: LxcHost) -> Code:
     """Whether the container runs here."""
+    _note_death(request)
     if host.state(request.instance) != STOPPED:
         return Code.SUCCESS
     _tidy(request)
@@ -137,9 +138,6 @@ def migrate_to(request: Request, host: LxcHost) -> Code:
     definition = request.definition()
     if not is_local(definition):
         raise AgentError(f"{name} is on shared storage, where there is nothing to copy", Code.ERR_CONFIGURED)
-    state = host.state(name)
-    if state != "RUNNING":
-        raise AgentError(f"{name} cannot move: it is {state.lower()}")
     from . import journal  # what only a move needs
     from .guardian import Guardian
 
@@ -152,10 +150,12 @@ def migrate_to(request: Request, host: LxcHost) -> Code:
         "started": _now(),
         "policy": definition["migration"],
         "forwarded": 0,
-        "forecast": None,
     }
     began = time.monotonic()
     try:
+        state = host.state(name)
+        if state != "RUNNING":
+            raise AgentError(f"it is {state.lower()}")
         with _called_off(), Guardian(definition) as guardian:
             _move(request, host, guardian, move)
     except (AgentError, LxcError, OSError) as error:
@@ -181,17 +181,22 @@ def migrate_from(request: Request, host: LxcHost) -> Code:
 
     folder = Folder(Path(definition["rootfs"]["path"]))
     arrival = folder.arrival()
-    if arrival is None:
-        raise AgentError(f"{name} did not arrive from {source}: there is no whole copy of it here")
     here = os.uname().nodename
-    # From here on it may not start there any more: what it writes, it writes here.
-    hand_over(name, source, here)
-    folder.take_over()
     try:
-        announced = _start(host, definition, request.deadline.left(2.0))
-    except (AgentError, LxcError):
-        hand_over(name, here, source)
-        folder.discard(folder.rootfs)
+        if arrival is None:
+            raise AgentError(f"{name} did not arrive from {source}: there is no whole copy of it here")
+        # From here on it may not start there any more: what it writes, it writes here.
+        hand_over(name, source, here)
+        folder.take_over()
+        try:
+            announced = _start(host, definition, request.deadline.left(_RECORD_RESERVE))
+        except (AgentError, LxcError):
+            hand_over(name, here, source)
+            folder.discard(folder.rootfs)
+            raise
+    except (AgentError, LxcError, OSError) as error:
+        known = {"guest": name, "kind": "container", "from": source, "to": here, "started": _now(), **(arrival or {})}
+        journal.record({**known, "ended": _now(), "result": "failed", "reason": str(error)})
         raise
     # The source has measured from its stop to what it said last, this node from there on.
     downtime = arrival.pop("away") + announced - arrival.pop("received")
@@ -286,7 +291,6 @@ def _record_stopover(request: Request, announced: float, failure: str = "") -> N
             "path": ["stopped", "started"],
             "policy": None,
             "forwarded": 0,
-            "forecast": None,
         }
     )
 
@@ -327,8 +331,21 @@ def _require_here(request: Request, definition: dict[str, Any]) -> None:
     folder.moved.unlink(missing_ok=True)
 
 
+def _note_death(request: Request) -> None:
+    """Put the move on record whose agent died here before it could."""
+    move = moves.abandoned(request.instance)
+    if move:
+        from . import journal
+
+        known = {"guest": request.instance, "kind": "container", "from": move.get("from"), "to": move.get("to")}
+        reason = f"the agent that carried it out on {move.get('from')} was killed ({move.get('phase')})"
+        since = _utc(move["since"]) if move.get("since") else _now()
+        journal.record({**known, "started": since, "ended": _now(), "result": "failed", "reason": reason})
+
+
 def _tidy(request: Request) -> None:
     """Remove what a move has left here of a container on local storage, once that runs elsewhere."""
+    _note_death(request)
     with suppress(AgentError):
         definition = request.definition()
         if is_local(definition):

@@ -171,23 +171,22 @@ class Copy:
 
     def everything(self) -> None:
         """The first pass."""
-        self._mark()
         # What an earlier try has left there may look like what is here, and not be the same.
         content = ["--checksum"] if self._held else []
-        with self._rsync([*_ALL, *content, self._limit]) as rsync:
+        with self._begun(), self._rsync([*_ALL, *content, self._limit]) as rsync:
             self._wait(rsync)
-        self._say("sync")
+            self._say("sync")
 
     def difference(self) -> None:
         """A later pass, while the container still runs."""
         since = self._read_since()
-        self._mark()
-        # Pages that a program has mapped count as changed only once: from now on, when it writes them anew.
-        run(["sync", "--file-system", str(self.root)], timeout=3600)
-        with self._rsync([*_LISTED, self._limit]) as rsync:
-            self._tell(rsync, differences(listing(self.root), self._theirs(), since))
-            self._wait(rsync)
-        self._say("sync")
+        with self._begun():
+            # Pages that a program has mapped count as changed only once: from now on, when it writes them anew.
+            run(["sync", "--file-system", str(self.root)], timeout=3600)
+            with self._rsync([*_LISTED, self._limit]) as rsync:
+                self._tell(rsync, differences(listing(self.root), self._theirs(), since))
+                self._wait(rsync)
+            self._say("sync")
 
     @contextmanager
     def last_difference(self) -> Iterator[Callable[[], None]]:
@@ -214,12 +213,16 @@ class Copy:
         self._peer.close()
         self._peer = self._begin()
 
-    def _mark(self) -> None:
-        self._since = time.time()
-        self._clock = self._since - time.monotonic()
+    @contextmanager
+    def _begun(self) -> Iterator[None]:
+        """A pass: what changes from now on is the next one's, provided that this one comes to its end."""
+        now = time.time()
+        clock = now - time.monotonic()
+        yield
+        self._since, self._clock = now, clock
 
     def _read_since(self) -> float:
-        """When the last pass began to read, by this node's clock, which may have been set back meanwhile."""
+        """When the last whole pass began to read, by this node's clock, which may have been set back meanwhile."""
         step = (time.time() - time.monotonic()) - self._clock
         return self._since + min(0.0, step) - _OVERLAP
 

@@ -47,6 +47,7 @@ CODES: Mapping[str, tuple[Severity, str]] = {
     "storage_missing": ("blocks", "the target does not have a file or directory that the guest lives from"),
     "storage_differs": ("blocks", "the target has another storage at the same place"),
     "storage_full": ("blocks", "the target's local storage has no room for a copy"),
+    "size_unknown": ("warns", "the guest's local storage is too large to be counted in a second; the move itself does"),
     "program_missing": ("blocks", "a program that runs or copies the guest is not installed on the target"),
     # what lies between the nodes
     "peer_unreachable": ("blocks", "the source cannot reach the target's peer service (TCP 16515)"),

@@ -254,7 +254,7 @@ class LiveMigration:
         with self._settling:
             if self._landed is None:
                 self._landed = self._ask_target()
-            return self._landed
+            return bool(self._landed)
 
     def _ask_target(self) -> bool:
         hold(self.name)
@@ -362,7 +362,7 @@ class LiveMigration:
         if waiting := [disk["target"] for disk in disks if disk["target"] not in sizes]:
             self._fail(
                 f"its disk {' and '.join(waiting)} on local storage was declared while it ran and is still to be "
-                "attached, so it could not come along: run playbooks/guests.yml, and permit a restart if it asks for one"
+                "attached, so it would be left behind: run playbooks/guests.yml, permit a restart if it asks"
             )
         try:
             self._mirror = Mirror(self._definition, self.target, sizes)

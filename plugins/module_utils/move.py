@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from .cib import RECOVERY, Colocation, Configuration, Constraint, Location, Pin, Wanted
+from .cib import RECOVERY, Colocation, Configuration, Constraint, Location, Pin, Primitive, Wanted
 from .finding import Finding, blocking, reasons
 from .pacemaker import ClusterStatus, FailedAction, Snapshot, pending
 from .resources import back_id, drain_id, move_id, pin_id
@@ -28,6 +28,7 @@ __all__ = [
     "finished",
     "free",
     "immobile",
+    "longest",
     "objections",
     "outcome",
     "plan",
@@ -99,10 +100,15 @@ def fits(need: Mapping[str, str], room: Room) -> bool:
 
 
 def plan(guest: str, to: str | None, live: Configuration, status: ClusterStatus, seen: Seen = _NOTHING_SEEN) -> Move:
-    """The move of a guest to ``to``, or to the best of the other nodes. Raises Refused."""
+    """The move of a guest to ``to``, or to the best of the other nodes.
+
+    Raises Refused, and UnderWay for a guest that is between two nodes.
+    """
     if (why := immobile(guest, live, status)) and blocking(why):
         raise Refused(reasons(blocking(why)))
     source = source_of(guest, status)
+    if source is None:
+        raise UnderWay([guest])
     begun = live.constraints.get(move_id(guest))
     if to is None and isinstance(begun, Location):
         # An earlier run was interrupted: finish what it began.
@@ -113,13 +119,10 @@ def plan(guest: str, to: str | None, live: Configuration, status: ClusterStatus,
         against = _against(guest, target, live, status, seen)
         if against:
             raise Refused(f"{guest} can't go from {source} to {target}: {reasons(against)}")
-    migrates = primitive.meta.get("allow-migrate") == "true"
-    names = {"migrate_to", "migrate_from"} if migrates else {"start", "stop"}
-    seconds = sum(_seconds(op.timeout) for op in primitive.operations if op.name in names)
     wanted = Wanted(constraints=_held(guest, source, target, live), absent=frozenset({drain_id(guest)}))
     # A container on local storage is copied while it runs, but then it stops and starts.
-    live_move = migrates and primitive.type == "vm"
-    return Move(guest, source, target, wanted, live_move, seconds + 30, status.failures_of(guest))
+    live_move = primitive.meta.get("allow-migrate") == "true" and primitive.type == "vm"
+    return Move(guest, source, target, wanted, live_move, longest(primitive), status.failures_of(guest))
 
 
 def choose(guest: str, source: str, live: Configuration, status: ClusterStatus, seen: Seen = _NOTHING_SEEN) -> str:
@@ -162,6 +165,10 @@ def immobile(guest: str, live: Configuration, status: ClusterStatus) -> list[Fin
                 "playbooks/guests.yml starts it, playbooks/status.yml says why not",
             )
         ]
+    if seen.pending:
+        # First: on its way it may be seen on two nodes, and not be managed for a moment.
+        place = " and ".join(seen.nodes) or "no node"
+        return [Finding("guest_under_way", f"{guest} is {seen.word} on {place}", "wait; a move waits for it by itself")]
     if primitive.meta.get("maintenance") == "true" and RECOVERY not in primitive.meta:
         return [
             Finding(
@@ -173,10 +180,6 @@ def immobile(guest: str, live: Configuration, status: ClusterStatus) -> list[Fin
     if seen.node is None or not seen.managed:
         place = f"{guest} is {seen.word} on {', '.join(seen.nodes)}"
         return [Finding("guest_in_trouble", place, "see playbooks/status.yml")]
-    if seen.pending:
-        return [
-            Finding("guest_under_way", f"{guest} is {seen.word} on {seen.node}", "wait; a move waits for it by itself")
-        ]
     return []
 
 
@@ -196,10 +199,16 @@ def objections(guest: str, target: str, live: Configuration, status: ClusterStat
     return [*_room(guest, target, live, status), *_company(guest, target, live, status)]
 
 
-def source_of(guest: str, status: ClusterStatus) -> str:
-    """The node that a guest would move from. For one that :func:`immobile` has nothing against."""
+def source_of(guest: str, status: ClusterStatus) -> str | None:
+    """The node that a guest would move from; None for one that is between two nodes just now, or nowhere."""
     seen = status.resource(guest)
-    return str(seen.node if seen is not None else None)
+    return seen.node if seen is not None else None
+
+
+def longest(primitive: Primitive) -> float:
+    """Seconds that Pacemaker gives a guest's move at most, and some for its own part."""
+    names = {"migrate_to", "migrate_from"} if primitive.meta.get("allow-migrate") == "true" else {"start", "stop"}
+    return sum(_seconds(op.timeout) for op in primitive.operations if op.name in names) + 30
 
 
 def finished(guest: str) -> Wanted:

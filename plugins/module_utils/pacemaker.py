@@ -43,6 +43,8 @@ _PENDING = "193"
 _BLIND = 30.0
 #: Seconds for which a node counts as fenced that somebody else has had fenced.
 _FENCED_ALREADY = 30
+#: Seconds for which a guest is not taken up that the cluster would disturb, and between two tries.
+_DISTURBED_FOR, _AGAIN = 60.0, 2.0
 
 
 class ClusterError(Exception):
@@ -51,6 +53,10 @@ class ClusterError(Exception):
 
 class Contended(ClusterError):
     """Somebody else kept changing the configuration while ours was to go in."""
+
+
+class _Disturbing(ClusterError):
+    """What is to be done now would disturb a guest that runs."""
 
 
 class _Stale(Exception):
@@ -160,6 +166,11 @@ class ClusterStatus:
     resources: tuple[ResourceStatus, ...] = ()
     failures: tuple[FailedAction, ...] = ()
     fence_events: tuple[FenceEvent, ...] = ()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being done with any resource."""
+        return any(resource.pending for resource in self.resources)
 
     def node(self, name: str) -> NodeStatus | None:
         return next((node for node in self.nodes if node.name == name), None)
@@ -333,9 +344,10 @@ class Pacemaker:
         def undisturbed(_difference: Difference, prediction: Prediction) -> None:
             harm = [a for a in prediction.of(resource) if a.kind in {"stop", "restart", "recover", "move"}]
             if harm:
-                raise ClusterError(
+                said = [f"{action} ({action.reason or 'no reason given'})" for action in harm]
+                raise _Disturbing(
                     f"{resource} runs, but is left unmanaged (meta attribute maintenance), because the cluster "
-                    f"would otherwise disturb it: {'; '.join(map(str, harm))}"
+                    f"would otherwise disturb it: {'; '.join(said)}. Run this again: it tries anew"
                 )
 
         def known(seen: Snapshot) -> bool:
@@ -348,10 +360,19 @@ class Pacemaker:
                 and seen.idle([resource])
             )
 
+        until = time.monotonic() + _DISTURBED_FOR
         self.apply(hands_off, check=False)
-        self.refresh(resource)
-        self.wait(known, what=f"a fresh look at {resource} on every node", timeout=timeout)
-        self.apply(take_up, check=False, guard=undisturbed)
+        while True:
+            self.refresh(resource)
+            self.wait(known, what=f"a fresh look at {resource} on every node", timeout=timeout)
+            try:
+                self.apply(take_up, check=False, guard=undisturbed)
+                return
+            except _Disturbing:
+                # A look can fall into the moment in which a migration that lost its agent comes to its end.
+                if time.monotonic() > until:
+                    raise
+            time.sleep(_AGAIN)
 
     def has_quorum(self) -> bool:
         """Whether this node has it, by its own word: what the CIB says of it, the coordinator wrote some time ago."""

@@ -67,6 +67,8 @@ def going(guests: Sequence[str], to: Sequence[str], live: Configuration, status:
         if blocking(move.immobile(name, live, status)):
             continue
         source = move.source_of(name, status)
+        if source is None:
+            continue
         online = [node.name for node in status.nodes if node.online and node.name in to and node.name != source]
         definition = guest_of(live.primitives[name])
         if definition is not None and online:
@@ -74,13 +76,26 @@ def going(guests: Sequence[str], to: Sequence[str], live: Configuration, status:
     return found
 
 
-def check(guest: str, target: str, live: Configuration, status: ClusterStatus, views: Mapping[str, NodeView]) -> Check:
-    """Everything that speaks against a guest's move to a node that it is not on."""
+def check(
+    guest: str,
+    target: str,
+    live: Configuration,
+    status: ClusterStatus,
+    views: Mapping[str, NodeView],
+    moving: Iterable[Mapping[str, Any]] = (),
+) -> Check:
+    """Everything that speaks against a guest's move to a node that it is not on.
+
+    ``moving`` is what the nodes say of moves under way (see moves.gather).
+    """
     unable = move.immobile(guest, live, status)
     if blocking(unable):
         return Check(guest, None, target, tuple(unable))
     source = move.source_of(guest, status)
-    known = [*unable, *move.objections(guest, target, live, status), *_busy(guest, source, target, status)]
+    known = [*unable, *move.objections(guest, target, live, status)]
+    if source is None:
+        return Check(guest, None, target, tuple(known))
+    known += _busy(guest, {source, target}, status, moving)
     seen: list[Finding] = []
     definition = guest_of(live.primitives[guest])
     if definition is not None and source in views and target in views:
@@ -130,11 +145,14 @@ def _cell(one: Check | None) -> str:
     return f"ok ({', '.join(codes)})" if codes else "ok"
 
 
-def _busy(guest: str, source: str, target: str, status: ClusterStatus) -> Iterator[Finding]:
+def _busy(guest: str, ends: set[str], status: ClusterStatus, moving: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+    # Pacemaker knows a guest on its way where it comes from, and only its agent where it goes to.
+    known = {said["guest"]: {said.get("from"), said.get("to")} for said in moving}
     for other in status.resources:
-        moving = (other.pending or "").lower().startswith("migrat")
-        if moving and other.name != guest and {source, target} & set(other.nodes):
-            message = f"{other.name} is on its way from or to {' or '.join(other.nodes)}"
+        on_its_way = (other.pending or "").lower().startswith("migrat")
+        busy = {node for node in {*other.nodes, *known.get(other.name, ())} if node}
+        if (on_its_way or other.name in known) and other.name != guest and ends & busy:
+            message = f"{other.name} is on its way from or to {' or '.join(sorted(busy))}"
             yield Finding("node_busy", message, "it goes through all the same, and takes longer")
 
 
@@ -284,6 +302,10 @@ def _storage(
             message = f"{target.name} has another storage at {path} than {source.name}"
             yield Finding("storage_differs", message, "mount the same storage on both, and run playbooks/site.yml")
             break
+    uncounted = sorted(path for path in local if here.get(path, {}).get("exists") and here[path]["used"] is None)
+    if uncounted:
+        message = f"how much {' and '.join(uncounted)} holds could not be counted in a second"
+        yield Finding("size_unknown", message, "see to room on the target; the move compares before it copies anything")
     need = sum(here.get(path, {}).get("used") or 0 for path in local)
     room = min((there[path]["free"] for path in local if path in there), default=need)
     if need > room:

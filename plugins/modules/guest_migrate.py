@@ -183,7 +183,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import journal, move, probe, readiness, slo
+from ansible_collections.cspp.drover.plugins.module_utils import journal, move, moves, probe, readiness, slo
 from ansible_collections.cspp.drover.plugins.module_utils.cib import Difference, Wanted, read
 from ansible_collections.cspp.drover.plugins.module_utils.controller import Policy
 from ansible_collections.cspp.drover.plugins.module_utils.forecast import Forecast, achieved, forecast
@@ -201,7 +201,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.simulate import Predic
 from ansible_collections.cspp.drover.plugins.module_utils.survey import survey, volumes
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
 
-#: Seconds for waiting until nobody else moves the guest.
+#: Seconds for waiting until nobody else moves the guest: at least these, and as many as its own move may take.
 _OTHERS = 600.0
 
 
@@ -363,33 +363,36 @@ def _ahead(cluster: Pacemaker, guest: str, to: str | None, status: ClusterStatus
     nodes = [to] if to else [node.name for node in status.nodes]
     views = survey(readiness.going([guest], nodes, live, status), measure=[guest])
     here = seen.node if (seen := status.resource(guest)) else None
-    observer.checks = [readiness.check(guest, node, live, status, views) for node in nodes if node != here]
+    moving = moves.gather([node.name for node in status.nodes if node.online]) if status.busy else []
+    observer.checks = [readiness.check(guest, node, live, status, views, moving) for node in nodes if node != here]
     measured = views[here].suits.get("measure", {}).get(guest) if here in views else None
     if here is None or not measured or "error" in measured:
         return
     definition = guest_of(live.primitives[guest]) or {}
     memory = int(definition.get("max_memory") or definition["memory"])
-    moves, paths = journal.Book().entries(), views[here].suits["paths"]
+    earlier, paths = journal.Book().entries(), views[here].suits["paths"]
     disks = sum(paths[path]["used"] or 0 for path, alone in volumes(definition) if alone)
     for one in observer.checks:
         wire = views[here].suits["reach"].get(one.target, {}).get("speed")
-        policy, before = Policy.of(definition), achieved(moves, here, one.target, measured["in_use"])
+        policy, before = Policy.of(definition), achieved(earlier, here, one.target, measured["in_use"])
         observer.foreseen[one.target] = forecast(
             measured["in_use"], measured["dirties"], policy, memory=memory, disks=disks, wire=wire, before=before
         )
 
 
 def _in_order(cluster: Pacemaker, guest: str, check: bool) -> ClusterStatus:
-    """Put right what an earlier move left behind, and wait for what is under way."""
+    """Wait for what is under way, and put right what an earlier move left behind; in check mode only wait."""
     seen = cluster.look()
-    if check:
-        return seen.status
 
     def at_rest(now: Snapshot) -> bool:
         return now.idle([guest]) and not move.under_way(guest, now.cib, now.ahead)
 
-    if guest in read(seen.cib).guests() and not at_rest(seen):
-        seen = cluster.wait(at_rest, what=f"the end of what is under way for {guest}", timeout=_OTHERS)
+    known = read(seen.cib).guests().get(guest)
+    if known is not None and not at_rest(seen):
+        patience = max(_OTHERS, move.longest(known))
+        seen = cluster.wait(at_rest, what=f"the end of what is under way for {guest}", timeout=patience)
+    if check:
+        return seen.status
     if _out_of_order(seen, guest):
         cluster.recover(guest, also=lambda _cib: move.finished(guest))
     elif any(failure.operation.startswith("migrate") for failure in seen.status.failures_of(guest)):
@@ -419,6 +422,7 @@ def _carry_out(cluster: Pacemaker, plan: Move, timeout: float, observer: Observe
             observer.trouble = f"{plan.guest} is on {plan.target}, but not without trouble: {causes}"
         return
     causes = causes or f"the cluster left it where it was ({seen})"
+    failed = f"{plan.guest} did not get from {plan.source} to {plan.target}: {causes}"
     guest = seen.status.resource(plan.guest)
 
     def settled(cib: str) -> Wanted:
@@ -426,23 +430,26 @@ def _carry_out(cluster: Pacemaker, plan: Move, timeout: float, observer: Observe
         there = now is not None and now.node == plan.target
         return move.arrived(plan, read(cib)) if there else move.undone(plan, read(cib))
 
-    if guest is not None and guest.failed:
-        cluster.recover(plan.guest, also=settled)
-    else:
-        cluster.apply(settled, check=False)
-        if move.causes(plan, seen.status):
-            cluster.retry(plan.guest)
-    after = cluster.wait(
-        lambda now: now.idle([plan.guest]), what=f"order for {plan.guest} after its failed move", timeout=60
-    )
+    try:
+        if guest is not None and guest.failed:
+            cluster.recover(plan.guest, also=settled)
+        else:
+            cluster.apply(settled, check=False)
+            if move.causes(plan, seen.status):
+                cluster.retry(plan.guest)
+        after = cluster.wait(
+            lambda now: now.idle([plan.guest]), what=f"order for {plan.guest} after its failed move", timeout=60
+        )
+    except (ClusterError, WaitTimeout) as error:
+        raise ClusterError(f"{failed}. And it could not be put in order: {error}") from error
     now = after.status.resource(plan.guest)
     if now is not None and now.running and now.node == plan.target:
         observer.trouble = f"{plan.guest} is on {plan.target}, and the cluster was put in order again: {causes}"
         return
     place = f"It is {now.word} on {now.node}" if now is not None and now.node else "It is not running"
     raise ClusterError(
-        f"{plan.guest} did not get from {plan.source} to {plan.target}: {causes}. {place}, and the cluster is in "
-        "order. Cure the cause and run this again, or name another node (-e to=NODE)"
+        f"{failed}. {place}, and the cluster is in order. Cure the cause and run this again, or name another node "
+        "(-e to=NODE)"
     )
 
 

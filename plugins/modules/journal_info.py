@@ -39,8 +39,8 @@ RETURN = r"""
 moves:
   description:
     - The moves, the newest last. Each has C(id), C(guest), C(kind), C(from), C(to), C(started), C(ended), C(result),
-      V(moved) or V(failed), C(reason), C(seconds), C(downtime_ms), C(rounds), C(bytes), C(path), C(policy),
-      C(forwarded) and C(forecast), as far as they are known.
+      V(moved) or V(failed), C(reason), C(seconds), C(downtime_ms), C(rounds), C(bytes), C(path), C(policy)
+      and C(forwarded), as far as they are known.
   type: list
   elements: dict
   returned: always

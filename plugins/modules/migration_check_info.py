@@ -72,7 +72,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import readiness
+from ansible_collections.cspp.drover.plugins.module_utils import moves, readiness
 from ansible_collections.cspp.drover.plugins.module_utils.cib import read
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.survey import Going, NodeView, survey
@@ -89,9 +89,10 @@ def answer(
     guests = [guest] if guest else sorted(live.guests())
     nodes = [to] if to else sorted(node.name for node in status.nodes)
     views = ask(readiness.going(guests, nodes, live, status))
-    places = {name: seen.node if (seen := status.resource(name)) else None for name in guests}
-    pairs = [(name, node) for name in guests for node in nodes if node != places[name]]
-    checks = [readiness.check(name, node, live, status, views) for name, node in pairs]
+    places = {name: seen.nodes if (seen := status.resource(name)) else () for name in guests}
+    pairs = [(name, node) for name in guests for node in nodes if node not in places[name]]
+    moving = moves.gather([node.name for node in status.nodes if node.online]) if status.busy else []
+    checks = [readiness.check(name, node, live, status, views, moving) for name, node in pairs]
     return {"checks": [one.as_dict() for one in checks], "summary": readiness.summary(checks, nodes)}
 
 

@@ -446,9 +446,8 @@ def test_a_connection_that_stays_lost_ends_it(rootfs: Path, recorded: list[dict[
 @pytest.mark.parametrize(
     ("states", "changes", "reason"),
     [
-        (["STOPPED"], {}, "it is stopped"),
+        (["STOPPED"], {}, "not running here either: it is stopped"),
         (["FROZEN"], {}, "it is frozen"),
-        (["RUNNING"], {"rootfs": {"type": "directory", "path": "/pool/x"}}, "on shared storage"),
     ],
 )
 def test_what_cannot_move_is_not_begun(
@@ -456,7 +455,28 @@ def test_what_cannot_move_is_not_begun(
 ) -> None:
     with pytest.raises(AgentError, match=reason):
         agent_container.migrate_to(move_request(rootfs, "migrate_to", **changes), moving(*states))
+    assert FakeCopy.calls == []
+    assert [reason in entry["reason"] for entry in recorded] == [True]
+
+
+def test_on_shared_storage_there_is_nothing_to_copy(rootfs: Path, recorded: list[dict[str, Any]]) -> None:
+    shared = {"rootfs": {"type": "directory", "path": "/pool/x"}}
+    with pytest.raises(AgentError, match="on shared storage"):
+        agent_container.migrate_to(move_request(rootfs, "migrate_to", **shared), moving("RUNNING"))
     assert (FakeCopy.calls, recorded) == ([], [])
+
+
+def test_a_move_whose_agent_was_killed_is_on_record(
+    rootfs: Path, recorded: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [{"from": "node1", "to": "node2", "phase": "copying", "since": 1_700_000_000.5}, {}]
+    monkeypatch.setattr(moves, "abandoned", lambda _guest: left.pop(0))
+    for _again in range(2):
+        assert agent_container.monitor(move_request(rootfs, "monitor"), moving("RUNNING")) is Code.SUCCESS
+    [entry] = recorded
+    assert (entry["guest"], entry["kind"], entry["from"], entry["to"]) == ("web", "container", "node1", "node2")
+    assert (entry["result"], entry["started"]) == ("failed", "2023-11-14T22:13:20.500Z")
+    assert entry["reason"] == "the agent that carried it out on node1 was killed (copying)"
 
 
 @pytest.fixture
@@ -501,7 +521,9 @@ def test_it_goes_back_when_it_does_not_start(rootfs: Path, arrived: Path, record
         f"hand over web {HERE} node1",
         "discard rootfs",
     ]
-    assert recorded == []
+    [entry] = recorded
+    assert (entry["id"], entry["result"], entry["to"]) == ("1", "failed", HERE)
+    assert "ended at once" in entry["reason"]
 
 
 def test_half_a_copy_is_never_started(rootfs: Path, arrived: Path) -> None:

@@ -261,7 +261,8 @@ def test_monitor_calls_off_a_migration_whose_agent_is_dead(node: Path) -> None:
 
 
 def test_a_migration_whose_agent_was_killed_is_on_record(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    moves.progress("web", **{"from": "n1", "to": "n2", "phase": "copying", "since": 1_700_000_000.5})
+    told: dict[str, Any] = {"from": "n1", "to": "n2", "phase": "copying", "since": 1_700_000_000.5}
+    moves.progress("web", **told)
     assert agent_vm.monitor(request(node, "monitor"), Host(State.RUNNING)) is Code.SUCCESS  # type: ignore[arg-type]
     assert RECORDED == []
     monkeypatch.setattr(moves, "_lives", lambda _move: False)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import journal, moves, probe
+from ansible_collections.cspp.drover.plugins.module_utils import journal, moves, pacemaker, probe
 from ansible_collections.cspp.drover.plugins.module_utils.cib import Location, Wanted, read, reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Pacemaker
@@ -225,6 +225,63 @@ def test_a_move_that_fails_leaves_order(call: Call, on: Any) -> None:
     assert cluster.writes == ["patch", "patch", "crm_resource --refresh --resource mc", "patch"]
     assert "drover-move-" not in cluster.cib
     assert read(cluster.cib).primitives["mc"].meta == read(CIB).primitives["mc"].meta
+
+
+class Disturbing(FakeCluster):
+    """Its scheduler would restart the guest if it were taken up again, so many times."""
+
+    def __init__(self, times: int, **options: Any) -> None:
+        super().__init__("migrate", **options)
+        self.times = times
+
+    def __call__(self, argv: Sequence[str], *, stdin: str | None = None, **options: Any) -> CommandResult:
+        taken_up = self.writes[-1:] == ["crm_resource --refresh --resource mc"] and stdin != self.cib
+        if argv[0] == "crm_simulate" and taken_up and self.times:
+            self.times -= 1
+            return CommandResult(tuple(argv), 0, transcript("crm_simulate-restart").replace("web", "mc"), "")
+        return super().__call__(argv, stdin=stdin, **options)
+
+
+def test_a_failed_move_that_is_hard_to_put_in_order_is_tried_again(
+    call: Call, on: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacemaker, "_AGAIN", 0)
+    failed = transcript("crm_mon-migration-failed")
+    cluster = on(guest_migrate, Disturbing(2, cib=APART, statuses=(STATUS, failed, STATUS)))
+    assert "It is running on n2, and the cluster is in order" in call(guest_migrate, **MOVE)["msg"]
+    assert cluster.writes.count("crm_resource --refresh --resource mc") == 3
+
+
+def test_one_that_cannot_be_put_in_order_names_the_move_and_its_cause_all_the_same(
+    call: Call, on: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacemaker, "_AGAIN", 0)
+    monkeypatch.setattr(pacemaker, "_DISTURBED_FOR", 0.05)
+    failed = transcript("crm_mon-migration-failed")
+    on(guest_migrate, Disturbing(999, cib=APART, statuses=(STATUS, failed, STATUS)))
+    said = call(guest_migrate, **MOVE)["msg"]
+    assert said.startswith("mc did not get from n2 to n3: migrate_to of mc failed on n2")
+    assert "mc runs, but is left unmanaged" in said
+
+
+def test_check_mode_waits_for_a_move_that_is_under_way(call: Call, on: Any) -> None:
+    between = STATUS.replace('agent="ocf:drover:vm" role="Started"', 'agent="ocf:drover:vm" role="Migrating"')
+    between = between.replace(
+        '<node name="n2" id="2" cached="true"/>',
+        '<node name="n2" id="2" cached="true"/><node name="n3" id="3" cached="true"/>',
+    )
+
+    class Moving(FakeCluster):
+        def __call__(self, argv: Sequence[str], *, stdin: str | None = None, **options: Any) -> CommandResult:
+            result = super().__call__(argv, stdin=stdin, **options)
+            if argv[0] == "crm_mon" and len(self.statuses) > 1:
+                self.statuses.pop(0)
+            return result
+
+    cluster = on(guest_migrate, Moving("migrate", cib=APART, statuses=(between, between, STATUS)))
+    told = call(guest_migrate, check=True, **MOVE)
+    assert (told["from"], told["to"], told["changed"]) == ("n2", "n3", True)
+    assert cluster.writes == []
 
 
 def test_a_guest_that_an_earlier_move_left_in_trouble_is_foretold_to_be_put_in_order(call: Call, on: Any) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import copying
-from ansible_collections.cspp.drover.plugins.module_utils.copying import Copy, Pass, differences, settled
+from ansible_collections.cspp.drover.plugins.module_utils.copying import Copy, CopyError, Pass, differences, settled
 from ansible_collections.cspp.drover.plugins.module_utils.receiving import listing
 
 NEVER = 4e9
@@ -110,10 +110,25 @@ def test_passes_go_on_until_they_get_no_shorter(seconds: list[float], done: bool
 def test_a_clock_that_was_set_back_hides_no_change(monkeypatch: pytest.MonkeyPatch, step: float, back: float) -> None:
     monkeypatch.setattr(Copy, "_begin", lambda self: None)
     copy = Copy("web", Path("/pool/containers/web/rootfs"), "node2", bandwidth=0)
-    copy._mark()
+    with copy._begun():
+        pass
     began, now = copy._since, time.time
     monkeypatch.setattr(time, "time", lambda: now() + step)
     assert copy._read_since() == pytest.approx(began - back, abs=0.1)
+
+
+def test_a_pass_that_broke_off_is_made_again_from_where_the_one_before_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Copy, "_begin", lambda self: None)
+    copy = Copy("web", Path("/pool/containers/web/rootfs"), "node2", bandwidth=0)
+    with copy._begun():
+        pass
+    began = copy._read_since()
+    with pytest.raises(CopyError), copy._begun():
+        raise CopyError("gone", transport=True)
+    assert copy._read_since() == began
+    with copy._begun():
+        pass
+    assert copy._read_since() > began
 
 
 @pytest.mark.parametrize(

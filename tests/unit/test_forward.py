@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import struct
+import threading
 from collections import deque
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.forward import Frame, Ledger, with_vlan_tag
+from ansible_collections.cspp.drover.plugins.module_utils import forward
+from ansible_collections.cspp.drover.plugins.module_utils.forward import Forwarder, Frame, Ledger, with_vlan_tag
 
 
 class Device:
@@ -96,3 +98,44 @@ def auxdata(status: int, tci: int, tpid: int) -> list[tuple[int, int, bytes]]:
 )
 def test_a_vlan_tag_is_put_back(header: bytes, ancillary: list[tuple[int, int, bytes]], expected: bytes) -> None:
     assert with_vlan_tag(header + b"A" * 12 + b"BB", ancillary) == expected
+
+
+def test_interfaces_that_are_not_there_keep_none_from_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Tap:
+        def __init__(self, index: int, name: str) -> None:
+            self.index, self.name = index, name
+
+    monkeypatch.setattr(forward, "exists", lambda name: name != "web-2")
+    monkeypatch.setattr(forward, "_Tap", Tap)
+    forwarder = Forwarder("web", ["web-1", "web-2", "web-3"], "n2")
+    assert [(tap.index, tap.name) for tap in forwarder._taps] == [(0, "web-1"), (2, "web-3")]
+    assert forwarder.trouble == "packets for web-2 not forwarded (there is no such interface)"
+
+
+def test_an_interface_hears_no_broadcasts_until_the_vm_is_announced_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, said, enough = [0], list[str](), threading.Event()
+
+    def close(name: str) -> bool:
+        """There from the third look on."""
+        looks[0] += name == "web-1"
+        if looks[0] >= 3:
+            said.append(f"close {name}")
+        return looks[0] >= 3
+
+    spoken = iter([False, False, True])
+
+    def speaks(name: str) -> bool:
+        if name == "web-2":
+            return False
+        if next(spoken):
+            enough.set()
+            return True
+        return False
+
+    monkeypatch.setattr(forward, "_LOOK", 0)
+    monkeypatch.setattr(forward, "close", close)
+    monkeypatch.setattr(forward, "speaks", speaks)
+    monkeypatch.setattr(forward, "open_up", lambda names: said.extend(f"open {name}" for name in names))
+    forward._keep_quiet(["web-1", "web-2"], enough)
+    assert sorted(said[:2]) == ["close web-1", "close web-2"]
+    assert said[2:] == ["open web-1"]

@@ -120,6 +120,13 @@ def test_refusals_name_reason_and_remedy(
         move.plan("mc", to, live(primitive(), *objects), seen)
 
 
+def test_a_guest_between_two_nodes_is_under_way_and_not_in_trouble() -> None:
+    seen = status(guest("mc", "n1", "n2", pending="Migrating"))
+    assert [finding.code for finding in move.immobile("mc", live(primitive()), seen)] == ["guest_under_way"]
+    with pytest.raises(move.UnderWay):
+        move.plan("mc", "n2", live(primitive()), seen)
+
+
 def test_an_unknown_guest_is_answered_with_the_known_ones() -> None:
     with pytest.raises(move.Refused, match="the guests are: mc"):
         move.plan("nope", None, live(primitive()), HERE)

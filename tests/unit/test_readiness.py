@@ -211,6 +211,11 @@ def on_local_storage(case: Case) -> None:
 
 LOCAL_ROWS: list[tuple[str, str, Spoil]] = [
     ("storage_full", "1023 MiB free on its local storage, a copy takes 1024 MiB", path(ROOTFS, free=2**30 - 1)),
+    (
+        "size_unknown",
+        "could not be counted in a second",
+        lambda case: case.suits["n1"]["paths"][ROOTFS].update(used=None),
+    ),
     ("program_missing", "lacks rsync", lambda case: case.facts["n2"].update(programs=["lxc-start"])),
     ("peer_unreachable", "TCP 16515", way("peer", "timed out")),
 ]
@@ -270,6 +275,22 @@ def test_a_guest_under_way_is_expected_on_the_target() -> None:
     case.facts["n2"]["libvirt"]["domains"] = {"mc": "u-mc"}
     case.seen = status(guest("mc", "n1", pending="Migrating"))
     assert [finding.code for finding in case.check().findings] == ["guest_under_way"]
+
+
+def test_a_guest_between_two_nodes_is_under_way_and_not_in_trouble() -> None:
+    case = Case()
+    case.seen = status(guest("mc", "n1", "n2", pending="Migrating"))
+    assert [finding.code for finding in case.check().findings] == ["guest_under_way"]
+    assert readiness.going(["mc"], ["n2"], live(primitive()), case.seen) == []
+
+
+def test_where_another_guest_goes_its_agent_knows() -> None:
+    seen = status(guest("mc", "n1"), guest("web", "n3", pending="Migrating"))
+    moving = [{"guest": "web", "from": "n3", "to": "n2"}]
+    objects = live(primitive(), primitive("web"))
+    [busy] = readiness.check("mc", "n2", objects, seen, {}, moving).findings
+    assert (busy.code, busy.message) == ("node_busy", "web is on its way from or to n2 or n3")
+    assert readiness.check("mc", "n2", objects, seen, {}).findings == ()
 
 
 def test_only_nodes_that_are_online_are_asked_and_only_for_guests_that_run() -> None:
