@@ -226,15 +226,16 @@ class LiveMigration:
         lost_sight = isinstance(error, LibvirtUnreachable)
         if not (self._left or lost_sight) or (self._post_copy and self._in_halves(error)):
             return False
-        if self._landed is None:
-            if lost_sight:
-                self._await_daemon(until)
-            if not self._settle():
-                self._go_on_here()
-        if self._landed:
+        settled = self._landed is not None
+        if lost_sight and not settled:
+            self._await_daemon(until)
+        there = self._settle()
+        if there:
             self._controller.path.append(f"it arrived, though libvirt could not see to the end of it ({error})")
             self.record["result"] = "moved"
-        return self._landed
+        elif not settled:
+            self._go_on_here()
+        return there
 
     def _await_daemon(self, until: float) -> None:
         """A daemon that is told to stop drops its clients, but ends its migrations first. Until then all is open."""
