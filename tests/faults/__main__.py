@@ -44,6 +44,7 @@ def main() -> int:
         return 0 if chosen else 2
     seed = int(time.time()) if wish.seed is None else wish.seed
     results: list[Result] = []
+    late = False
     # Two at once would take each other's faults for their own.
     with exclusively(ROOT / ".cache" / f"faults-{os.environ['DROVER_LAB']}.lock"):
         lab = Lab()
@@ -66,9 +67,14 @@ def main() -> int:
                     file.write(json.dumps(asdict(result)) + "\n")
             if sum(result.injected for result in results) >= wish.count or number >= 3 * wish.count:
                 break
-            if time.monotonic() - begun > 60 * wish.minutes:
+            if late := time.monotonic() - begun > 60 * wish.minutes:
                 break
     print(f"\n{summary(results)}\nseed {seed}")
+    if late:
+        print(f"After {wish.minutes:g} minutes no more were begun.")
+    elif sum(result.injected for result in results) < wish.count:
+        print(f"{wish.count} were to be injected: too many moves were over before the fault could strike.")
+        return 1
     return 0 if well(results) else 1
 
 

@@ -30,7 +30,8 @@ Session = Literal["lives", "lives unless switched", "may end"]
 Way = Literal["module", "play", "cluster"]
 
 _SETUP, _COPYING, _SWITCH = "setup", "copying", "switch-over"
-_LAST = "last difference"
+_POST_COPY = "post-copy"
+_DISKS, _LAST = "copying disks", "last difference"
 _ALL = (_SETUP, _COPYING, _SWITCH)
 #: TCP ports of a migration: libvirt's daemons, QEMU, Drover's peers.
 _MIGRATION = "tcp dport { 16514, 16515, 49152-49215 }"
@@ -51,8 +52,8 @@ class Fault:
     seconds or, where that is None, when the move has ended.
 
     ``holds`` is how many MiB of random data a VM is given that holds none; they are summed up before and afterwards.
-    ``guest`` is which of the trial guests moves, ``runner`` the part in the move that the node has on which the play
-    acts.
+    ``guest`` is which of the trial guests moves, ``runner`` the part in the move that the node has to have on which the
+    play acts, where that matters.
     """
 
     name: str
@@ -63,7 +64,7 @@ class Fault:
     hold: float | None = 0.0
     guest: str = "game"
     ways: tuple[Way, ...] = ("module", "cluster")
-    runner: Literal["source", "target", "third"] = "third"
+    runner: Literal["target", "third"] | None = None
     prepare: Callable[[Scene], None] = nothing
     holds: int = 8
 
@@ -120,9 +121,8 @@ def _kill_agent(scene: Scene) -> None:
 
 def _kill_job(scene: Scene) -> None:
     # A play chooses its node itself.
-    parts = ("source", "target", "third") if scene.way == "play" else (scene.fault.runner,)
     scene.struck = 0
-    for part in parts:
+    for part in ("source", "target", "third") if scene.way == "play" else ("third",):
         console = scene.console(part)
         scene.struck += console.kill([*console.find("guest_migrate"), *console.find("async_wrapper")])
 
@@ -204,19 +204,30 @@ def _unmask_halt(scene: Scene) -> None:
     console.run([*inside, "systemctl", "daemon-reload"])
 
 
-#: Where the copy of the container is made. A file system of its own that is too small is as good as a full disk.
-_COPY = "/srv/drover/local/containers/shed"
+#: Where guests are copied to. A file system of its own that is full is as good as a full disk.
+_COPIES = {"shed": "/srv/drover/local/containers/shed", "vault": "/srv/drover/local/vms/vault"}
 
 
-def _little_room(scene: Scene) -> None:
-    target = scene.console("target")
-    target.run(["mkdir", "-p", _COPY])
-    target.run(["mount", "-t", "tmpfs", "-o", "size=60m,mode=755", "fault", _COPY])
+def _room(megabytes: int) -> Callable[[Scene], None]:
+    def prepare(scene: Scene) -> None:
+        target, place = scene.console("target"), _COPIES[scene.guest]
+        target.run(["mkdir", "-p", place])
+        target.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "fault", place])
+
+    return prepare
+
+
+def _fill(scene: Scene) -> None:
+    """From now on there is no more room than what is used already, which grows while we look."""
+    place = _COPIES[scene.guest]
+    used = f"$(df --output=used -B1 {place} | tail -n 1)"
+    shrink = f"for try in $(seq 50); do mount -o remount,size={used} {place} && exit 0; done; exit 1"
+    scene.struck = scene.console("target").run(["sh", "-c", shrink], ok=None).rc == 0
 
 
 def _more_room(scene: Scene) -> None:
-    scene.try_on("target", ["umount", "--lazy", _COPY])
-    scene.try_on("target", ["rmdir", _COPY])
+    scene.try_on("target", ["umount", "--lazy", _COPIES[scene.guest]])
+    scene.try_on("target", ["rmdir", _COPIES[scene.guest]])
 
 
 # --- the table --------------------------------------------------------------------------------------------------
@@ -280,7 +291,13 @@ FAULTS: tuple[Fault, ...] = (
     Fault("agent killed", _ALL, _kill_agent),
     Fault("job on the node killed", _ALL, _kill_job, ways=("module", "play")),
     Fault("Ansible killed", _ALL, _kill_controller, ways=("module", "play")),
-    Fault("node that runs the play loses power", (_SETUP, _COPYING), _cut_power("third"), ways=("module", "play")),
+    Fault(
+        "node that runs the play loses power",
+        (_SETUP, _COPYING),
+        _cut_power("third"),
+        ways=("module", "play"),
+        runner="third",
+    ),
     Fault(
         "node that runs the play, the target, loses power",
         (_COPYING,),
@@ -299,6 +316,14 @@ FAULTS: tuple[Fault, ...] = (
         prepare=_make_dirt,
     ),
     Fault(
+        "memory changes faster than the wire, the guest is slowed down",
+        ("begin",),
+        nothing,
+        _end_dirt,
+        hold=None,
+        prepare=_make_dirt,
+    ),
+    Fault(
         "memory changes faster than the wire, post-copy allowed",
         ("begin",),
         nothing,
@@ -309,7 +334,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "migration network reset in post-copy",
-        ("post-copy",),
+        (_POST_COPY,),
         _reset,
         _heal_and_end_dirt,
         hold=3.0,
@@ -318,12 +343,21 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "target loses power in post-copy",
-        ("post-copy",),
+        (_POST_COPY,),
         _cut_power("target"),
         session="may end",
         guest="flow",
         prepare=_make_dirt,
     ),
+    Fault(
+        "QEMU killed on the target in post-copy",
+        (_POST_COPY,),
+        _kill_qemu,
+        session="may end",
+        guest="flow",
+        prepare=_make_dirt,
+    ),
+    Fault("agent killed in post-copy", (_POST_COPY,), _kill_agent, _end_dirt, guest="flow", prepare=_make_dirt),
     Fault("QEMU killed on the target of a brisk move", (_COPYING,), _kill_qemu, guest="brisk", holds=256),
     Fault(
         "migration network reset in a brisk move",
@@ -345,8 +379,24 @@ FAULTS: tuple[Fault, ...] = (
         undo=_unmask_halt,
         hold=None,
     ),
+    # A VM whose disk comes along.
+    Fault(
+        "target loses power with a disk",
+        (_DISKS, _SWITCH),
+        _cut_power("target"),
+        session="lives unless switched",
+        guest="vault",
+    ),
+    Fault("agent killed with a disk", (_DISKS, _SWITCH), _kill_agent, guest="vault"),
+    Fault("libvirt restarts on the source with a disk", (_DISKS,), _restart_libvirt, guest="vault"),
+    Fault("QEMU killed on the target with a disk", (_DISKS,), _kill_qemu, guest="vault"),
+    Fault("migration network reset with a disk", (_DISKS,), _reset, _heal, hold=2.0, guest="vault"),
+    Fault(
+        "target disk fills up with a disk", (_DISKS,), _fill, _more_room, hold=None, guest="vault", prepare=_room(400)
+    ),
     # A container whose root file system is copied. It stops for a moment in any case, so there is no session.
-    Fault("target disk full", ("begin",), nothing, _more_room, hold=None, guest="shed", prepare=_little_room),
+    Fault("target disk full", ("begin",), nothing, _more_room, hold=None, guest="shed", prepare=_room(60)),
+    Fault("target disk fills up", (_COPYING,), _fill, _more_room, hold=None, guest="shed", prepare=_room(2000)),
     Fault("target loses power while a container is copied", (_COPYING, _LAST), _cut_power("target"), guest="shed"),
     Fault("agent killed while a container is copied", (_COPYING, _LAST), _kill_agent, guest="shed"),
     Fault(

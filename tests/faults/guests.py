@@ -38,6 +38,14 @@ def trial_guests(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[st
             "nics": [{**game["nics"][0], "address": f"{network}.157/24"}],
             "ha": {"priority": 0},
         },
+        "vault": {
+            **game,
+            "description": "Takes a disk along that is on its node's own storage",
+            "disks": [{"size": "128MiB", "pool": "local"}],
+            "nics": [{**game["nics"][0], "address": f"{network}.158/24"}],
+            "ha": {"priority": 0},
+            "migration": {"bandwidth": "24MiB"},
+        },
         "web": {**web, "stop_timeout": "10s"},
         "shed": {
             **web,

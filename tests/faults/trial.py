@@ -55,6 +55,8 @@ _RATE = 25
 _BOOT_PORT, _LOAD_PORT = 8, 9
 #: Seconds in which a VM makes, and sums up, as much random data as a fault wants it to hold.
 _HELD_WITHIN = 180.0
+#: Seconds in which a VM writes on its disk what is to be there for the rest of the run.
+_WRITTEN_WITHIN = 15.0
 
 #: What is on a node that a move may have left there. The peers' service is one process; a second one serves a move.
 _LOOK = r"""
@@ -82,6 +84,12 @@ found["drafts"] = sorted(path for path in glob.glob("/run/drover/moves/**/.*", r
 found["disks"] = sorted(path for path in glob.glob("/srv/drover/local/*/*/*"))
 found["tables"] = [word for word in out("nft", "list", "tables") if word == "fault"]
 print(json.dumps(found))
+"""
+
+#: Of a container, what nobody in it changes.
+_SUM = r"""
+cd /srv/drover/local/containers/shed/rootfs || exit 1
+tar --create --sort=name --xattrs --acls --numeric-owner --file=- usr | sha256sum
 """
 
 #: Whether its processor works and its interface carries frames shows by comparing the two looks.
@@ -199,6 +207,12 @@ class Scene:
         self.guest = case.fault.guest
         self.source = self.where()
         self.target, self.third = chance.sample([name for name in trial.lab.nodes if name != self.source], 2)
+        acts = next(iter(trial.lab.nodes))  # where a play acts
+        if way == "play" and case.fault.runner:
+            if acts == self.source:
+                self.way = "module"
+            elif acts != self.node(case.fault.runner):
+                self.target, self.third = self.third, self.target
         self.command: Command
         self.second: Command | None = None
         #: How many processes the fault ended, where it ends processes.
@@ -250,7 +264,7 @@ class Scene:
         if self.way == "play":
             variables = json.dumps({"guest": self.guest, "to": to})
             return Command(["ansible-playbook", "-i", str(INVENTORY), "playbooks/migrate.yml", "-e", variables])
-        runner = self.node(self.fault.runner)
+        runner = self.node(self.fault.runner or "third")
         if self.way == "cluster":
             return Command(self.console("third").argv(["python3", "-c", _BEGIN, self.guest, to]))
         return self._trial.migrate(self.guest, to, runner)
@@ -264,6 +278,7 @@ class Trial:
         self.guests = {name: dict(guest) for name, guest in guests.items()}
         #: What earlier faults left behind, which is not this one's.
         self._left_before: list[str] = []
+        self._written: set[str] = set()
         self.consoles = {name: Console(name, lab.folder / "nodes" / name) for name in lab.nodes}
         for console in self.consoles.values():
             open_up(console)  # what ran before may have been killed
@@ -287,7 +302,7 @@ class Trial:
         begun = time.monotonic()
         try:
             scene = Scene(self, case, way, chance)
-            result.route = f"{scene.source} -> {scene.target}"
+            result.way, result.route = scene.way, f"{scene.source} -> {scene.target}"
             self._strike(scene, case, result)
         except (CommandError, ClusterError, WaitTimeout, ProbeError, OSError) as error:
             result.wrong.append(f"the trial itself: {error!r}")
@@ -326,6 +341,7 @@ class Trial:
         virtual = guest["kind"] == "vm"
         boot = self._boot(guest) if virtual else ""
         memory = self._hold(scene) if virtual else ""
+        stored = self._stored(scene)
         fault.prepare(scene)
         session = SessionProbe(address(guest), rate=_RATE) if virtual else None
         watcher = Watcher(scene.guest, self.consoles)
@@ -352,6 +368,8 @@ class Trial:
             self._again(scene, result)
             if virtual and self._boot(guest) == boot and (now := scene.memory()) != memory:
                 result.wrong.append(f"its memory is not what it was: {now or 'no answer'}, before {memory}")
+            if (now := self._stored(scene)) != stored:
+                result.wrong.append(f"what it has stored is not what it was: {now or 'no answer'}, before {stored}")
             left = self._leftovers(scene.guest)
             result.left = [one for one in left if one not in self._left_before]
             self._left_before = left
@@ -375,6 +393,18 @@ class Trial:
                 raise CommandError(f"{scene.guest} does not fill {wanted} MiB: {said or 'no answer'}")
             memory = scene.memory()
         return memory
+
+    def _stored(self, scene: Scene) -> str:
+        """The checksum of what a guest has on its node's own storage and does not change; empty for the others."""
+        if scene.guest == "vault":
+            if scene.guest not in self._written:
+                scene.tell("write 96")
+                time.sleep(_WRITTEN_WITHIN)
+                self._written.add(scene.guest)
+            return scene.tell("read", _HELD_WITHIN)
+        if scene.guest == "shed":
+            return self.consoles[scene.where()].run(["sh", "-c", _SUM], timeout=120).stdout.strip()
+        return ""
 
     def _reach(self, scene: Scene, wanted: str, lifecycle: Lifecycle | None) -> bool:
         """Wait for the phase. False when the move was over before it was seen."""
