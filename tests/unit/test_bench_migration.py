@@ -150,8 +150,19 @@ def test_a_soak_is_met_when_it_is_whole(done: int, failures: list[str], met: boo
 
 def test_the_picture_is_svg_with_a_dot_for_each_migration() -> None:
     records = [record(), record("virsh", pause_ms=200), record(error="timed out", pause_ms=None)]
-    root = ET.fromstring(draw(records, ["pause_ms"]))
-    assert len(root.findall("{http://www.w3.org/2000/svg}circle")) == 2
+    root = ET.fromstring(draw(records))
+    dots = root.findall("{http://www.w3.org/2000/svg}circle")
+    assert len(dots) == 2 + 3 + 3  # pause, silence, total time: nobody counted packets
+
+
+def test_in_the_picture_no_packet_lost_is_left_of_one() -> None:
+    [*_others, none, one, many, _total, _of, _all] = [
+        float(dot.get("cx", ""))
+        for dot in ET.fromstring(draw([record(lost=lost) for lost in (0, 1, 28)])).iter(
+            "{http://www.w3.org/2000/svg}circle"
+        )
+    ]
+    assert 90 <= none < one < many <= 610
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,13 @@ from .figures import MEASURES, Record, Spread
 __all__ = ["draw"]
 
 _COLOURS = ("#888888", "#bb9977", "#cc6677", "#117733", "#332288")
+_SHOWN = ("pause_ms", "silence_ms", "lost", "total_ms")
 _LEFT, _WIDTH, _ROW, _PANEL = 90, 520, 12, 40
 
 
-def draw(records: Sequence[Record], shown: Sequence[str] = ("pause_ms", "silence_ms", "total_ms")) -> str:
-    """One panel per measure: loads from top to bottom, in each a line per way, milliseconds on a logarithmic scale."""
+def draw(records: Sequence[Record]) -> str:
+    """One panel per measure: loads from top to bottom, in each a line per way, on a logarithmic scale."""
+    shown = [key for key in _SHOWN if any(record.get(key) is not None for record in records)]
     loads = list(dict.fromkeys(record["load"] for record in records))
     ways = list(dict.fromkeys(record["way"] for record in records))
     colours = {way: _COLOURS[i % len(_COLOURS)] for i, way in enumerate(ways)}
@@ -39,17 +41,19 @@ def draw(records: Sequence[Record], shown: Sequence[str] = ("pause_ms", "silence
 def _panel(
     records: Sequence[Record], key: str, top: int, block: int, loads: Sequence[str], colours: Mapping[str, str]
 ) -> list[str]:
-    values = [max(1.0, record[key]) for record in records if record.get(key) is not None]
-    if not values:
-        return []
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values) * 1.01))
+    # Of packets none can be lost, which has a place of its own to the left of one.
+    least = 1.0 if key.endswith("_ms") else 0.3
+    values = [max(least, record[key]) for record in records if record.get(key) is not None]
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(*values, 1.0) * 1.01))
     bottom = top + 20 + block * len(loads)
 
     def x(value: float) -> float:
-        return _LEFT + _WIDTH * (math.log10(max(1.0, value)) - low) / (high - low)
+        return _LEFT + _WIDTH * (math.log10(max(least, value)) - low) / (high - low)
 
     parts = [f'<text x="{_LEFT}" y="{top + 12}" font-weight="bold">{escape(MEASURES[key])}</text>']
-    for power in range(low, high + 1):
+    if least < 1:
+        parts.append(f'<text x="{x(0):.1f}" y="{bottom + 12}" text-anchor="middle" fill="#666666">0</text>')
+    for power in range(max(0, low), high + 1):
         at = x(10**power)
         parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{top + 18}" y2="{bottom}" stroke="#dddddd"/>')
         parts.append(f'<text x="{at:.1f}" y="{bottom + 12}" text-anchor="middle" fill="#666666">{10**power}</text>')
