@@ -5,13 +5,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shlex
 import socket
+import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.cspp.drover.plugins.module_utils.probe import answers
+from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
+
+from .. import arp
 from ..lab import Lab, address, wait_until_answering
 from ..plays import succeed
 
@@ -19,6 +27,21 @@ Declared = dict[str, dict[str, Any]]
 
 LOAD = 9
 SIZE_MIB = 64
+#: A network of the lab's own over which nodes and guest speak IPv6.
+SIX = "fd4d:6f76:6572::"
+
+#: What a cautious administrator's firewall looks like: nothing passes through but what belongs to a connection that it
+#: has seen begin, and only connections to the guest's echo may begin.
+FIREWALL = """
+table inet tested {
+    chain forward {
+        type filter hook forward priority 0; policy drop;
+        ct state established,related accept
+        tcp flags & (fin|syn|rst|ack) == syn tcp dport 7 ct state new accept
+        ct state invalid drop
+    }
+}
+"""
 
 
 def tell(guest: dict[str, Any], line: str) -> str:
@@ -39,6 +62,66 @@ def test_no_packet_is_lost_and_next_to_none_comes_twice(lab: Lab, declared: Decl
     assert "pre-copy" in result["path"]
     assert result["journal"]["forwarded"] > 0
     assert flooded(lab, "game")
+
+
+@contextmanager
+def asked_for(lab: Lab, node: str, where: str) -> Iterator[dict[str, int]]:
+    """Broadcast requests for an address from a node meanwhile; afterwards the result is in the dictionary."""
+    program = Path(arp.__file__).read_text()
+    argv = [*lab.ssh_argv(node), shlex.join(["python3", "-I", "-c", program, "br0", where])]
+    found: dict[str, int] = {}
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as asking:
+        assert asking.stdout is not None
+        assert asking.stdout.readline() == "begun\n"
+        yield found
+        said, _ = asking.communicate(timeout=30)
+        found.update(json.loads(said))
+
+
+def test_broadcasts_reach_it_on_both_sides_of_the_switch_over(lab: Lab, declared: Declared) -> None:
+    source = lab.where("game")
+    target, third = (node for node in lab.nodes if node != source)
+    with asked_for(lab, third, address(declared["game"])) as heard:
+        succeed("migrate", guest="game", to=target)
+    assert heard["sent"] > 100
+    assert heard["lost"] == 0
+    # While the old interface is still there, and the new one hears already.
+    assert heard["twice"] <= 20
+
+
+@pytest.fixture(scope="module")
+def six(lab: Lab, declared: Declared) -> Iterator[dict[str, Any]]:
+    """A VM that speaks IPv6 as well, on nodes that reach it so, each behind a firewall that tracks connections."""
+    network, _, _last = address(declared["game"]).rpartition(".")
+    guest = {
+        "kind": "vm",
+        "image": "tiny",
+        "memory": "192MiB",
+        "nics": [{"bridge": "br0", "addresses": [f"{network}.160/24", f"{SIX}160/64"]}],
+    }
+    for number, node in enumerate(lab.nodes, start=1):
+        lab.ssh(node)(["ip", "-6", "address", "add", f"{SIX}{number}/64", "dev", "br0", "nodad"])
+        lab.ssh(node)(["nft", "-f", "-"], stdin=FIREWALL)
+    succeed("guests", guests={**declared, "six": guest})
+    wait_for(lambda: answers(f"{network}.160", 7), bool, what="an answer of six", timeout=60)
+    yield guest
+    for number, node in enumerate(lab.nodes, start=1):
+        lab.ssh(node)(["nft", "delete", "table", "inet", "tested"])
+        lab.ssh(node)(["ip", "-6", "address", "delete", f"{SIX}{number}/64", "dev", "br0"])
+    succeed("guests", guests={**declared, "six": {"state": "absent"}})
+
+
+@pytest.mark.parametrize("probe", [f"ping://[{SIX}160]", f"tcp://[{SIX}160]:7", "tcp://:7"])
+def test_sessions_live_over_ipv6_too_and_past_firewalls_that_track_connections(
+    lab: Lab, six: dict[str, Any], probe: str
+) -> None:
+    source = lab.where("six")
+    target, third = (node for node in lab.nodes if node != source)
+    slo = {"packets_lost": 0}
+    moved = succeed("migrate", guest="six", to=target, probe=probe, probe_from=third, slo=slo)
+    seen = moved.result(f"Move the guest to {target}")["probe"]
+    assert seen["sent"] > 100
+    assert not seen["broken"]
 
 
 def flooded(lab: Lab, guest: str) -> bool:
