@@ -382,6 +382,8 @@ class LiveMigration:
         if self._mirror is None:
             return
         if self.record.get("result") == "moved":
+            if not self._handed_over:  # the daemon died here before it could tell of the stop
+                self._hand_over(self._who["from"], self.target)
             self._mirror.keep()
             return
         if self._handed_over:
