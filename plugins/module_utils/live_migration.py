@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from . import moves
@@ -42,6 +43,8 @@ _CONNECTION_LOST = re.compile(
     r"client socket is closed|end of file|broken pipe|reset by peer|keepalive|error in the (push|pull) function",
     re.IGNORECASE,
 )
+#: In QEMU's, of either end: it may not fetch pages on demand (vm.unprivileged_userfaultfd).
+_NO_POST_COPY = re.compile(r"post-?copy is not supported", re.IGNORECASE)
 #: Seconds that a VM is held when nobody can tell whether it runs at the target.
 _DOUBT = 60.0
 
@@ -132,6 +135,17 @@ class LiveMigration:
             moves.done(self.name)
 
     def _migrate(self, again: bool = False) -> None:
+        try:
+            self._begin(again)
+        except HostError as error:
+            if again or not self._policy.post_copy or not _NO_POST_COPY.search(str(error)):
+                raise
+            # It may have been needed in the end. A node that is being emptied cannot wait for that.
+            self._policy = self._controller.policy = replace(self._policy, post_copy=False)
+            self._controller.path.append(f"without post-copy, which {self.target} does not let it ({error})")
+            self._begin(again)
+
+    def _begin(self, again: bool) -> None:
         policy = self._policy
         self._host.migrate(
             self.name,

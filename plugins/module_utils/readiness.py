@@ -231,7 +231,7 @@ def _virtualisation(
         )
     policy = definition.get("migration") or {}
     if policy.get("post_copy", "never") != "never" and not target.facts["sysctl"].get(POST_COPY):
-        message = f"{name} may fall back to post-copy, for which {target.name} needs {POST_COPY} = 1"
+        message = f"{name} may fall back to post-copy, for which {target.name} needs {POST_COPY} = 1: it moves without"
         yield Finding("no_post_copy", message, "playbooks/site.yml sets it (node_sysctl)")
 
 

@@ -285,6 +285,23 @@ def test_one_that_stalls_goes_on_as_post_copy_where_allowed() -> None:
     assert one.record["path"][-1] == "post-copy"
 
 
+def test_where_post_copy_is_not_possible_it_moves_without() -> None:
+    class Refusing(Host):
+        def migrate(self, _name: str, target: str, **how: Any) -> None:
+            if how["post_copy"]:
+                self.calls.append("refused")
+                raise HostError("'migrate-set-capabilities': Postcopy is not supported: Userfaultfd not available")
+            super().migrate(_name, target, **how)
+
+    host = Refusing(*looks(5000))
+    one = migration(host, post_copy="fallback", timeout=0.2)
+    with pytest.raises(MigrationFailed, match="after 0 s it still had 200 MiB to send"):
+        one.run(100)
+    assert host.calls.count("refused") == 1
+    assert "start_post_copy" not in host.calls
+    assert one.record["path"][1].startswith("without post-copy, which n2 does not let it")
+
+
 class Interrupted(Host):
     """A post-copy that loses its connection so many times."""
 
