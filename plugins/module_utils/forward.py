@@ -334,6 +334,12 @@ def _keep_quiet(taps: Sequence[str], enough: threading.Event) -> None:
     while (awaited or quiet) and not enough.wait(_LOOK):
         if time.monotonic() > until:
             awaited.clear()
+        # A VM whose migration has to begin once more comes again.
+        lost = {name for name in quiet if not exists(name)}
+        if lost:
+            until = time.monotonic() + _APPEARS_WITHIN
+        awaited |= lost
+        quiet -= lost
         closed = set(filter(close, awaited))
         awaited -= closed
         quiet |= closed

@@ -135,7 +135,27 @@ def test_an_interface_hears_no_broadcasts_until_the_vm_is_announced_through_it(m
     monkeypatch.setattr(forward, "_LOOK", 0)
     monkeypatch.setattr(forward, "close", close)
     monkeypatch.setattr(forward, "speaks", speaks)
+    monkeypatch.setattr(forward, "exists", lambda _name: True)
     monkeypatch.setattr(forward, "open_up", lambda names: said.extend(f"open {name}" for name in names))
     forward._keep_quiet(["web-1", "web-2"], enough)
     assert sorted(said[:2]) == ["close web-1", "close web-2"]
     assert said[2:] == ["open web-1"]
+
+
+def test_an_interface_that_comes_a_second_time_is_kept_quiet_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    said, enough = list[str](), threading.Event()
+    there = iter([False, True])
+
+    def close(name: str) -> bool:
+        said.append(f"close {name}")
+        if len(said) == 2:
+            enough.set()
+        return True
+
+    monkeypatch.setattr(forward, "_LOOK", 0)
+    monkeypatch.setattr(forward, "close", close)
+    monkeypatch.setattr(forward, "speaks", lambda _name: False)
+    monkeypatch.setattr(forward, "exists", lambda _name: next(there, True))
+    monkeypatch.setattr(forward, "open_up", lambda _names: None)
+    forward._keep_quiet(["web-1"], enough)
+    assert said == ["close web-1", "close web-1"]
