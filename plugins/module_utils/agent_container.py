@@ -69,6 +69,8 @@ METADATA = ocf.Metadata(
 _KILL_RESERVE = 15.0
 #: Seconds kept for telling the journal, whose other nodes may not answer.
 _RECORD_RESERVE = 6.0
+#: Seconds that have to be left for a word to the journal that may as well be said later.
+_RECORD_AT_LEISURE = 15.0
 #: Seconds that may lie between a container's end on one node and its start on the next, if the two are one move.
 _BETWEEN = 60.0
 
@@ -123,8 +125,8 @@ def stop(request: Request, host: LxcHost) -> Code:
 
 def monitor(request: Request, host: LxcHost) -> Code:
     """Whether the container runs here."""
-    _note_death(request)
     if host.state(request.instance) != STOPPED:
+        _note_death(request)
         return Code.SUCCESS
     _tidy(request)
     return Code.NOT_RUNNING
@@ -187,17 +189,17 @@ def migrate_from(request: Request, host: LxcHost) -> Code:
             raise AgentError(f"{name} did not arrive from {source}: there is no whole copy of it here")
         # From here on it may not start there any more: what it writes, it writes here.
         hand_over(name, source, here)
-        folder.take_over()
         try:
+            folder.take_over()
             announced = _start(host, definition, request.deadline.left(_RECORD_RESERVE))
-        except (AgentError, LxcError):
+        except (AgentError, LxcError, OSError):
             hand_over(name, here, source)
             folder.discard(folder.rootfs)
             raise
     except (AgentError, LxcError, OSError) as error:
         known = {"guest": name, "kind": "container", "from": source, "to": here, "started": _now(), **(arrival or {})}
         journal.record({**known, "ended": _now(), "result": "failed", "reason": str(error)})
-        raise
+        raise AgentError(str(error)) from error
     # The source has measured from its stop to what it said last, this node from there on.
     downtime = arrival.pop("away") + announced - arrival.pop("received")
     started = datetime.fromisoformat(arrival["started"])
@@ -334,13 +336,18 @@ def _require_here(request: Request, definition: dict[str, Any]) -> None:
 def _note_death(request: Request) -> None:
     """Put the move on record whose agent died here before it could."""
     move = moves.abandoned(request.instance)
-    if move:
-        from . import journal
+    # Who waits for the answer does not wait for the journal, which may take its time: there is a next time.
+    if not move or request.deadline.left() < _RECORD_AT_LEISURE:
+        return
+    from . import journal
 
-        known = {"guest": request.instance, "kind": "container", "from": move.get("from"), "to": move.get("to")}
-        reason = f"the agent that carried it out on {move.get('from')} was killed ({move.get('phase')})"
-        since = _utc(move["since"]) if move.get("since") else _now()
-        journal.record({**known, "started": since, "ended": _now(), "result": "failed", "reason": reason})
+    known = {"guest": request.instance, "kind": "container", "from": move.get("from"), "to": move.get("to")}
+    if move.get("id"):
+        known["id"] = move["id"]  # known if it was recorded all the same
+    reason = f"its agent was killed ({move.get('phase')}) on {move.get('from')}"
+    since = _utc(move["since"]) if move.get("since") else _now()
+    journal.record({**known, "started": since, "ended": _now(), "result": "failed", "reason": reason})
+    moves.done(request.instance)
 
 
 def _tidy(request: Request) -> None:
@@ -374,7 +381,9 @@ def _move(request: Request, host: LxcHost, guardian: Guardian, move: dict[str, A
         tell("copying", percent=percent, rate=round(rate), round=len(copy.passes) + 1, **whole)
 
     def tell(phase: str, **more: Any) -> None:
-        moves.progress(name, **{key: move[key] for key in ("kind", "from", "to")}, phase=phase, since=since, **more)
+        moves.progress(
+            name, **{key: move[key] for key in ("id", "kind", "from", "to")}, phase=phase, since=since, **more
+        )
 
     tell("setup")
     bandwidth = share(speed(str(request.target)), policy["bandwidth"], len(moves.read_all())) or 0

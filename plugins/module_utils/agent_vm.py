@@ -76,6 +76,8 @@ _COMES_BACK = 10.0
 #: Seconds kept for calling a migration off, and for telling the journal, whose other nodes may not answer.
 _ABORT_RESERVE = 10.0
 _RECORD_RESERVE = 6.0
+#: Seconds that have to be left for a word to the journal that may as well be said later.
+_RECORD_AT_LEISURE = 15.0
 
 
 def main() -> int:
@@ -190,6 +192,7 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
         migration.run(request.deadline.left(_ABORT_RESERVE))
     except MigrationFailed as error:
         journal.record(migration.record)
+        moves.done(name)
         if _ended(request, host):
             # After a failure the cluster would leave it as it is: not running. So the target starts it (migrate_from).
             ocf.warning(f"{name} ended on its way to {target}: {error}")
@@ -261,13 +264,23 @@ def _note_end(request: Request, reason: str) -> None:
 
 def _note_death(request: Request) -> None:
     """Put the migration on record whose agent died here before it could."""
-    move = moves.abandoned(request.instance)
-    if move:
-        from . import journal
-        from .live_migration import failure
+    name, move = request.instance, moves.abandoned(request.instance)
+    # Who waits for the answer does not wait for the journal, which may take its time: there is a next time.
+    if not move or request.deadline.left() < _RECORD_AT_LEISURE:
+        return
+    from . import journal
+    from .landing import elsewhere
+    from .live_migration import failure
 
-        reason = f"the agent that carried it out on {move.get('from')} was killed ({move.get('phase')})"
-        journal.record(failure(request.instance, move.get("from"), move.get("to"), reason, since=move.get("since")))
+    source, target, killed = move.get("from"), move.get("to"), f"its agent was killed ({move.get('phase')})"
+    record = failure(name, source, target, f"{killed} on {source}", since=move.get("since"))
+    if move.get("id"):
+        record["id"] = move["id"]  # known if it was recorded all the same
+    if emulator_pid(name) is None and target and elsewhere(name, [str(target)]):
+        # libvirt goes on without the agent.
+        record.update(result="moved", reason="", path=[killed])
+    journal.record(record)
+    moves.done(name)
 
 
 def _call_off_orphan(name: str, host: LibvirtHost) -> None:

@@ -35,7 +35,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from .peer import Peer, PeerError
-from .tap import close, counters, exists, open_up, speaks
+from .tap import close, counters, number, open_up, speaks
 
 __all__ = ["Forwarder", "Frame", "Ledger", "receive", "with_vlan_tag"]
 
@@ -167,7 +167,7 @@ class Forwarder(threading.Thread):
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._target, self._request = target, {"do": "forward", "guest": guest, "taps": list(taps)}
         self._peer: Peer | None = None
-        missing = [name for name in taps if not exists(name)]
+        missing = [name for name in taps if number(name) is None]
         if missing:
             self.trouble = f"packets for {', '.join(missing)} not forwarded (there is no such interface)"
         self._taps = [_Tap(index, name) for index, name in enumerate(taps) if name not in missing]
@@ -329,23 +329,22 @@ class _Inlet:
 
 def _keep_quiet(taps: Sequence[str], enough: threading.Event) -> None:
     """Stop the bridge from flooding to the interfaces as soon as they are there, until QEMU speaks through them."""
-    awaited, quiet = set(taps), set[str]()
+    awaited, quiet = set(taps), dict[str, int | None]()
     until = time.monotonic() + _APPEARS_WITHIN
     while (awaited or quiet) and not enough.wait(_LOOK):
         if time.monotonic() > until:
             awaited.clear()
         # A VM whose migration has to begin once more comes again.
-        lost = {name for name in quiet if not exists(name)}
-        if lost:
+        for name in [name for name, known in quiet.items() if number(name) != known]:
+            del quiet[name]
+            awaited.add(name)
             until = time.monotonic() + _APPEARS_WITHIN
-        awaited |= lost
-        quiet -= lost
-        closed = set(filter(close, awaited))
-        awaited -= closed
-        quiet |= closed
-        announced = set(filter(speaks, quiet))
-        open_up(sorted(announced))
-        quiet -= announced
+        for name in filter(close, sorted(awaited)):
+            awaited.remove(name)
+            quiet[name] = number(name)
+        for name in filter(speaks, list(quiet)):
+            open_up([name])
+            del quiet[name]
 
 
 def with_vlan_tag(data: bytes, ancillary: Sequence[tuple[int, int, bytes]]) -> bytes:

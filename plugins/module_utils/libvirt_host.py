@@ -87,7 +87,8 @@ class Progress(NamedTuple):
     """A migration under way.
 
     Passes over the memory begun, bytes left in this one, bytes changed and bytes sent per second, per cent by which the
-    VM is slowed down. Bytes sent so far; bytes of its memory and, with local disks, of these and what is left of them.
+    VM is slowed down. Bytes sent so far, of disks as well; bytes of its memory and, with local disks, of these and what
+    is left of them. Bytes sent so far of memory alone.
     """
 
     passes: int
@@ -99,6 +100,7 @@ class Progress(NamedTuple):
     memory: int = 0
     disks: int = 0
     disks_remaining: int = 0
+    memory_sent: int = 0
 
 
 class Outcome(NamedTuple):
@@ -387,6 +389,7 @@ class LibvirtHost:
             memory=stats.get("memory_total", 0),
             disks=stats.get("disk_total", 0),
             disks_remaining=stats.get("disk_remaining", 0),
+            memory_sent=stats.get("memory_processed", 0),
         )
 
     def outcome(self, name: str) -> Outcome | None:

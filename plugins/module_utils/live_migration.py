@@ -10,6 +10,7 @@ import datetime
 import re
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -56,7 +57,8 @@ class MigrationFailed(Exception):
 class LiveMigration:
     """One migration. ``run()`` returns when the VM runs at the target, and raises MigrationFailed otherwise.
 
-    ``record`` is what is known of it at the source, filled as it goes on.
+    ``record`` is what is known of it at the source, filled as it goes on. Of one that failed moves.py knows until who
+    puts that on record says that it is done.
     """
 
     def __init__(
@@ -86,11 +88,13 @@ class LiveMigration:
         self._switching = False
         self._left = False
         self._landed: bool | None = None
+        self._doubtful = False
         self._settling = threading.Lock()
-        self._orders: list[Order] = []
+        self._order: Order | None = None
         self._post_copy = False
         self._who: dict[str, Any] = {"kind": "vm", "from": source, "to": target}
         self.record: dict[str, Any] = {
+            "id": uuid.uuid4().hex,
             "guest": self.name,
             **self._who,
             "started": _now(),
@@ -125,14 +129,15 @@ class LiveMigration:
             self._note(self._clock() - begun)
             if moving.error is not None and not self._is_there_all_the_same(moving.error, begun + seconds):
                 why = why or self._reason(moving.error)
-                moves.done(self.name)  # others may wait for it
+                self._tell_failed()  # others may wait for it
                 with suppress(HostError):  # the next migration tries it again
                     self._forget_post_copy(seconds - (self._clock() - begun))
                 self._fail(why)
         finally:
             self._end_forwarding(self.record if self.record.get("result") == "moved" else {})
             self._settle_disks()
-            moves.done(self.name)
+            if self.record.get("result") == "moved":
+                moves.done(self.name)
 
     def _migrate(self, again: bool = False) -> None:
         try:
@@ -141,8 +146,10 @@ class LiveMigration:
             if again or not self._policy.post_copy or not _NO_POST_COPY.search(str(error)):
                 raise
             # It may have been needed in the end. A node that is being emptied cannot wait for that.
-            self._policy = self._controller.policy = replace(self._policy, post_copy=False)
-            self._controller.path.append(f"without post-copy, which {self.target} does not let it ({error})")
+            self._policy = replace(self._policy, post_copy=False)
+            path = [*self._controller.path, f"without post-copy, which {self.target} does not let it ({error})"]
+            self._controller, self._memory_since = Controller(self._policy, self._memory), None
+            self._controller.path = path
             self._begin(again)
 
     def _begin(self, again: bool) -> None:
@@ -177,22 +184,26 @@ class LiveMigration:
                 sample = Sample(
                     at=self._clock() - (self._memory_since or self._clock()),
                     passes=progress.passes,
-                    sent=progress.sent,
+                    sent=progress.memory_sent,
                     remaining=progress.remaining,
                     rate=progress.rate,
                     dirty_rate=progress.dirty_rate,
                     throttle=progress.throttle,
                 )
                 self._tell(self._phase(progress), percent(progress), sample)
-                # Before the first pass over memory it is disks that are copied.
-                self._orders += self._controller.decide(sample) if progress.passes else []
-                while self._orders:  # one that libvirt does not take just now is given again at the next look
-                    why = self._carry_out(self._orders[0]) or why
-                    self._orders.pop(0)
-                self._share_again()
                 if self._clock() - begun > seconds:
                     self._host.abort(self.name)
                     why = f"Pacemaker's time for it was at an end after {seconds:.0f} s"
+                    continue
+                # Before the first pass over memory it is disks that are copied.
+                order = self._controller.decide(sample) if progress.passes else None
+                # One that libvirt does not take just now is given again at the next look, unless there is a newer one.
+                if order is not None:
+                    self._order = order
+                if self._order is not None:
+                    why = self._carry_out(self._order) or why
+                    self._order = None
+                self._share_again()
         return why
 
     def _hang_up(self) -> str:
@@ -277,6 +288,7 @@ class LiveMigration:
             there = landed(self.name, self.target, _DOUBT)
         except Unknown as error:
             # Rather none than two: the cluster starts it again where it may.
+            self._doubtful = True
             self._controller.path.append(f"ended here: {error}")
             there = True
         if there:
@@ -309,7 +321,8 @@ class LiveMigration:
 
     def _others_at_work(self) -> bool:
         """Whether another VM leaves this node, or the cluster does something with another guest here."""
-        if any(one["guest"] != self.name and one.get("kind") == "vm" for one in moves.read_all()):
+        leaving = [one for one in moves.read_all() if one.get("kind") == "vm" and one.get("phase") != "failed"]
+        if any(one["guest"] != self.name for one in leaving):
             return True
         with suppress(ClusterError):
             resources = Pacemaker().status().resources
@@ -396,7 +409,8 @@ class LiveMigration:
         if self._mirror is None:
             return
         if self.record.get("result") == "moved":
-            if not self._handed_over:  # the daemon died here before it could tell of the stop
+            # The daemon may have died before it could tell of the stop. Where nobody knows, half a disk is no data.
+            if not self._handed_over and not self._doubtful:
                 self._hand_over(self._who["from"], self.target)
             self._mirror.keep()
             return
@@ -406,7 +420,7 @@ class LiveMigration:
 
     def _fail(self, reason: str) -> NoReturn:
         self.record.update(result="failed", reason=reason, ended=_now())
-        moves.done(self.name)
+        self._tell_failed()
         raise MigrationFailed(reason)
 
     # --- packets ---------------------------------------------------------------------------------------------
@@ -466,8 +480,11 @@ class LiveMigration:
                 "remaining": sample.remaining,
                 "pause_ms": self._controller.expected_pause(sample),
             }
-        known = {**self._who, "since": self._since}
+        known = {**self._who, "id": self.record["id"], "since": self._since}
         moves.progress(self.name, **known, phase=phase, percent=round(done), total=self._memory, **more)
+
+    def _tell_failed(self) -> None:
+        moves.progress(self.name, **self._who, id=self.record["id"], since=self._since, phase="failed")
 
     def _note(self, seconds: float) -> None:
         sent = self._last.sent if self._last else 0

@@ -3,9 +3,9 @@
 """How far the moves of guests are, told by the agents that carry them out to whoever watches.
 
 A move is a small file on each node that works on it, which counts for as long as the process lives that wrote it. Its
-fields: ``guest``, ``kind``, ``from``, ``to``, ``phase`` (see PHASES), ``percent``, ``total`` and ``remaining`` in
-bytes, ``rate`` in bytes a second, ``round``, ``pause_ms`` as expected, ``since`` as unix time. All but the guest may be
-missing. What an agent left that died stays until :func:`abandoned` takes it.
+fields: ``guest``, ``id`` of its record to be, ``kind``, ``from``, ``to``, ``phase`` (see PHASES), ``percent``, ``total``
+and ``remaining`` in bytes, ``rate`` in bytes a second, ``round``, ``pause_ms`` as expected, ``since`` as unix time. All
+but the guest may be missing. What an agent left that died stays until somebody has put it on record (:func:`abandoned`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .peer import Peer, PeerError, ask
 __all__ = ["PHASES", "abandoned", "arrived", "done", "gather", "progress", "read_all", "service", "take", "unheard"]
 
 #: In the order in which a move goes through them.
-PHASES = ("setup", "copying disks", "copying", "post-copy", "last difference")
+PHASES = ("setup", "copying disks", "copying", "post-copy", "last difference", "failed")
 
 _FOLDER = Path("/run/drover/moves")
 #: Seconds within which the target's agent asks for what the source told, unless nobody calls it any more.
@@ -53,13 +53,12 @@ def read_all(*, folder: Path | None = None) -> list[dict[str, Any]]:
 
 
 def abandoned(guest: str, *, folder: Path | None = None) -> dict[str, Any]:
-    """What was told last of a guest's move by a process that has died since, once; empty without one."""
+    """What was told last of a guest's move by a process that has died since; empty without one. Then :func:`done`."""
     path = (folder or _FOLDER) / f"{guest}.json"
     move = _read(path)
-    if not path.exists() or (move and _lives(move)):
-        return {}
-    path.unlink(missing_ok=True)
-    return move
+    if path.exists() and not move:
+        done(guest, folder=folder)  # it says nothing
+    return {} if move and _lives(move) else move
 
 
 def arrived(guest: str, report: Mapping[str, Any], *, folder: Path | None = None) -> None:

@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 from .cib import PREFIX, RECOVERY, Difference, Wanted, read, reconcile
 from .command import CommandError, Runner, run
 from .simulate import Prediction, parse
-from .wait import wait_for
+from .wait import WaitTimeout, wait_for
 
 __all__ = [
     "Applied",
@@ -364,7 +364,10 @@ class Pacemaker:
         self.apply(hands_off, check=False)
         while True:
             self.refresh(resource)
-            self.wait(known, what=f"a fresh look at {resource} on every node", timeout=timeout)
+            try:
+                self.wait(known, what=f"a fresh look at {resource} on every node", timeout=timeout)
+            except WaitTimeout as error:
+                raise ClusterError(f"{resource} is left unmanaged (meta attribute maintenance): {error}") from error
             try:
                 self.apply(take_up, check=False, guard=undisturbed)
                 return

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["close", "counters", "exists", "open_up", "speaks"]
+__all__ = ["close", "counters", "number", "open_up", "speaks"]
 
 _NET = Path("/sys/class/net")
 _FLOODS = ("unicast_flood", "multicast_flood", "broadcast_flood")
@@ -19,9 +19,12 @@ def counters(name: str) -> tuple[int, int]:
     return int((statistics / "tx_packets").read_text()), int((statistics / "tx_dropped").read_text())
 
 
-def exists(name: str) -> bool:
-    """Whether there is such a device on this node."""
-    return (_NET / name).exists()
+def number(name: str) -> int | None:
+    """The kernel's number for the device; None when there is none of that name on this node."""
+    try:
+        return int((_NET / name / "ifindex").read_text())
+    except OSError:
+        return None
 
 
 def speaks(name: str) -> bool:

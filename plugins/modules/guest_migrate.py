@@ -278,20 +278,22 @@ def migrate(
 ) -> dict[str, Any]:
     """Move a guest. Raises Refused for a move that can't be made, ClusterError for one that failed."""
     started = time.monotonic()
-    if check and _out_of_order(cluster.look(), guest):
-        return {
-            "changed": True,
-            "diff": [],
-            "guest": guest,
-            "from": None,
-            "to": to,
-            "method": None,
-            "seconds": 0.0,
-            "plan": [f"{guest}: put in order after a failed migration, without a restart, and then moved if it can be"],
-            "notes": [],
-        }
     while True:
-        status = _in_order(cluster, guest, check)
+        seen = _at_rest(cluster, guest)
+        if check and _out_of_order(seen, guest):
+            put = "put in order after a failed migration, without a restart"
+            return {
+                "changed": True,
+                "diff": [],
+                "guest": guest,
+                "from": None,
+                "to": to,
+                "method": None,
+                "seconds": 0.0,
+                "plan": [f"{guest}: {put}, and then moved if it can be"],
+                "notes": [],
+            }
+        status = seen.status if check else _in_order(cluster, guest, seen)
         _ahead(cluster, guest, to, status, observer)
         try:
             applied, plan = _order(cluster, guest, to, status, ignore, check, observer)
@@ -380,8 +382,8 @@ def _ahead(cluster: Pacemaker, guest: str, to: str | None, status: ClusterStatus
         )
 
 
-def _in_order(cluster: Pacemaker, guest: str, check: bool) -> ClusterStatus:
-    """Wait for what is under way, and put right what an earlier move left behind; in check mode only wait."""
+def _at_rest(cluster: Pacemaker, guest: str) -> Snapshot:
+    """Wait for what is under way."""
     seen = cluster.look()
 
     def at_rest(now: Snapshot) -> bool:
@@ -391,8 +393,11 @@ def _in_order(cluster: Pacemaker, guest: str, check: bool) -> ClusterStatus:
     if known is not None and not at_rest(seen):
         patience = max(_OTHERS, move.longest(known))
         seen = cluster.wait(at_rest, what=f"the end of what is under way for {guest}", timeout=patience)
-    if check:
-        return seen.status
+    return seen
+
+
+def _in_order(cluster: Pacemaker, guest: str, seen: Snapshot) -> ClusterStatus:
+    """Put right what an earlier move left behind."""
     if _out_of_order(seen, guest):
         cluster.recover(guest, also=lambda _cib: move.finished(guest))
     elif any(failure.operation.startswith("migrate") for failure in seen.status.failures_of(guest)):

@@ -70,9 +70,10 @@ def main() -> int:
             if late := time.monotonic() - begun > 60 * wish.minutes:
                 break
     print(f"\n{summary(results)}\nseed {seed}")
-    if late:
+    injected = sum(result.injected for result in results)
+    if late and injected:
         print(f"After {wish.minutes:g} minutes no more were begun.")
-    elif sum(result.injected for result in results) < wish.count:
+    elif injected < wish.count:
         print(f"{wish.count} were to be injected: too many moves were over before the fault could strike.")
         return 1
     return 0 if well(results) else 1

@@ -53,7 +53,7 @@ class Fault:
 
     ``holds`` is how many MiB of random data a VM is given that holds none; they are summed up before and afterwards.
     ``guest`` is which of the trial guests moves, ``runner`` the part in the move that the node has to have on which the
-    play acts, where that matters.
+    play acts, where that matters. ``path`` is how a word begins that the journal has to have of the move.
     """
 
     name: str
@@ -67,6 +67,7 @@ class Fault:
     runner: Literal["target", "third"] | None = None
     prepare: Callable[[Scene], None] = nothing
     holds: int = 8
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -226,8 +227,13 @@ def _fill(scene: Scene) -> None:
 
 
 def _more_room(scene: Scene) -> None:
-    scene.try_on("target", ["umount", "--lazy", _COPIES[scene.guest]])
-    scene.try_on("target", ["rmdir", _COPIES[scene.guest]])
+    place = _COPIES[scene.guest]
+    if scene.where() == scene.target:
+        # It struck too late, and what is to be unmounted is the guest's.
+        scene.console("target").run(["mount", "-o", "remount,size=4g", place])
+        scene.take_home()
+    scene.try_on("target", ["umount", "--lazy", place])
+    scene.try_on("target", ["rmdir", place])
 
 
 # --- the table --------------------------------------------------------------------------------------------------
@@ -314,6 +320,7 @@ FAULTS: tuple[Fault, ...] = (
         hold=None,
         guest="churn",
         prepare=_make_dirt,
+        path="aborted",
     ),
     Fault(
         "memory changes faster than the wire, the guest is slowed down",
@@ -322,6 +329,7 @@ FAULTS: tuple[Fault, ...] = (
         _end_dirt,
         hold=None,
         prepare=_make_dirt,
+        path="slowed by",
     ),
     Fault(
         "memory changes faster than the wire, post-copy allowed",
@@ -331,6 +339,7 @@ FAULTS: tuple[Fault, ...] = (
         hold=None,
         guest="flow",
         prepare=_make_dirt,
+        path="post-copy",
     ),
     Fault(
         "migration network reset in post-copy",

@@ -32,7 +32,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
 from ansible_collections.cspp.drover.plugins.module_utils.probe import ProbeError, Session, SessionProbe
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout, wait_for
 
-from ..verify.lab import Lab, address, wait_until_answering
+from ..verify.lab import JOURNAL, Lab, address, wait_until_answering
 from ..verify.plays import ENVIRONMENT, INVENTORY, ROOT, play
 from .catalogue import Case, Fault, Way, open_up
 from .console import Console
@@ -88,6 +88,7 @@ print(json.dumps(found))
 
 #: Of a container, what nobody in it changes.
 _SUM = r"""
+set -o pipefail
 cd /srv/drover/local/containers/shed/rootfs || exit 1
 tar --create --sort=name --xattrs --acls --numeric-owner --file=- usr | sha256sum
 """
@@ -259,6 +260,18 @@ class Scene:
         except CommandError:
             return
 
+    def take_home(self) -> None:
+        """Move the guest back to where it was."""
+        command = self._trial.migrate(self.guest, self.source, self.third)
+        if command.wait(DEADLINE) != 0:
+            raise CommandError(f"{self.guest} does not go back to {self.source}: {command.output[-300:]}")
+
+    def path(self) -> list[str]:
+        """What the guest's last move went through, by the journal as the node has it that the guest left."""
+        lines = self.console("source").read(f"{JOURNAL}/moves.jsonl").splitlines()
+        moves = [move for line in lines if (move := json.loads(line))["guest"] == self.guest]
+        return list(moves[-1].get("path") or ()) if moves else []
+
     def start(self, to: str) -> Command:
         """Ask for the move to a node."""
         if self.way == "play":
@@ -363,6 +376,9 @@ class Trial:
             self._end(scene, result)
             if fault.hold is None:
                 self._await_end(scene)
+                path = scene.path()
+                if fault.path and not any(word.startswith(fault.path) for word in path):
+                    result.wrong.append(f"it was to go through {fault.path!r}, and went through {path}")
                 fault.undo(scene)
             self._settle()
             self._again(scene, result)
@@ -401,9 +417,11 @@ class Trial:
                 scene.tell("write 96")
                 time.sleep(_WRITTEN_WITHIN)
                 self._written.add(scene.guest)
-            return scene.tell("read", _HELD_WITHIN)
+            if not (stored := scene.tell("read", _HELD_WITHIN)):
+                raise CommandError(f"{scene.guest} does not say what is on its disk")
+            return stored
         if scene.guest == "shed":
-            return self.consoles[scene.where()].run(["sh", "-c", _SUM], timeout=120).stdout.strip()
+            return self.consoles[scene.where()].run(["bash", "-c", _SUM], timeout=120).stdout.strip()
         return ""
 
     def _reach(self, scene: Scene, wanted: str, lifecycle: Lifecycle | None) -> bool:

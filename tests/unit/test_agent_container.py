@@ -471,12 +471,13 @@ def test_a_move_whose_agent_was_killed_is_on_record(
 ) -> None:
     left = [{"from": "node1", "to": "node2", "phase": "copying", "since": 1_700_000_000.5}, {}]
     monkeypatch.setattr(moves, "abandoned", lambda _guest: left.pop(0))
+    monkeypatch.setattr(moves, "done", lambda _guest: None)
     for _again in range(2):
         assert agent_container.monitor(move_request(rootfs, "monitor"), moving("RUNNING")) is Code.SUCCESS
     [entry] = recorded
     assert (entry["guest"], entry["kind"], entry["from"], entry["to"]) == ("web", "container", "node1", "node2")
     assert (entry["result"], entry["started"]) == ("failed", "2023-11-14T22:13:20.500Z")
-    assert entry["reason"] == "the agent that carried it out on node1 was killed (copying)"
+    assert entry["reason"] == "its agent was killed (copying) on node1"
 
 
 @pytest.fixture

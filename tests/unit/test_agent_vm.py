@@ -271,7 +271,21 @@ def test_a_migration_whose_agent_was_killed_is_on_record(node: Path, monkeypatch
     [entry] = RECORDED
     assert (entry["guest"], entry["from"], entry["to"], entry["result"]) == ("web", "n1", "n2", "failed")
     assert entry["started"] == "2023-11-14T22:13:20.500+00:00"
-    assert entry["reason"] == "the agent that carried it out on n1 was killed (copying)"
+    assert entry["reason"] == "its agent was killed (copying) on n1"
+
+
+def test_one_that_arrived_although_its_agent_was_killed_has_moved(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, Any] = {"id": "7", "from": "n1", "to": "n2", "phase": "post-copy"}
+    moves.progress("web", **told)
+    monkeypatch.setattr(moves, "_lives", lambda _move: False)
+    monkeypatch.setattr(landing, "elsewhere", lambda _name, nodes: nodes[0])
+    host: Any = Host(State.ABSENT)
+    # There is no time for it now, and there will be.
+    assert agent_vm.monitor(request(node, "monitor", seconds=10), host) is Code.NOT_RUNNING
+    assert RECORDED == []
+    assert agent_vm.monitor(request(node, "monitor"), host) is Code.NOT_RUNNING
+    [entry] = RECORDED
+    assert (entry["id"], entry["result"], entry["path"]) == ("7", "moved", ["its agent was killed (post-copy)"])
 
 
 def test_monitor_tells_why_a_vm_failed(node: Path) -> None:

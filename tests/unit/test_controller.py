@@ -23,13 +23,16 @@ from ansible_collections.cspp.drover.plugins.module_utils.controller import (
 from ansible_collections.cspp.drover.plugins.module_utils.units import GIB, MIB
 
 TICK = 0.1
+#: Seconds after which QEMU looks again at what was changed in a pass that still lasts.
+SYNC = 5.0
 
 
 @dataclass
 class Guest:
     """A guest under pre-copy: ``working_set`` bytes that it writes again and again, ``dirty_rate`` bytes a second.
 
-    It stands for QEMU as well, which ends the migration once the rest fits the limit.
+    It stands for QEMU as well, which ends the migration once the rest fits the limit, and looks at what was changed
+    every 5 s of a later pass if it may slow the guest down, which it does to one that is ``throttled``.
     """
 
     memory: int = 512 * MIB
@@ -42,11 +45,15 @@ class Guest:
     def migrate(self, policy: Policy, seconds: float = 300) -> Controller:
         controller = Controller(policy, self.memory)
         limit, now, passes, left, throttle = controller.limit, 0.0, 1, float(self.memory), 0
-        pass_began, sent = 0.0, 0.0
+        pass_began, sent, in_vain = 0.0, 0.0, 0
         while now < seconds:
             now += TICK
             left -= self.rate * TICK
             sent += self.rate * TICK
+            if policy.auto_converge and passes > 1 and left > 0 and now - pass_began >= SYNC:
+                dirty = self.dirty_rate * (100 - throttle) / 100 * SYNC
+                left, pass_began, passes = min(self.working_set, left + dirty), now, passes + 1
+                in_vain += dirty > self.rate * SYNC / 2
             while left <= 0:
                 spare = -left
                 ended = now - spare / self.rate
@@ -55,11 +62,12 @@ class Guest:
                 pass_began, passes = ended, passes + 1
                 if left <= self.rate * limit / 1000:
                     return controller
-                if policy.auto_converge and self.throttled and passes % 3 == 0:
-                    throttle = min(99, throttle + (10 if throttle else 20))
+                in_vain += slowed > self.rate / 2
                 left -= spare
+            if policy.auto_converge and self.throttled and in_vain >= 2:
+                in_vain, throttle = 0, min(99, throttle + (10 if throttle else 20))
             seen = Sample(now, passes, int(sent), int(max(left, 1)), self.rate, self.dirty_rate, throttle)
-            for order in controller.decide(seen):
+            if (order := controller.decide(seen)) is not None:
                 self.orders.append((now, order))
                 if isinstance(order, Limit):
                     limit = order.milliseconds
@@ -117,25 +125,47 @@ def test_a_guest_that_is_being_slowed_down_gets_its_time() -> None:
     assert any(word.startswith("slowed by") for word in controller.path)
 
 
-def test_a_pass_that_takes_long_is_no_stall_when_it_is_shorter_than_the_one_before() -> None:
+@pytest.mark.parametrize("auto_converge", [False, True])
+def test_a_pass_that_takes_long_is_no_stall_when_it_is_shorter_than_the_one_before(auto_converge: bool) -> None:
     guest = Guest(memory=16 * GIB, working_set=16 * GIB, dirty_rate=60 * MIB, rate=200 * MIB)
-    assert guest.migrate(Policy()).path == ["pre-copy"]
+    assert guest.migrate(Policy(auto_converge=auto_converge)).path == ["pre-copy"]
     assert guest.orders == []
 
 
+@pytest.mark.parametrize("auto_converge", [False, True])
 @pytest.mark.parametrize("dirty_rate", [150, 170])
-def test_passes_that_get_shorter_by_little_get_their_time(dirty_rate: int) -> None:
+def test_passes_that_get_shorter_by_little_get_their_time(dirty_rate: int, auto_converge: bool) -> None:
     guest = Guest(memory=16 * GIB, working_set=16 * GIB, dirty_rate=dirty_rate * MIB, rate=200 * MIB)
-    guest.migrate(Policy(), 700)
+    guest.migrate(Policy(auto_converge=auto_converge), 700)
     assert not [order for _at, order in guest.orders if isinstance(order, Abort)]
+
+
+def test_a_slow_wire_makes_long_passes_as_well() -> None:
+    guest = Guest(memory=8 * GIB, working_set=8 * GIB, dirty_rate=30 * MIB, rate=95 * MIB)
+    assert guest.migrate(Policy()).path == ["pre-copy"]
 
 
 def test_long_passes_that_get_no_shorter_are_a_stall_within_ten_seconds() -> None:
     guest = Guest(memory=16 * GIB, working_set=16 * GIB, dirty_rate=GIB, rate=200 * MIB)
-    guest.migrate(Policy())
+    guest.migrate(Policy(auto_converge=False))
     at, order = guest.orders[-1]
     assert isinstance(order, Abort)
     assert at < 16 * GIB / (200 * MIB) + 10
+
+
+def test_a_guest_that_may_be_slowed_down_is_not_given_up_before_that_can_begin() -> None:
+    guest = Guest(memory=16 * GIB, working_set=16 * GIB, dirty_rate=300 * MIB, rate=200 * MIB, throttled=True)
+    controller = guest.migrate(Policy(), 600)
+    assert not [order for _at, order in guest.orders if isinstance(order, Abort)]
+    assert any(word.startswith("slowed by") for word in controller.path)
+
+
+def test_one_that_is_not_slowed_down_although_it_may_be_is_given_up_soon_after() -> None:
+    guest = Guest(memory=16 * GIB, working_set=16 * GIB, dirty_rate=GIB, rate=200 * MIB)
+    guest.migrate(Policy())
+    at, order = guest.orders[-1]
+    assert isinstance(order, Abort)
+    assert at < 16 * GIB / (200 * MIB) + 12
 
 
 def test_nothing_is_decided_in_the_first_pass_however_long_it_takes() -> None:
@@ -186,7 +216,7 @@ def test_the_expected_pause_falls_with_what_is_left() -> None:
     assert controller.expected_pause(first) == OVERHEAD + 1
     for passes, size in ((2, GIB), (3, 100 * MIB), (4, 50 * MIB), (5, 5 * MIB)):
         sent += size
-        controller.decide(Sample(passes, passes, sent, size, 500 * MIB))
+        controller.decide(Sample(passes, passes, sent, MIB, 500 * MIB))
     assert controller.expected_pause(Sample(6, 5, sent, MIB, 500 * MIB)) == OVERHEAD + 10
 
 

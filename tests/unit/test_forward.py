@@ -105,7 +105,7 @@ def test_interfaces_that_are_not_there_keep_none_from_the_others(monkeypatch: py
         def __init__(self, index: int, name: str) -> None:
             self.index, self.name = index, name
 
-    monkeypatch.setattr(forward, "exists", lambda name: name != "web-2")
+    monkeypatch.setattr(forward, "number", lambda name: None if name == "web-2" else 7)
     monkeypatch.setattr(forward, "_Tap", Tap)
     forwarder = Forwarder("web", ["web-1", "web-2", "web-3"], "n2")
     assert [(tap.index, tap.name) for tap in forwarder._taps] == [(0, "web-1"), (2, "web-3")]
@@ -135,7 +135,7 @@ def test_an_interface_hears_no_broadcasts_until_the_vm_is_announced_through_it(m
     monkeypatch.setattr(forward, "_LOOK", 0)
     monkeypatch.setattr(forward, "close", close)
     monkeypatch.setattr(forward, "speaks", speaks)
-    monkeypatch.setattr(forward, "exists", lambda _name: True)
+    monkeypatch.setattr(forward, "number", lambda _name: 7)
     monkeypatch.setattr(forward, "open_up", lambda names: said.extend(f"open {name}" for name in names))
     forward._keep_quiet(["web-1", "web-2"], enough)
     assert sorted(said[:2]) == ["close web-1", "close web-2"]
@@ -144,7 +144,7 @@ def test_an_interface_hears_no_broadcasts_until_the_vm_is_announced_through_it(m
 
 def test_an_interface_that_comes_a_second_time_is_kept_quiet_again(monkeypatch: pytest.MonkeyPatch) -> None:
     said, enough = list[str](), threading.Event()
-    there = iter([False, True])
+    numbers = iter([7, 9])
 
     def close(name: str) -> bool:
         said.append(f"close {name}")
@@ -155,7 +155,7 @@ def test_an_interface_that_comes_a_second_time_is_kept_quiet_again(monkeypatch: 
     monkeypatch.setattr(forward, "_LOOK", 0)
     monkeypatch.setattr(forward, "close", close)
     monkeypatch.setattr(forward, "speaks", lambda _name: False)
-    monkeypatch.setattr(forward, "exists", lambda _name: next(there, True))
+    monkeypatch.setattr(forward, "number", lambda _name: next(numbers, 9))
     monkeypatch.setattr(forward, "open_up", lambda _names: None)
     forward._keep_quiet(["web-1"], enough)
     assert said == ["close web-1", "close web-1"]

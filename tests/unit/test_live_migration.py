@@ -242,7 +242,7 @@ def test_a_target_that_cannot_take_packets_takes_the_vm_all_the_same(monkeypatch
 
 def looks(count: int) -> list[Progress]:
     """A guest that changes memory faster than the wire."""
-    return [Progress(2 + i, 200 * MIB, 900 * MIB, 500 * MIB, sent=(i + 1) * 200 * MIB) for i in range(count)]
+    return [Progress(2 + i, 200 * MIB, 900 * MIB, 500 * MIB, memory_sent=(i + 1) * 200 * MIB) for i in range(count)]
 
 
 def test_one_that_takes_too_long_is_called_off_with_the_reason() -> None:
@@ -370,7 +370,7 @@ def test_it_is_not_forgotten_while_another_vm_leaves(monkeypatch: pytest.MonkeyP
     web, db, mail = (
         {"guest": guest, "kind": kind} for guest, kind in (("web", "vm"), ("db", "vm"), ("mail", "container"))
     )
-    looks = [[web, db], [web, db], [web, mail]]
+    looks = [[web, db], [web, db], [web, mail, {**db, "phase": "failed"}]]
     seen: list[int] = []
 
     def read_all() -> list[dict[str, Any]]:
@@ -514,6 +514,19 @@ def test_disks_are_handed_over_also_when_nobody_heard_that_the_vm_stopped(
     assert told[1:] == ["web from n1 to n2", "keep"]
 
 
+def test_half_a_disk_is_not_handed_over_when_nobody_knows_where_the_vm_is(
+    told: list[str], at_the_target: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host: Any = Host(error=LibvirtUnreachable("the daemon is gone"))
+    host.resume_heard = host.stop_heard = False
+    host.disk_sizes = lambda _name, targets: dict.fromkeys(targets, MIB)
+    monkeypatch.setattr(live_migration, "LibvirtHost", lambda: SimpleNamespace(progress=lambda _name: None))
+    at_the_target["landed"] = Unknown("whether it runs on n2 cannot be told")
+    migration(host, disks=[DISK]).run(100)
+    assert at_the_target["done"] == ["hold", "kill"]
+    assert told[1:] == ["keep"]
+
+
 def test_disks_that_were_handed_over_in_vain_are_taken_back(told: list[str]) -> None:
     host: Any = Host(error=HostError("no route"))
     host.disk_sizes = lambda _name, targets: dict.fromkeys(targets, MIB)
@@ -533,7 +546,9 @@ def test_a_target_without_room_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(MigrationFailed, match="n2: no room for its disks"):
         one.run(100)
     assert host.calls == []
-    assert (one.record["result"], moves.read_all()) == ("failed", [])
+    assert one.record["result"] == "failed"
+    # Until it is on record.
+    assert [(move["guest"], move["phase"]) for move in moves.read_all()] == [("web", "failed")]
 
 
 def test_a_disk_that_the_vm_does_not_have_yet_is_not_left_behind(told: list[str]) -> None:

@@ -39,6 +39,7 @@ def test_what_a_dead_writer_left_is_no_move(tmp_path: Path, change: dict[str, An
     path.write_text(json.dumps(left))
     assert moves.read_all(folder=tmp_path) == []
     assert moves.abandoned("mc", folder=tmp_path).get("phase") == "copying"
+    moves.done("mc", folder=tmp_path)
     assert not path.exists()
     assert moves.abandoned("mc", folder=tmp_path) == {}
 
