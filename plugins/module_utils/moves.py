@@ -3,9 +3,10 @@
 """How far the moves of guests are, told by the agents that carry them out to whoever watches.
 
 A move is a small file on each node that works on it, which counts for as long as the process lives that wrote it. Its
-fields: ``guest``, ``id`` of its record to be, ``kind``, ``from``, ``to``, ``phase`` (see PHASES), ``percent``, ``total``
-and ``remaining`` in bytes, ``rate`` in bytes a second, ``round``, ``pause_ms`` as expected, ``since`` as unix time. All
-but the guest may be missing. What an agent left that died stays until somebody has put it on record (:func:`abandoned`).
+fields: ``guest``, ``id`` of its record to be, ``kind``, ``from``, ``to``, ``phase`` (see PHASES), ``percent``,
+``total`` and ``remaining`` in bytes, ``rate`` in bytes a second, ``round``, ``pause_ms`` as expected, ``since`` as unix
+time. All but the guest may be missing. What an agent left that died stays until somebody has put it on record
+(:func:`abandoned`).
 """
 
 from __future__ import annotations

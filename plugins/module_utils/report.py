@@ -56,6 +56,8 @@ def progress(move: Mapping[str, Any]) -> str:
     guest, target, phase = move["guest"], move.get("to") or "another node", move.get("phase")
     if phase == "setup":
         return f"{guest}: getting ready to move to {target}"
+    if phase == "failed":
+        return f"{guest}: not moved to {target}"
     done = f"{move['percent']:.0f}%" if move.get("percent") is not None else "on its way"
     words = [f"{done} of {size(move['total'])} to {target}" if move.get("total") else f"{done} to {target}"]
     if phase not in ("copying", None):

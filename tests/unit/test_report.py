@@ -60,6 +60,7 @@ COPYING = {**MOVE, "phase": "copying", "percent": 63.2, "rate": 118 * MIB, "roun
         ({**COPYING, "total": 2**31}, "63% of 2.0 GiB to node2, 118 MiB/s, round 2, pause 30 ms expected"),
         ({**COPYING, "remaining": 700 * MIB}, "63% to node2, 700 MiB left, 118 MiB/s, round 2, pause 30 ms expected"),
         ({**MOVE, "phase": "setup"}, "getting ready to move to node2"),
+        ({**MOVE, "phase": "failed"}, "not moved to node2"),
         ({**MOVE, "phase": "post-copy", "percent": 70}, "70% to node2, post-copy"),
         ({**MOVE, "phase": "last difference", "percent": 99}, "99% to node2, last difference"),
         ({"guest": "game"}, "on its way to another node"),
