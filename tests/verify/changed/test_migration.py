@@ -132,6 +132,7 @@ def test_passes_that_take_long_are_no_stall_while_they_get_shorter(
     # Some 100 MiB are in use: the first pass takes 25 s, the second 12, and QEMU looks at what has changed every 5.
     slow = {**six, "migration": {"bandwidth": "4MiB"}}
     succeed("guests", guests={**declared, "six": slow})
+    tell(six, "fill 8")
     tell(six, "dirty 2")
     source = lab.where("six")
     moved = succeed("migrate", guest="six")
