@@ -228,7 +228,7 @@ def _fill(scene: Scene) -> None:
 
 def _more_room(scene: Scene) -> None:
     place = _COPIES[scene.guest]
-    if scene.where() == scene.target:
+    if scene.arrived():
         # It struck too late, and what is to be unmounted is the guest's.
         scene.console("target").run(["mount", "-o", "remount,size=4g", place])
         scene.take_home()

@@ -261,6 +261,11 @@ class Scene:
         except CommandError:
             return
 
+    def arrived(self) -> bool:
+        """Whether the guest is at the target and nowhere else, by the cluster's word."""
+        seen = self._trial.cluster().status().resource(self.guest)
+        return seen is not None and seen.nodes == (self.target,)
+
     def take_home(self) -> None:
         """Move the guest back to where it was."""
         command = self._trial.migrate(self.guest, self.source, self.third)
