@@ -98,7 +98,7 @@ def six(lab: Lab, declared: Declared) -> Iterator[dict[str, Any]]:
     guest = {
         "kind": "vm",
         "image": "tiny",
-        "memory": "192MiB",
+        "memory": "256MiB",
         "nics": [{"bridge": "br0", "addresses": [f"{network}.160/24", f"{SIX}160/64"]}],
     }
     for number, node in enumerate(lab.nodes, start=1):
@@ -129,9 +129,9 @@ def test_sessions_live_over_ipv6_too_and_past_firewalls_that_track_connections(
 def test_passes_that_take_long_are_no_stall_while_they_get_shorter(
     lab: Lab, declared: Declared, six: dict[str, Any]
 ) -> None:
-    # With that some 150 MiB are in use: the first pass takes 40 s, the second 10, and QEMU looks at what has changed
+    # With that some 150 MiB are in use: the first pass takes 50 s, the second 15, and QEMU looks at what has changed
     # every 5. It slows down who changes more than half of what is sent.
-    slow = {**six, "migration": {"bandwidth": "4MiB"}}
+    slow = {**six, "migration": {"bandwidth": "3MiB"}}
     succeed("guests", guests={**declared, "six": slow})
     tell(six, "fill 60")
     tell(six, "dirty 1")
