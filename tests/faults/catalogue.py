@@ -328,6 +328,7 @@ FAULTS: tuple[Fault, ...] = (
         nothing,
         _end_dirt,
         hold=None,
+        guest="brake",
         prepare=_make_dirt,
         path="slowed by",
     ),

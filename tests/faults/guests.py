@@ -31,6 +31,13 @@ def trial_guests(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[st
             "ha": {"priority": 0},
             "migration": {**thin, "timeout": "10s", "post_copy": "fallback"},
         },
+        "brake": {
+            **game,
+            "description": "Does the same, and may be slowed down",
+            "nics": [{**game["nics"][0], "address": f"{network}.159/24"}],
+            "ha": {"priority": 0},
+            "migration": {"bandwidth": "8MiB", "timeout": "120s"},
+        },
         "brisk": {
             **game,
             "description": "Has more to copy, and moves as a VM does that was told nothing of it",
