@@ -69,8 +69,6 @@ METADATA = ocf.Metadata(
 _KILL_RESERVE = 15.0
 #: Seconds kept for telling the journal, whose other nodes may not answer.
 _RECORD_RESERVE = 6.0
-#: Seconds that have to be left for a word to the journal that may as well be said later.
-_RECORD_AT_LEISURE = 15.0
 #: Seconds that may lie between a container's end on one node and its start on the next, if the two are one move.
 _BETWEEN = 60.0
 
@@ -335,19 +333,14 @@ def _require_here(request: Request, definition: dict[str, Any]) -> None:
 
 def _note_death(request: Request) -> None:
     """Put the move on record whose agent died here before it could."""
-    move = moves.abandoned(request.instance)
-    # Who waits for the answer does not wait for the journal, which may take its time: there is a next time.
-    if not move or request.deadline.left() < _RECORD_AT_LEISURE:
-        return
-    from . import journal
 
-    known = {"guest": request.instance, "kind": "container", "from": move.get("from"), "to": move.get("to")}
-    if move.get("id"):
-        known["id"] = move["id"]  # known if it was recorded all the same
-    reason = f"its agent was killed ({move.get('phase')}) on {move.get('from')}"
-    since = _utc(move["since"]) if move.get("since") else _now()
-    journal.record({**known, "started": since, "ended": _now(), "result": "failed", "reason": reason})
-    moves.done(request.instance)
+    def record(move: dict[str, Any], killed: str) -> dict[str, Any]:
+        known = {"guest": request.instance, "kind": "container", "from": move.get("from"), "to": move.get("to")}
+        since = _utc(move["since"]) if move.get("since") else _now()
+        reason = f"{killed} on {move.get('from')}"
+        return {**known, "started": since, "ended": _now(), "result": "failed", "reason": reason}
+
+    moves.note_death(request.instance, request.deadline.left(), record)
 
 
 def _tidy(request: Request) -> None:

@@ -76,8 +76,6 @@ _COMES_BACK = 10.0
 #: Seconds kept for calling a migration off, and for telling the journal, whose other nodes may not answer.
 _ABORT_RESERVE = 10.0
 _RECORD_RESERVE = 6.0
-#: Seconds that have to be left for a word to the journal that may as well be said later.
-_RECORD_AT_LEISURE = 15.0
 
 
 def main() -> int:
@@ -264,23 +262,20 @@ def _note_end(request: Request, reason: str) -> None:
 
 def _note_death(request: Request) -> None:
     """Put the migration on record whose agent died here before it could."""
-    name, move = request.instance, moves.abandoned(request.instance)
-    # Who waits for the answer does not wait for the journal, which may take its time: there is a next time.
-    if not move or request.deadline.left() < _RECORD_AT_LEISURE:
-        return
-    from . import journal
-    from .landing import elsewhere
-    from .live_migration import failure
+    name = request.instance
 
-    source, target, killed = move.get("from"), move.get("to"), f"its agent was killed ({move.get('phase')})"
-    record = failure(name, source, target, f"{killed} on {source}", since=move.get("since"))
-    if move.get("id"):
-        record["id"] = move["id"]  # known if it was recorded all the same
-    if emulator_pid(name) is None and target and elsewhere(name, [str(target)]):
-        # libvirt goes on without the agent.
-        record.update(result="moved", reason="", path=[killed])
-    journal.record(record)
-    moves.done(name)
+    def record(move: dict[str, Any], killed: str) -> dict[str, Any]:
+        from .landing import elsewhere
+        from .live_migration import failure
+
+        source, target = move.get("from"), move.get("to")
+        found = failure(name, source, target, f"{killed} on {source}", since=move.get("since"))
+        if emulator_pid(name) is None and target and elsewhere(name, [str(target)]):
+            # libvirt goes on without the agent.
+            found.update(result="moved", reason="", path=[killed])
+        return found
+
+    moves.note_death(name, request.deadline.left(), record)
 
 
 def _call_off_orphan(name: str, host: LibvirtHost) -> None:

@@ -134,7 +134,7 @@ class Controller:
         self.rounds = 0
         self._timeout = policy.patience(memory)
         self._last = Sample(0.0, 0, 0, 0, 0)
-        #: When the pass, or part of one, was seen first that is under way, and before it.
+        #: The looks at which the pass that is under way, or part of it, was seen first, and the one before that.
         self._first_seen = self._before = self._last
         #: Bytes of the first pass, of the last that was better by enough, and of the best that came later.
         self._mark = math.inf

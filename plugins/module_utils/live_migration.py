@@ -101,7 +101,7 @@ class LiveMigration:
             "policy": dict(definition.get("migration") or {}),
             "forwarded": 0,
         }
-        self._since = time.time()
+        self._known = {**self._who, "id": self.record["id"], "since": time.time()}
 
     def run(self, seconds: float) -> None:
         """Move the VM within ``seconds``."""
@@ -480,11 +480,10 @@ class LiveMigration:
                 "remaining": sample.remaining,
                 "pause_ms": self._controller.expected_pause(sample),
             }
-        known = {**self._who, "id": self.record["id"], "since": self._since}
-        moves.progress(self.name, **known, phase=phase, percent=round(done), total=self._memory, **more)
+        moves.progress(self.name, **self._known, phase=phase, percent=round(done), total=self._memory, **more)
 
     def _tell_failed(self) -> None:
-        moves.progress(self.name, **self._who, id=self.record["id"], since=self._since, phase="failed")
+        moves.progress(self.name, **self._known, phase="failed")
 
     def _note(self, seconds: float) -> None:
         sent = self._last.sent if self._last else 0

@@ -15,14 +15,30 @@ import json
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .peer import Peer, PeerError, ask
 
-__all__ = ["PHASES", "abandoned", "arrived", "done", "gather", "progress", "read_all", "service", "take", "unheard"]
+if TYPE_CHECKING:
+    from .pacemaker import ClusterStatus
+
+__all__ = [
+    "PHASES",
+    "abandoned",
+    "arrived",
+    "done",
+    "gather",
+    "note_death",
+    "progress",
+    "read_all",
+    "service",
+    "take",
+    "under_way",
+    "unheard",
+]
 
 #: In the order in which a move goes through them.
 PHASES = ("setup", "copying disks", "copying", "post-copy", "last difference", "failed")
@@ -30,6 +46,8 @@ PHASES = ("setup", "copying disks", "copying", "post-copy", "last difference", "
 _FOLDER = Path("/run/drover/moves")
 #: Seconds within which the target's agent asks for what the source told, unless nobody calls it any more.
 _UNHEARD = 30.0
+#: Seconds that have to be left for a word to the journal that may as well be said later.
+_RECORD_AT_LEISURE = 15.0
 #: Seconds for a node to tell its moves.
 _PATIENCE = 1.5
 
@@ -60,6 +78,23 @@ def abandoned(guest: str, *, folder: Path | None = None) -> dict[str, Any]:
     if path.exists() and not move:
         done(guest, folder=folder)  # it says nothing
     return {} if move and _lives(move) else move
+
+
+def note_death(guest: str, left: float, record: Callable[[dict[str, Any], str], dict[str, Any]]) -> None:
+    """Put a guest's move on record whose agent died here before it could.
+
+    ``record`` makes the journal's entry of what was told last and how that ended. ``left`` are the seconds that the
+    caller has: who waits for its answer does not wait for the journal, which may take its time. There is a next time.
+    """
+    move = abandoned(guest)
+    if not move or left < _RECORD_AT_LEISURE:
+        return
+    from . import journal  # an agent that looks after a guest needs it seldom
+
+    entry = record(move, f"its agent was killed ({move.get('phase')})")
+    # By its id it is known if it was recorded all the same.
+    journal.record({**({"id": move["id"]} if move.get("id") else {}), **entry})
+    done(guest)
 
 
 def arrived(guest: str, report: Mapping[str, Any], *, folder: Path | None = None) -> None:
@@ -105,6 +140,12 @@ def gather(nodes: Sequence[str]) -> list[dict[str, Any]]:
     for move in sorted((move for moves in list(answers) for move in moves), key=lambda move: move["writer"]["at"]):
         newest[move["guest"]] = move
     return [newest[guest] for guest in sorted(newest)]
+
+
+def under_way(status: ClusterStatus) -> list[dict[str, Any]]:
+    """The moves that nodes are working on, if the cluster does anything at all: asking costs a connection to each."""
+    busy = any(resource.pending for resource in status.resources)
+    return gather([node.name for node in status.nodes if node.online]) if busy else []
 
 
 def service(_request: Mapping[str, Any], peer: Peer) -> None:

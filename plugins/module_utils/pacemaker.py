@@ -167,11 +167,6 @@ class ClusterStatus:
     failures: tuple[FailedAction, ...] = ()
     fence_events: tuple[FenceEvent, ...] = ()
 
-    @property
-    def busy(self) -> bool:
-        """Whether anything is being done with any resource."""
-        return any(resource.pending for resource in self.resources)
-
     def node(self, name: str) -> NodeStatus | None:
         return next((node for node in self.nodes if node.name == name), None)
 

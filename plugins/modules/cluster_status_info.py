@@ -85,9 +85,7 @@ def look(cluster: Pacemaker) -> dict[str, Any]:
     except ClusterError as error:
         return {"member": False, "reason": str(error)}
     seen = overview.overview(live, status)
-    # Asking costs a connection to each node: only when there is something to ask for.
-    busy = any(guest.pending for guest in status.resources)
-    under_way = moves.gather([node.name for node in status.nodes if node.online]) if busy else []
+    under_way = moves.under_way(status)
     lines = [*overview.table(seen), *(f"> {report.progress(move)}" for move in under_way)]
     able = status.quorum and status.dc is not None
     reason = "" if able else "it has no quorum, or no leader"

@@ -365,7 +365,7 @@ def _ahead(cluster: Pacemaker, guest: str, to: str | None, status: ClusterStatus
     nodes = [to] if to else [node.name for node in status.nodes]
     views = survey(readiness.going([guest], nodes, live, status), measure=[guest])
     here = seen.node if (seen := status.resource(guest)) else None
-    moving = moves.gather([node.name for node in status.nodes if node.online]) if status.busy else []
+    moving = moves.under_way(status)
     observer.checks = [readiness.check(guest, node, live, status, views, moving) for node in nodes if node != here]
     measured = views[here].suits.get("measure", {}).get(guest) if here in views else None
     if here is None or not measured or "error" in measured:

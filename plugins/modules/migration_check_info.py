@@ -91,7 +91,7 @@ def answer(
     views = ask(readiness.going(guests, nodes, live, status))
     places = {name: seen.nodes if (seen := status.resource(name)) else () for name in guests}
     pairs = [(name, node) for name in guests for node in nodes if node not in places[name]]
-    moving = moves.gather([node.name for node in status.nodes if node.online]) if status.busy else []
+    moving = moves.under_way(status)
     checks = [readiness.check(name, node, live, status, views, moving) for name, node in pairs]
     return {"checks": [one.as_dict() for one in checks], "summary": readiness.summary(checks, nodes)}
 

@@ -158,7 +158,8 @@ class Lab:
 
 def address(guest: dict[str, Any]) -> str:
     """Where a declared guest is to be reached."""
-    return str(guest["nics"][0]["address"]).partition("/")[0]
+    nic = guest["nics"][0]
+    return str(nic["address"] if "address" in nic else nic["addresses"][0]).partition("/")[0]
 
 
 def wait_until_answering(guest: dict[str, Any], *, timeout: float) -> None:

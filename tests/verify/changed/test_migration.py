@@ -16,9 +16,6 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.probe import answers
-from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
-
 from .. import arp
 from ..lab import Lab, address, wait_until_answering
 from ..plays import succeed
@@ -46,9 +43,7 @@ table inet tested {
 
 def tell(guest: dict[str, Any], line: str) -> str:
     """Have the tiny VM do something, see roles/images/files/tiny/load."""
-    nic = guest["nics"][0]
-    host = str(nic.get("address") or nic["addresses"][0]).partition("/")[0]
-    with socket.create_connection((host, LOAD), 60) as session:
+    with socket.create_connection((address(guest), LOAD), 60) as session:
         session.sendall(f"{line}\n".encode())
         return session.makefile().readline().strip()
 
@@ -105,7 +100,7 @@ def six(lab: Lab, declared: Declared) -> Iterator[dict[str, Any]]:
         lab.ssh(node)(["ip", "-6", "address", "add", f"{SIX}{number}/64", "dev", "br0", "nodad"])
         lab.ssh(node)(["nft", "-f", "-"], stdin=FIREWALL)
     succeed("guests", guests={**declared, "six": guest})
-    wait_for(lambda: answers(f"{network}.160", 7), bool, what="an answer of six", timeout=60)
+    wait_until_answering(guest, timeout=60)
     yield guest
     for number, node in enumerate(lab.nodes, start=1):
         lab.ssh(node)(["nft", "delete", "table", "inet", "tested"])
