@@ -42,12 +42,14 @@ def main() -> int:
     if wish.list or not chosen:
         print("\n".join(map(str, chosen or cases())))
         return 0 if chosen else 2
+    lab = Lab()
+    if wish.keep and not (lab.folder / "lab.json").exists():
+        parser.error("--keep needs a lab that runs, and there is none: leave it out to have one made")
     seed = int(time.time()) if wish.seed is None else wish.seed
     results: list[Result] = []
     late = False
     # Two at once would take each other's faults for their own.
     with exclusively(ROOT / ".cache" / f"faults-{os.environ['DROVER_LAB']}.lock"):
-        lab = Lab()
         if not wish.keep:
             print("making the lab", flush=True)
             succeed("lab", lab_state="present")
