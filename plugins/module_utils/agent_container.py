@@ -147,7 +147,7 @@ def migrate_to(request: Request, host: LxcHost) -> Code:
         "kind": "container",
         "from": request.source or os.uname().nodename,
         "to": target,
-        "started": _now(),
+        "started": journal.stamp(),
         "policy": definition["migration"],
         "forwarded": 0,
     }
@@ -162,7 +162,7 @@ def migrate_to(request: Request, host: LxcHost) -> Code:
         where = "it goes on here" if host.state(name) == "RUNNING" else "and it is not running here either"
         reason = f"{name} could not move to {target}, {where}: {error}"
         seconds = round(time.monotonic() - began, 1)
-        journal.record({**move, "ended": _now(), "result": "failed", "reason": reason, "seconds": seconds})
+        journal.record({**move, "ended": journal.stamp(), "result": "failed", "reason": reason, "seconds": seconds})
         raise AgentError(reason) from error
     finally:
         moves.done(name)
@@ -195,8 +195,7 @@ def migrate_from(request: Request, host: LxcHost) -> Code:
             folder.discard(folder.rootfs)
             raise
     except (AgentError, LxcError, OSError) as error:
-        known = {"guest": name, "kind": "container", "from": source, "to": here, "started": _now(), **(arrival or {})}
-        journal.record({**known, "ended": _now(), "result": "failed", "reason": str(error)})
+        journal.record({**journal.failure("container", name, source, here, str(error)), **(arrival or {})})
         raise AgentError(str(error)) from error
     # The source has measured from its stop to what it said last, this node from there on.
     downtime = arrival.pop("away") + announced - arrival.pop("received")
@@ -204,7 +203,7 @@ def migrate_from(request: Request, host: LxcHost) -> Code:
     journal.record(
         {
             **arrival,
-            "ended": _now(),
+            "ended": journal.stamp(),
             "result": "moved",
             "reason": "",
             "seconds": round((datetime.now(UTC) - started).total_seconds(), 1),
@@ -282,8 +281,8 @@ def _record_stopover(request: Request, announced: float, failure: str = "") -> N
             "kind": "container",
             "from": stop.node,
             "to": os.uname().nodename,
-            "started": _utc(stop.at),
-            "ended": _now(),
+            "started": journal.stamp(stop.at),
+            "ended": journal.stamp(),
             "result": "failed" if failure else "moved",
             "reason": failure,
             "seconds": round(time.time() - stop.at, 1),
@@ -335,10 +334,10 @@ def _note_death(request: Request) -> None:
     """Put the move on record whose agent died here before it could."""
 
     def record(move: dict[str, Any], killed: str) -> dict[str, Any]:
-        known = {"guest": request.instance, "kind": "container", "from": move.get("from"), "to": move.get("to")}
-        since = _utc(move["since"]) if move.get("since") else _now()
-        reason = f"{killed} on {move.get('from')}"
-        return {**known, "started": since, "ended": _now(), "result": "failed", "reason": reason}
+        from .journal import failure
+
+        source, target = move.get("from"), move.get("to")
+        return failure("container", request.instance, source, target, f"{killed} on {source}", since=move.get("since"))
 
     moves.note_death(request.instance, request.deadline.left(), record)
 
@@ -471,14 +470,6 @@ def _called_off() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _now() -> str:
-    return _utc(time.time())
-
-
-def _utc(when: float) -> str:
-    return datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _settled(request: Request, host: LxcHost) -> str:

@@ -174,7 +174,7 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
     if not target:
         raise AgentError("Pacemaker named no node to migrate to", Code.ERR_ARGS)
     from . import journal  # what only a migration needs
-    from .live_migration import LiveMigration, MigrationFailed, failure
+    from .live_migration import LiveMigration, MigrationFailed
 
     source = request.source or os.uname().nodename
     try:
@@ -184,7 +184,7 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
             raise AgentError(f"{name} cannot migrate: it {_why(seen)}")
         migration = LiveMigration(request.definition(), source, target, host)
     except (AgentError, HostError) as error:
-        journal.record(failure(name, source, target, str(error)))
+        journal.record(journal.failure("vm", name, source, target, str(error)))
         raise
     try:
         migration.run(request.deadline.left(_ABORT_RESERVE))
@@ -246,7 +246,6 @@ def _note_end(request: Request, reason: str) -> None:
     from datetime import UTC, datetime
 
     from . import journal
-    from .live_migration import failure
 
     name, report = request.instance, moves.take(request.instance)
     told_by_source = any(
@@ -256,7 +255,7 @@ def _note_end(request: Request, reason: str) -> None:
         for last in journal.read(name, 1, others=())
     )
     if report or not told_by_source:
-        failed = failure(name, request.source, os.uname().nodename, reason)
+        failed = journal.failure("vm", name, request.source, os.uname().nodename, reason)
         journal.record({**failed, **report, "result": "failed", "reason": reason})
 
 
@@ -265,11 +264,11 @@ def _note_death(request: Request) -> None:
     name = request.instance
 
     def record(move: dict[str, Any], killed: str) -> dict[str, Any]:
+        from .journal import failure
         from .landing import elsewhere
-        from .live_migration import failure
 
         source, target = move.get("from"), move.get("to")
-        found = failure(name, source, target, f"{killed} on {source}", since=move.get("since"))
+        found = failure("vm", name, source, target, f"{killed} on {source}", since=move.get("since"))
         if emulator_pid(name) is None and target and elsewhere(name, [str(target)]):
             # libvirt goes on without the agent.
             found.update(result="moved", reason="", path=[killed])

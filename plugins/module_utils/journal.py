@@ -23,12 +23,13 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from .peer import Peer, PeerError
 
-__all__ = ["Book", "Entry", "Since", "members", "read", "record", "service"]
+__all__ = ["Book", "Entry", "Since", "failure", "members", "read", "record", "service", "stamp"]
 
 Entry = dict[str, Any]
 
@@ -118,6 +119,23 @@ class Book:
         with (folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def stamp(when: float | None = None) -> str:
+    """A moment as the journal has it: ISO 8601, UTC, to the millisecond. ``when`` is unix time, now if None."""
+    moment = datetime.fromtimestamp(time.time() if when is None else when, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def failure(
+    kind: str, guest: str, source: str | None, target: str | None, reason: str, *, since: float | None = None
+) -> Entry:
+    """The record of a move of which nobody knows more than that it failed.
+
+    ``kind`` is "vm" or "container", ``since`` unix time, now if None.
+    """
+    known = {"guest": guest, "kind": kind, "from": source, "to": target}
+    return {**known, "started": stamp(since), "ended": stamp(), "result": "failed", "reason": reason}
 
 
 def record(entry: Mapping[str, Any], book: Book | None = None, others: Sequence[str] | None = None) -> None:

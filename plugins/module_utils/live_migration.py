@@ -6,7 +6,6 @@ packets are sent after it (forward.py), and whoever watches is told (moves.py).
 
 from __future__ import annotations
 
-import datetime
 import re
 import threading
 import time
@@ -20,6 +19,7 @@ from . import moves
 from .controller import Abort, Controller, Limit, Order, Policy, PostCopy, Sample
 from .definition import host_interface
 from .forward import Forwarder
+from .journal import stamp
 from .landing import Unknown, gone, hold, kill, landed, let_go
 from .libvirt_host import HostError, LibvirtHost, LibvirtUnreachable, Outcome, Progress, Seen, State
 from .mirroring import Mirror, local_disks
@@ -27,7 +27,7 @@ from .pacemaker import ClusterError, Pacemaker
 from .peer import PeerError
 from .wire import channels, share, speed
 
-__all__ = ["LiveMigration", "MigrationFailed", "arrival", "failure", "percent"]
+__all__ = ["LiveMigration", "MigrationFailed", "arrival", "percent"]
 
 #: Seconds between two looks.
 _TICK = 0.1
@@ -97,7 +97,7 @@ class LiveMigration:
             "id": uuid.uuid4().hex,
             "guest": self.name,
             **self._who,
-            "started": _now(),
+            "started": stamp(),
             "policy": dict(definition.get("migration") or {}),
             "forwarded": 0,
         }
@@ -419,7 +419,7 @@ class LiveMigration:
         self._mirror.drop()
 
     def _fail(self, reason: str) -> NoReturn:
-        self.record.update(result="failed", reason=reason, ended=_now())
+        self.record.update(result="failed", reason=reason, ended=stamp())
         self._tell_failed()
         raise MigrationFailed(reason)
 
@@ -506,30 +506,13 @@ def arrival(
     Its ``seconds`` and ``downtime_ms`` are the hypervisor's: from its start, and from the VM's last moment at the
     source to its first at the target.
     """
-    known = {"guest": name, "kind": "vm", "from": source, "to": target, "started": _now(), "path": ["pre-copy"]}
-    record = {**known, **report, "result": "moved", "ended": _now()}
+    known = {"guest": name, "kind": "vm", "from": source, "to": target, "started": stamp(), "path": ["pre-copy"]}
+    record = {**known, **report, "result": "moved", "ended": stamp()}
     if outcome is not None:
         record.update(
             seconds=outcome.total / 1000, downtime_ms=outcome.pause, rounds=outcome.passes, bytes=outcome.sent
         )
     return record
-
-
-def failure(
-    name: str, source: str | None, target: str | None, reason: str, *, since: float | None = None
-) -> dict[str, Any]:
-    """The record of a migration of which nobody knows more than that it failed. ``since`` is unix time, now if None."""
-    began = _now() if since is None else _utc(datetime.datetime.fromtimestamp(since, datetime.UTC))
-    known = {"guest": name, "kind": "vm", "from": source, "to": target, "started": began, "ended": _now()}
-    return {**known, "result": "failed", "reason": reason}
-
-
-def _now() -> str:
-    return _utc(datetime.datetime.now(datetime.UTC))
-
-
-def _utc(moment: datetime.datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")
 
 
 class _Thread:

@@ -34,6 +34,7 @@ from .pacemaker import ClusterStatus, Snapshot
 from .simulate import Prediction
 
 __all__ = [
+    "REPAIRS",
     "RESOURCE_DEFAULTS",
     "FenceDevice",
     "GuestSpec",
@@ -316,6 +317,13 @@ def plan_guests(
         tuple(primitives), (*constraints, *stopping), absent=frozenset(gone - removed - {p.id for p in stopping})
     )
     return GuestsPlan(wanted, first, tuple(pending), tuple(sorted(removed)))
+
+
+#: What a repair does to a guest, in words.
+REPAIRS = {
+    "recover": "put in order after a failed migration, without a restart",
+    "retry": "try again after a failure",
+}
 
 
 def repairs(names: Sequence[str], status: ClusterStatus) -> dict[str, Literal["recover", "retry"]]:

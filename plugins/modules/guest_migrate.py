@@ -196,7 +196,12 @@ from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
     Snapshot,
 )
 from ansible_collections.cspp.drover.plugins.module_utils.readiness import Check
-from ansible_collections.cspp.drover.plugins.module_utils.resources import addresses_of, guest_of, repairs
+from ansible_collections.cspp.drover.plugins.module_utils.resources import (
+    REPAIRS,
+    addresses_of,
+    guest_of,
+    repairs,
+)
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
 from ansible_collections.cspp.drover.plugins.module_utils.survey import survey, volumes
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
@@ -281,7 +286,6 @@ def migrate(
     while True:
         seen = _at_rest(cluster, guest)
         if check and _out_of_order(seen, guest):
-            put = "put in order after a failed migration, without a restart"
             return {
                 "changed": True,
                 "diff": [],
@@ -290,7 +294,7 @@ def migrate(
                 "to": to,
                 "method": None,
                 "seconds": 0.0,
-                "plan": [f"{guest}: {put}, and then moved if it can be"],
+                "plan": [f"{guest}: {REPAIRS['recover']}, and then moved if it can be"],
                 "notes": [],
             }
         status = seen.status if check else _in_order(cluster, guest, seen)

@@ -222,7 +222,7 @@ class Run:
                 else:
                     self.cluster.retry(name)
         seen = self.cluster.look() if check else self.settled()
-        helped = [f"{name}: {_REPAIRS[way]}" for name, way in repairs.items()]
+        helped = [f"{name}: {resources.REPAIRS[way]}" for name, way in repairs.items()]
         difference, prediction = applied.difference, applied.prediction
         return {
             "changed": changed,
@@ -289,12 +289,6 @@ class Run:
             "actions": [action.as_dict() for action in prediction.of(name)],
             "pending_restart": name in pending,
         }
-
-
-_REPAIRS = {
-    "recover": "put in order after a failed migration, without a restart",
-    "retry": "try again after a failure",
-}
 
 
 def main() -> None:

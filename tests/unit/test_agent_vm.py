@@ -270,7 +270,7 @@ def test_a_migration_whose_agent_was_killed_is_on_record(node: Path, monkeypatch
         assert agent_vm.monitor(request(node, "monitor"), Host(State.RUNNING)) is Code.SUCCESS  # type: ignore[arg-type]
     [entry] = RECORDED
     assert (entry["guest"], entry["from"], entry["to"], entry["result"]) == ("web", "n1", "n2", "failed")
-    assert entry["started"] == "2023-11-14T22:13:20.500+00:00"
+    assert entry["started"] == "2023-11-14T22:13:20.500Z"
     assert entry["reason"] == "its agent was killed (copying) on n1"
 
 
