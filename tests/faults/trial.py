@@ -103,7 +103,18 @@ look() {
 }
 look "$1"; sleep 2; look "$1"
 bridge fdb show
-tail -n 20 /var/log/libvirt/qemu/"$1".console.log
+# Its console has a shell, which may know what its services wait for.
+tty=$(virsh ttyconsole "$1")
+if [ -c "$tty" ]; then
+    {
+        printf '\n'
+        sleep 2
+        printf 'cd /proc; cat uptime interrupts; dmesg | tail; ps\n'
+        printf 'for p in [0-9]*; do echo $p $(cat $p/comm $p/wchan $p/stack); done\n'
+        sleep 5
+    } > "$tty"
+fi
+tail -n 300 /var/log/libvirt/qemu/"$1".console.log
 """
 
 _BEGIN = r"""
@@ -325,6 +336,8 @@ class Trial:
             self._strike(scene, case, result)
         except (CommandError, ClusterError, WaitTimeout, ProbeError, OSError) as error:
             result.wrong.append(f"the trial itself: {error!r}")
+            if self.guests[case.fault.guest]["kind"] == "vm" and not result.found:
+                result.found = self._found(case.fault.guest)
         result.seconds = round(time.monotonic() - begun, 1)
         if result.lost or result.wrong:
             self._clear(case.fault.guest)
