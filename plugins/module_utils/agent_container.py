@@ -124,7 +124,7 @@ def stop(request: Request, host: LxcHost) -> Code:
 def monitor(request: Request, host: LxcHost) -> Code:
     """Whether the container runs here."""
     if host.state(request.instance) != STOPPED:
-        _note_death(request)
+        moves.note_death("container", request.instance, request.deadline.left())
         return Code.SUCCESS
     _tidy(request)
     return Code.NOT_RUNNING
@@ -195,7 +195,7 @@ def migrate_from(request: Request, host: LxcHost) -> Code:
             folder.discard(folder.rootfs)
             raise
     except (AgentError, LxcError, OSError) as error:
-        journal.record({**journal.failure("container", name, source, here, str(error)), **(arrival or {})})
+        journal.record(journal.failure("container", name, source, here, str(error), report=arrival))
         raise AgentError(str(error)) from error
     # The source has measured from its stop to what it said last, this node from there on.
     downtime = arrival.pop("away") + announced - arrival.pop("received")
@@ -330,21 +330,9 @@ def _require_here(request: Request, definition: dict[str, Any]) -> None:
     folder.moved.unlink(missing_ok=True)
 
 
-def _note_death(request: Request) -> None:
-    """Put the move on record whose agent died here before it could."""
-
-    def record(move: dict[str, Any], killed: str) -> dict[str, Any]:
-        from .journal import failure
-
-        source, target = move.get("from"), move.get("to")
-        return failure("container", request.instance, source, target, f"{killed} on {source}", since=move.get("since"))
-
-    moves.note_death(request.instance, request.deadline.left(), record)
-
-
 def _tidy(request: Request) -> None:
     """Remove what a move has left here of a container on local storage, once that runs elsewhere."""
-    _note_death(request)
+    moves.note_death("container", request.instance, request.deadline.left())
     with suppress(AgentError):
         definition = request.definition()
         if is_local(definition):

@@ -255,26 +255,19 @@ def _note_end(request: Request, reason: str) -> None:
         for last in journal.read(name, 1, others=())
     )
     if report or not told_by_source:
-        failed = journal.failure("vm", name, request.source, os.uname().nodename, reason)
-        journal.record({**failed, **report, "result": "failed", "reason": reason})
+        journal.record(journal.failure("vm", name, request.source, os.uname().nodename, reason, report=report))
 
 
 def _note_death(request: Request) -> None:
     """Put the migration on record whose agent died here before it could."""
     name = request.instance
 
-    def record(move: dict[str, Any], killed: str) -> dict[str, Any]:
-        from .journal import failure
+    def went_on(target: str) -> bool:
         from .landing import elsewhere
 
-        source, target = move.get("from"), move.get("to")
-        found = failure("vm", name, source, target, f"{killed} on {source}", since=move.get("since"))
-        if emulator_pid(name) is None and target and elsewhere(name, [str(target)]):
-            # libvirt goes on without the agent.
-            found.update(result="moved", reason="", path=[killed])
-        return found
+        return emulator_pid(name) is None and bool(elsewhere(name, [target]))
 
-    moves.note_death(name, request.deadline.left(), record)
+    moves.note_death("vm", name, request.deadline.left(), went_on)
 
 
 def _call_off_orphan(name: str, host: LibvirtHost) -> None:

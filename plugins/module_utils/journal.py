@@ -128,14 +128,22 @@ def stamp(when: float | None = None) -> str:
 
 
 def failure(
-    kind: str, guest: str, source: str | None, target: str | None, reason: str, *, since: float | None = None
+    kind: str,
+    guest: str,
+    source: str | None,
+    target: str | None,
+    reason: str,
+    *,
+    since: float | None = None,
+    report: Mapping[str, Any] | None = None,
 ) -> Entry:
-    """The record of a move of which nobody knows more than that it failed.
+    """The record of a move that failed, which has ended now.
 
-    ``kind`` is "vm" or "container", ``since`` unix time, now if None.
+    ``kind`` is "vm" or "container", ``since`` unix time, now if None. ``report`` is what the source told of the move,
+    if anything; how it ended is not the source's to say.
     """
-    known = {"guest": guest, "kind": kind, "from": source, "to": target}
-    return {**known, "started": stamp(since), "ended": stamp(), "result": "failed", "reason": reason}
+    known = {"guest": guest, "kind": kind, "from": source, "to": target, "started": stamp(since), **(report or {})}
+    return {**known, "ended": stamp(), "result": "failed", "reason": reason}
 
 
 def record(entry: Mapping[str, Any], book: Book | None = None, others: Sequence[str] | None = None) -> None:

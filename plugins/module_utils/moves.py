@@ -80,20 +80,28 @@ def abandoned(guest: str, *, folder: Path | None = None) -> dict[str, Any]:
     return {} if move and _lives(move) else move
 
 
-def note_death(guest: str, left: float, record: Callable[[dict[str, Any], str], dict[str, Any]]) -> None:
+def note_death(kind: str, guest: str, left: float, went_on: Callable[[str], bool] = lambda _target: False) -> None:
     """Put a guest's move on record whose agent died here before it could.
 
-    ``record`` makes the journal's entry of what was told last and how that ended. ``left`` are the seconds that the
-    caller has: who waits for its answer does not wait for the journal, which may take its time. There is a next time.
+    ``kind`` is "vm" or "container". ``left`` are the seconds that the caller has: who waits for its answer does not
+    wait for the journal, which may take its time. There is a next time. ``went_on`` says whether the guest has got to
+    the target all the same, as a VM may, with which libvirt goes on without the agent.
     """
     move = abandoned(guest)
     if not move or left < _RECORD_AT_LEISURE:
         return
     from . import journal  # an agent that looks after a guest needs it seldom
 
-    entry = record(move, f"its agent was killed ({move.get('phase')})")
+    killed = f"its agent was killed ({move.get('phase')})"
+    source, target = move.get("from"), move.get("to")
     # By its id it is known if it was recorded all the same.
-    journal.record({**({"id": move["id"]} if move.get("id") else {}), **entry})
+    report = {"id": move["id"]} if move.get("id") else None
+    entry = journal.failure(
+        kind, guest, source, target, f"{killed} on {source}", since=move.get("since"), report=report
+    )
+    if target and went_on(str(target)):
+        entry.update(result="moved", reason="", path=[killed])
+    journal.record(entry)
     done(guest)
 
 

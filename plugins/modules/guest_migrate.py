@@ -196,12 +196,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
     Snapshot,
 )
 from ansible_collections.cspp.drover.plugins.module_utils.readiness import Check
-from ansible_collections.cspp.drover.plugins.module_utils.resources import (
-    REPAIRS,
-    addresses_of,
-    guest_of,
-    repairs,
-)
+from ansible_collections.cspp.drover.plugins.module_utils.resources import REPAIRS, addresses_of, guest_of, repairs
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
 from ansible_collections.cspp.drover.plugins.module_utils.survey import survey, volumes
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout

@@ -135,6 +135,29 @@ def test_a_record_without_an_id_gets_one_and_a_full_disk_fails_no_move(nodes: di
     assert len(ids(nodes["n2"])) == 1
 
 
+def test_a_failure_has_what_the_source_told_but_for_its_end() -> None:
+    told = {
+        "id": "7",
+        "from": "n3",
+        "started": "2023-11-14T22:13:21.000Z",
+        "ended": "never",
+        "result": "moved",
+        "rounds": 2,
+    }
+    entry = journal.failure("vm", "web", "n1", "n2", "no disk", since=1_700_000_000.5, report=told)
+    assert {**entry, "ended": ""} == {
+        "guest": "web",
+        "kind": "vm",
+        "to": "n2",
+        **told,
+        "ended": "",
+        "result": "failed",
+        "reason": "no disk",
+    }
+    assert entry["ended"] > "2026" and entry["ended"].endswith("Z")
+    assert journal.failure("vm", "web", "n1", "n2", "", since=1_700_000_000.5)["started"] == "2023-11-14T22:13:20.500Z"
+
+
 def test_what_is_recorded_from_now_on() -> None:
     looks = iter([[entry(1)], [entry(1), entry(2), entry(3, guest="web")]])
     since = journal.Since(lambda: next(looks))
