@@ -14,7 +14,6 @@ def trial_guests(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[st
     """The inventory's guests, changed for trials, and one whose wire is too thin for what it does."""
     game, web = declared["game"], declared["web"]
     network, _, _last = str(game["nics"][0]["address"]).rpartition(".")
-    thin = {"bandwidth": "8MiB", "auto_converge": False, "timeout": "60s"}
     return {
         "game": {**game, "migration": {"bandwidth": "24MiB"}},
         "churn": {
@@ -23,14 +22,14 @@ def trial_guests(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[st
             "nics": [{**game["nics"][0], "address": f"{network}.154/24"}],
             "ha": {"priority": 0},
             # On a busy machine it changes no more than 9 MiB a second, and must not get through all the same.
-            "migration": {**thin, "bandwidth": "4MiB"},
+            "migration": {"bandwidth": "4MiB", "auto_converge": False, "timeout": "60s"},
         },
         "flow": {
             **game,
             "description": "Does the same, and may go on as post-copy",
             "nics": [{**game["nics"][0], "address": f"{network}.156/24"}],
             "ha": {"priority": 0},
-            "migration": {**thin, "timeout": "10s", "post_copy": "fallback"},
+            "migration": {"bandwidth": "8MiB", "auto_converge": False, "timeout": "10s", "post_copy": "fallback"},
         },
         "brake": {
             **game,

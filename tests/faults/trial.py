@@ -336,10 +336,10 @@ class Trial:
             self._strike(scene, case, result)
         except (CommandError, ClusterError, WaitTimeout, ProbeError, OSError) as error:
             result.wrong.append(f"the trial itself: {error!r}")
-            if self.guests[case.fault.guest]["kind"] == "vm" and not result.found:
-                result.found = self._found(case.fault.guest)
         result.seconds = round(time.monotonic() - begun, 1)
         if result.lost or result.wrong:
+            if self.guests[case.fault.guest]["kind"] == "vm":
+                result.found = self._found(case.fault.guest)
             self._clear(case.fault.guest)
         return result
 
@@ -411,8 +411,6 @@ class Trial:
         finally:
             result.twice = watcher.stop()
             result.lost = not self._runs_once(scene.guest)
-            if result.lost and virtual:
-                result.found = self._found(scene.guest)
             if lifecycle is not None:
                 lifecycle.stop()
             if session is not None:
