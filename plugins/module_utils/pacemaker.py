@@ -220,7 +220,10 @@ class Pacemaker:
 
     def simulate(self, cib: str) -> Prediction:
         """What the cluster would do if this were its CIB."""
-        return parse(self._ask(["crm_simulate", "--simulate", "--output-as=xml", "--xml-pipe"], stdin=cib, timeout=120))
+        with tempfile.TemporaryDirectory(prefix="drover-cib-") as folder:
+            graph = Path(folder, "graph.xml")
+            argv = ["crm_simulate", "--run", "--output-as=xml", f"--save-graph={graph}", "--xml-pipe"]
+            return parse(self._ask(argv, stdin=cib, timeout=120), graph.read_text(encoding="utf-8"))
 
     def look(self) -> Snapshot:
         cib = self.query()

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 from ansible_collections.cspp.drover.plugins.module_utils import resources
 from ansible_collections.cspp.drover.plugins.module_utils.cib import (
@@ -72,3 +75,17 @@ def live(*objects: Primitive | Constraint, memory: int = 4096, standby: tuple[st
 
 def failure(operation: str, name: str = "mc", where: str = "n1") -> FailedAction:
     return FailedAction(name, operation, where, "error", "no disk", "")
+
+
+def graph(transcript: str) -> str:
+    """The graph of operations for a transcript of ``crm_simulate --simulate``, which lists them as they were played."""
+    operations = ET.fromstring(transcript).iterfind("transition/rsc_action")
+    lines = [f'<rsc_op id="1">\n  <primitive id="{operation.get("resource")}"/>\n</rsc_op>' for operation in operations]
+    return "\n".join(["<transition_graph>", *lines, "</transition_graph>"])
+
+
+def simulated(argv: Sequence[str], transcript: str) -> str:
+    """Answer ``crm_simulate`` with a transcript: its graph is saved where ``argv`` asks for it, its output returned."""
+    saved = next(word.partition("=")[2] for word in argv if word.startswith("--save-graph="))
+    Path(saved).write_text(graph(transcript), encoding="utf-8")
+    return transcript

@@ -26,6 +26,7 @@ from ansible_collections.cspp.drover.plugins.modules import (
     migration_check_info,
     node_maintenance,
 )
+from ansible_collections.cspp.drover.tests.unit.cluster_samples import simulated
 from ansible_collections.cspp.drover.tests.unit.conftest import Call
 
 DATA = Path(__file__).parent / "data" / "pacemaker"
@@ -57,7 +58,7 @@ class FakeCluster:
         elif argv[0] == "crm_mon":
             output = self.statuses[0]
         elif argv[0] == "crm_simulate":
-            output = IDLE if stdin == self.cib else self.predicted
+            output = simulated(argv, IDLE if stdin == self.cib else self.predicted)
         elif argv[0] == "crm_diff":
             self.patched = Path(argv[-1]).read_text(encoding="utf-8")
         elif argv[:2] == ["cibadmin", "--patch"]:
@@ -238,7 +239,8 @@ class Disturbing(FakeCluster):
         taken_up = self.writes[-1:] == ["crm_resource --refresh --resource mc"] and stdin != self.cib
         if argv[0] == "crm_simulate" and taken_up and self.times:
             self.times -= 1
-            return CommandResult(tuple(argv), 0, transcript("crm_simulate-restart").replace("web", "mc"), "")
+            restarted = transcript("crm_simulate-restart").replace("web", "mc")
+            return CommandResult(tuple(argv), 0, simulated(argv, restarted), "")
         return super().__call__(argv, stdin=stdin, **options)
 
 
@@ -437,7 +439,7 @@ def test_a_move_waits_for_the_one_that_somebody_orders_in_the_same_moment(call: 
             if argv[0] == "crm_simulate" and stdin == self.cib and not self.writes:
                 self.looks += 1
                 if self.looks == 2:
-                    return CommandResult(tuple(argv), 0, self.predicted, "")
+                    return CommandResult(tuple(argv), 0, simulated(argv, self.predicted), "")
             return result
 
     cluster = on(guest_migrate, Contested("migrate", cib=APART, statuses=(STATUS, ARRIVED)))

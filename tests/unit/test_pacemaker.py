@@ -19,6 +19,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
     probed,
 )
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
+from ansible_collections.cspp.drover.tests.unit.cluster_samples import simulated
 
 DATA = Path(__file__).parent / "data" / "pacemaker"
 CIB = (DATA / "cib-guests.xml").read_text(encoding="utf-8")
@@ -42,7 +43,6 @@ class Tools:
         answers = {
             "cibadmin --query": self.cib,
             "crm_mon --one-shot": STATUS,
-            "crm_simulate --simulate": RELOAD,
             "crm_diff --original": "<diff/>",
             "cibadmin --patch": "",
         }
@@ -50,7 +50,8 @@ class Tools:
         if key == "cibadmin --patch" and self.stale:
             self.stale -= 1
             raise CommandError("older", CommandResult(tuple(argv), 103, "", "Update was older"))
-        return CommandResult(tuple(argv), 0, answers[key], "")
+        output = simulated(argv, RELOAD) if argv[0] == "crm_simulate" else answers[key]
+        return CommandResult(tuple(argv), 0, output, "")
 
     def names(self) -> list[str]:
         return [" ".join(argv[:2]).replace(" --", " ") for argv in self.calls]
@@ -84,14 +85,14 @@ def test_data_is_handed_over_by_who_had_it() -> None:
         Pacemaker(tools).hand_over("web", "node1", "node3")
 
 
-CYCLE = ["cibadmin query", "crm_simulate simulate", "crm_diff original", "cibadmin patch"]
+CYCLE = ["cibadmin query", "crm_simulate run", "crm_diff original", "cibadmin patch"]
 
 
 @pytest.mark.parametrize(
     ("wanted", "check", "stale", "calls"),
     [
         (Wanted(), False, 0, ["cibadmin query"]),
-        (CHANGE, True, 0, ["cibadmin query", "crm_simulate simulate"]),
+        (CHANGE, True, 0, ["cibadmin query", "crm_simulate run"]),
         (CHANGE, False, 0, CYCLE),
         (CHANGE, False, 1, [*CYCLE, "cibadmin query", "crm_diff original", "cibadmin patch"]),
     ],
@@ -144,7 +145,7 @@ class Flickering:
             self.asked += 1
             if self.asked >= self.fails_from and self.asked % 2 == 0:
                 raise CommandError("not now", CommandResult(tuple(argv), 1, "", ""))
-        output = {"cibadmin": CIB, "crm_mon": STATUS}.get(argv[0], IDLE)
+        output = simulated(argv, IDLE) if argv[0] == "crm_simulate" else {"cibadmin": CIB, "crm_mon": STATUS}[argv[0]]
         return CommandResult(tuple(argv), 0, output, "")
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Action, Prediction, parse
+from ansible_collections.cspp.drover.tests.unit.cluster_samples import graph
 
 DATA = Path(__file__).parent / "data" / "pacemaker"
 
 
 def prediction(name: str) -> Prediction:
-    return parse((DATA / f"crm_simulate-{name}.xml").read_text(encoding="utf-8"))
+    transcript = (DATA / f"crm_simulate-{name}.xml").read_text(encoding="utf-8")
+    return parse(transcript, graph(transcript))
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,16 @@ def test_tells_places_and_what_is_busy() -> None:
     assert migrating.place("unknown") is None
     assert migrating.busy == {"mc"}
     assert prediction("idle").empty
+
+
+def test_what_is_blocked_stays_where_it_is() -> None:
+    status = """<resources><resource id="mc" active="true"><node name="n1"/></resource>
+    <resource id="web" active="false"/></resources>"""
+    actions = """<rsc_action action="stop" resource="mc" node="n1" blocked="true"/>
+    <rsc_action action="start" resource="web" node="n2"/>"""
+    found = parse(f"<r><cluster_status>{status}</cluster_status><actions>{actions}</actions></r>", "")
+    assert (found.place("mc"), found.place("web")) == ("n1", "n2")
+    assert found.busy == frozenset()
 
 
 def test_a_stop_that_nobody_asked_for_is_refused() -> None:
