@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils import nodes
+from ansible_collections.cspp.drover.plugins.module_utils import nodes, sizing
 
 
 class FilterModule:
-    """cspp.drover.addresses, members, capacities, fencing_devices and fencing_report."""
+    """cspp.drover.addresses, members, capacities, fencing_devices, fencing_report, ipc_buffer and ipc_limit."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
@@ -20,4 +20,6 @@ class FilterModule:
             "capacities": nodes.capacities,
             "fencing_devices": nodes.fencing_devices,
             "fencing_report": nodes.fencing_report,
+            "ipc_buffer": sizing.ipc_buffer,
+            "ipc_limit": sizing.ipc_limit,
         }
