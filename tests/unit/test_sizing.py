@@ -20,7 +20,8 @@ def test_sizes(guests: int, nodes: int, buffer: int, limit: int) -> None:
 
 
 @pytest.mark.parametrize(("guests", "nodes"), [(200, 3), (200, 16)])
-def test_the_estimate_is_that_of_what_drover_writes(guests: int, nodes: int) -> None:
+def test_the_estimate_fits_what_drover_writes(guests: int, nodes: int) -> None:
     cib = synthetic.cluster_of(guests, synthetic.node_names(nodes)).encode()
     # Level 4 is what Pacemaker compresses by.
-    assert len(bz2.compress(cib, 4)) == pytest.approx(sizing.compressed_cib(guests, nodes), rel=0.3)
+    size = len(bz2.compress(cib, 4))
+    assert size * 0.95 <= sizing.compressed_cib(guests, nodes) <= size * 1.6
