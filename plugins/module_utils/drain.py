@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .cib import PREFIX, Configuration, Constraint, Location, NodeSettings, Pin, Wanted
+from .cib import Configuration
+from .cib_objects import PREFIX, Constraint, Location, NodeSettings, Pin, Wanted
 from .move import fits, free
 from .pacemaker import ClusterStatus, FailedAction, Snapshot
 from .resources import drain_id, home_id, pin_id

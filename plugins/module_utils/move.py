@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from .cib import RECOVERY, Colocation, Configuration, Constraint, Location, Pin, Primitive, Wanted
+from .cib import Configuration
+from .cib_objects import RECOVERY, Colocation, Constraint, Location, Pin, Primitive, Wanted
 from .finding import Finding, blocking, reasons
 from .pacemaker import ClusterStatus, FailedAction, Snapshot, pending
 from .resources import back_id, drain_id, move_id, pin_id

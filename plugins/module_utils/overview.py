@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .cib import PREFIX, Configuration, Location, Pin
+from .cib import Configuration
+from .cib_objects import PREFIX, Location, Pin
 from .move import capacity, free
 from .pacemaker import ClusterStatus
 from .resources import addresses_of, home_id, pin_id

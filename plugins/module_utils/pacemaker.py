@@ -14,7 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from .cib import PREFIX, RECOVERY, Difference, Wanted, read, reconcile
+from .cib import read
+from .cib_difference import Difference
+from .cib_objects import PREFIX, RECOVERY, Wanted
+from .cib_reconcile import reconcile
 from .command import CommandError, Runner, run
 from .simulate import Prediction, parse
 from .wait import WaitTimeout, wait_for

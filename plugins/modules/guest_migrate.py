@@ -184,7 +184,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils import journal, move, moves, probe, readiness, slo
-from ansible_collections.cspp.drover.plugins.module_utils.cib import Difference, Wanted, read
+from ansible_collections.cspp.drover.plugins.module_utils.cib import read
+from ansible_collections.cspp.drover.plugins.module_utils.cib_difference import Difference
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.controller import Policy
 from ansible_collections.cspp.drover.plugins.module_utils.forecast import Forecast, achieved, forecast
 from ansible_collections.cspp.drover.plugins.module_utils.move import Move, Refused, UnderWay

@@ -130,7 +130,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.cspp.drover.plugins.module_utils import move, resources
-from ansible_collections.cspp.drover.plugins.module_utils.cib import Difference, NotOurs, Wanted, read
+from ansible_collections.cspp.drover.plugins.module_utils.cib import read
+from ansible_collections.cspp.drover.plugins.module_utils.cib_difference import Difference
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import NotOurs
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker, Snapshot
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout

@@ -89,7 +89,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils import drain, journal, move, report
-from ansible_collections.cspp.drover.plugins.module_utils.cib import Difference, read
+from ansible_collections.cspp.drover.plugins.module_utils.cib import read
+from ansible_collections.cspp.drover.plugins.module_utils.cib_difference import Difference
 from ansible_collections.cspp.drover.plugins.module_utils.move import Refused, UnderWay
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
     Applied,

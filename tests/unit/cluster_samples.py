@@ -10,8 +10,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from ansible_collections.cspp.drover.plugins.module_utils import resources
-from ansible_collections.cspp.drover.plugins.module_utils.cib import (
-    Configuration,
+from ansible_collections.cspp.drover.plugins.module_utils.cib import Configuration
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import (
     Constraint,
     NodeSettings,
     Primitive,

@@ -13,7 +13,9 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils import journal, moves, pacemaker, probe
-from ansible_collections.cspp.drover.plugins.module_utils.cib import Location, Wanted, read, reconcile
+from ansible_collections.cspp.drover.plugins.module_utils.cib import read
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Location, Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.resources import guest_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import drain
-from ansible_collections.cspp.drover.plugins.module_utils.cib import Location, NodeSettings, Pin
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Location, NodeSettings, Pin
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ResourceStatus, Snapshot
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Action, Prediction
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import (

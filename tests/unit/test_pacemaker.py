@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.cib import Difference, Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cib_difference import Difference
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
     ClusterError,

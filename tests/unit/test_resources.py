@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import resources
-from ansible_collections.cspp.drover.plugins.module_utils.cib import (
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import (
     Colocation,
     Constraint,
     Location,

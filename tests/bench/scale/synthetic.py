@@ -15,6 +15,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from ansible_collections.cspp.drover.plugins.module_utils import cib, declaration, resources
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import NodeSettings, Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterStatus
 
 __all__ = ["cluster_of", "declared", "judged_against", "node_names", "specifications"]
@@ -79,7 +81,7 @@ def cluster_of(guests: int, nodes: Sequence[str], *, running: bool = True) -> st
     specs = [_spec(guest) for guest in specifications(guests, nodes)]
     bare = _bare(nodes, _room(guests, len(nodes)))
     empty = ClusterStatus(nodes[0], True, True, False)
-    xml = cib.reconcile(bare, resources.plan_guests(specs, cib.read(bare), empty).wanted).xml
+    xml = reconcile(bare, resources.plan_guests(specs, cib.read(bare), empty).wanted).xml
     root = ET.fromstring(xml)
     agents = {spec.name: spec.definition["kind"] for spec in specs if spec.definition}
     for at, state in enumerate(root.iterfind("status/node_state")):
@@ -127,14 +129,12 @@ def _bare(nodes: Sequence[str], room: int) -> str:
         joined = {"in_ccm": _WHEN, "crmd": _WHEN, "join": "member", "expected": "member"}
         state = ET.SubElement(status, "node_state", {"id": str(number), "uname": name, **joined})
         ET.SubElement(ET.SubElement(state, "lrm", {"id": str(number)}), "lrm_resources")
-    wanted = cib.Wanted(
+    wanted = Wanted(
         properties=resources.cluster_properties(len(nodes), fenced=False),
         resource_defaults=resources.RESOURCE_DEFAULTS,
-        nodes=tuple(
-            cib.NodeSettings(name, utilization={"memory": str(room * 1024), "vcpus": str(room)}) for name in nodes
-        ),
+        nodes=tuple(NodeSettings(name, utilization={"memory": str(room * 1024), "vcpus": str(room)}) for name in nodes),
     )
-    return cib.reconcile(ET.tostring(root, encoding="unicode"), wanted).xml
+    return reconcile(ET.tostring(root, encoding="unicode"), wanted).xml
 
 
 def _record(name: str, agent: str, node: str, primitive: ET.Element, here: bool) -> ET.Element:
