@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What Drover's guests, fencing devices and options are in Pacemaker's terms.
+"""What Drover's guests are in Pacemaker's terms.
 
 Scores. A guest stays where it is (stickiness 1000) rather than follow a wish for a node (100 and less), but
 moves for the sake of company or its absence (5000), and nothing of this ever keeps it from running. One whose data
@@ -13,132 +13,34 @@ import hashlib
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 from .cib import Configuration
 from .cib_objects import PREFIX, PROVIDER, Colocation, Constraint, Location, Operation, Pin, Primitive, Wanted
 from .controller import Policy
 from .definition import compact, is_local
-from .pacemaker import ClusterStatus, Snapshot
-from .simulate import Prediction
+from .pacemaker import ClusterStatus
 
 __all__ = [
-    "REPAIRS",
-    "RESOURCE_DEFAULTS",
-    "FenceDevice",
     "GuestSpec",
     "GuestsPlan",
     "addresses_of",
     "back_id",
-    "cluster_properties",
     "data_id",
     "drain_id",
-    "fencing",
     "guest_of",
     "guest_primitive",
-    "held_back",
     "home_id",
     "move_id",
     "pin_id",
     "plan_guests",
-    "repairs",
-    "troubles",
-    "unasked",
 ]
 
 MIB = 1024 * 1024
 
-RESOURCE_DEFAULTS: Mapping[str, str] = {
-    "resource-stickiness": "1000",
-    # A node where a start failed is tried again later: storage that was away must not keep guests down for good. A
-    # migration that failed is blocked instead, which does not expire.
-    "failure-timeout": "10min",
-}
-
 #: Constraints that say what a guest's YAML says; those of a verb under way (move, home, drain) are the verb's.
 _DECLARED = ("prefer", "apart", "together", "pin", "data", "remove")
-
-
-def cluster_properties(nodes: int, *, fenced: bool) -> dict[str, str]:
-    """The cluster options of a Drover cluster of so many nodes. Set explicitly, for defaults have changed."""
-    return {
-        "stonith-enabled": "true" if fenced else "false",
-        "stonith-action": "reboot",
-        # A watchdog that nobody set up must never count as fencing.
-        "stonith-watchdog-timeout": "0",
-        "concurrent-fencing": "true",
-        # Two nodes that lose sight of each other would shoot at once: the one with the dearer guests first.
-        "priority-fencing-delay": "10s" if nodes == 2 else "0s",
-        "no-quorum-policy": "stop",
-        "placement-strategy": "balanced",
-        # Migrations at once per node: they share one wire.
-        "migration-limit": "2",
-        "cluster-recheck-interval": "5min",
-    }
-
-
-@dataclass(frozen=True)
-class FenceDevice:
-    """A device that cuts one node's power; ``options`` are further parameters of its agent."""
-
-    node: str
-    address: str
-    username: str
-    password: str
-    port: int = 623
-    agent: str = "fence_ipmilan"
-    options: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """What the fence agent itself is told."""
-        return {
-            "ip": self.address,
-            "ipport": str(self.port),
-            "username": self.username,
-            "password": self.password,
-            "lanplus": "1",
-            # Off, seen to be off, on: a power cycle that nobody verified is no fencing.
-            "method": "onoff",
-            **self.options,
-        }
-
-
-def fencing(
-    devices: Sequence[FenceDevice] | None, live: Configuration
-) -> tuple[list[Primitive], list[Constraint], set[str]]:
-    """The devices as resources, their places, and the ids of those of ours that are not wanted any more.
-
-    Without a list (None) nothing is wanted and nothing is to go.
-    A device never runs on the node that it cuts: a node can't be trusted to kill itself.
-    """
-    primitives: list[Primitive] = []
-    places: list[Constraint] = []
-    for device in devices or ():
-        name = f"{PREFIX}fence-{device.node}"
-        params = {
-            **device.parameters,
-            "pcmk_host_list": device.node,
-            "pcmk_host_check": "static-list",
-        }
-        primitives.append(
-            Primitive(
-                id=name,
-                cls="stonith",
-                provider=None,
-                type=device.agent,
-                params=params,
-                operations=(
-                    Operation("start", timeout="60s"),
-                    Operation("monitor", interval="60s", timeout="30s"),
-                ),
-            )
-        )
-        places.append(Location(f"{name}-elsewhere", name, device.node, "-INFINITY"))
-    wanted = {primitive.id for primitive in primitives}
-    gone = {name for name in live.primitives if name.startswith(f"{PREFIX}fence-")} - wanted
-    return primitives, places, set() if devices is None else gone
 
 
 @dataclass(frozen=True)
@@ -277,10 +179,11 @@ def plan_guests(
     pending: list[str] = []
     stopping: list[Constraint] = []
     load = _load(live, status)
+    said = _declared(live)
     absent = {spec.name for spec in specs if spec.absent}
     known = ({spec.name for spec in specs} | set(live.guests())) - absent
     for spec in specs:
-        declared = _declared(spec.name, live)
+        declared = said.get(spec.name, set())
         if spec.definition is None:
             seen = status.resource(spec.name)
             gone |= declared | {spec.name} if spec.name in live.primitives else declared
@@ -307,98 +210,6 @@ def plan_guests(
         tuple(primitives), (*constraints, *stopping), absent=frozenset(gone - removed - {p.id for p in stopping})
     )
     return GuestsPlan(wanted, first, tuple(pending), tuple(sorted(removed)))
-
-
-#: What a repair does to a guest, in words.
-REPAIRS = {
-    "recover": "put in order after a failed migration, without a restart",
-    "retry": "try again after a failure",
-}
-
-
-def repairs(names: Sequence[str], status: ClusterStatus) -> dict[str, Literal["recover", "retry"]]:
-    """The guests to be helped, and how: ``recover`` one whose migration failed, which still runs; ``retry``
-    one that failed to start or stop."""
-    found: dict[str, Literal["recover", "retry"]] = {}
-    for name in names:
-        guest = status.resource(name)
-        failures = status.failures_of(name)
-        if guest is None or guest.running or guest.pending or not failures:
-            continue
-        migration = any(failure.operation.startswith("migrate") for failure in failures)
-        found[name] = "recover" if migration and guest.active else "retry"
-    return found
-
-
-def unasked(
-    prediction: Prediction, status: ClusterStatus, *, may_stop: frozenset[str], may_restart: frozenset[str] | bool
-) -> list[str]:
-    """What a change would do to running guests that nobody asked for: stops and restarts, one sentence each."""
-    sentences = []
-    for action in prediction.actions:
-        seen = status.resource(action.name)
-        if seen is None or not seen.active or seen.failed:
-            continue
-        if action.kind == "stop" and action.name not in may_stop:
-            sentences.append(f"{action}: no other node could take it")
-        permitted = may_restart is True or (may_restart is not False and action.name in may_restart)
-        if action.kind == "restart" and not permitted:
-            # After a repaired migration Pacemaker no longer knows which parameters may change live.
-            sentences.append(
-                f"{action}: it has not been permitted to restart. Permit it (allow_restart), or, if the change "
-                f"could be made live, move the guest first: playbooks/migrate.yml -e guest={action.name}"
-            )
-    return sentences
-
-
-def held_back(names: Sequence[str], live: Configuration, status: ClusterStatus) -> dict[str, str]:
-    """Why each of these guests rightly does not run: somebody stopped it, or the one node it needs is away."""
-    found: dict[str, str] = {}
-    for name in names:
-        guest = status.resource(name)
-        if guest is not None and guest.active:
-            continue
-        meta = live.primitives[name].meta if name in live.primitives else {}
-        if meta.get("target-role") == "Stopped":
-            found[name] = (
-                "somebody stopped it; to start it: "
-                f"crm_resource --resource {name} --meta --delete-parameter target-role"
-            )
-        for kept, why in ((data_id(name), "its data is there"), (pin_id(name), "ha: false")):
-            bond = live.constraints.get(kept)
-            node = bond.node if isinstance(bond, (Location, Pin)) else None
-            host = status.node(node) if node else None
-            if node and (host is None or not host.usable):
-                word = host.word if host else "not a member"
-                found[name] = f"it is bound to {node} ({why}), which is {word}; it starts when that node is back"
-    return found
-
-
-def troubles(names: Sequence[str], live: Configuration, seen: Snapshot) -> dict[str, str]:
-    """Why each of these guests that should run does not, with the remedy. Those that run are not in it, nor those
-    that are rightly held back."""
-    found: dict[str, str] = {}
-    rightly = held_back(names, live, seen.status)
-    for name in names:
-        guest = seen.status.resource(name)
-        if (guest is not None and guest.running) or name in rightly:
-            continue
-        failures = seen.status.failures_of(name)
-        if failures:
-            causes = "; ".join(dict.fromkeys(str(failure) for failure in failures))
-            found[name] = f"{causes}. Cure that and run this again: it tries anew"
-        elif guest is None:
-            found[name] = "the cluster does not know it; look at playbooks/status.yml"
-        elif guest.pending or seen.ahead.of(name):
-            found[name] = f"it is still under way ({seen}); run this again to go on waiting"
-        elif guest.active:
-            found[name] = f"it is {guest.word} on {', '.join(guest.nodes)}"
-        else:
-            found[name] = (
-                "no node can take it: too little memory or too few vcpus are free, or every node is offline or "
-                "in maintenance. See playbooks/status.yml; make the guest smaller, or room for it"
-            )
-    return found
 
 
 def _migration_timeout(definition: Mapping[str, Any]) -> int:
@@ -440,14 +251,14 @@ def _placement(spec: GuestSpec, known: Collection[str]) -> list[Constraint]:
     return constraints
 
 
-def _declared(guest: str, live: Configuration) -> set[str]:
-    """The ids of our live constraints that say what the guest's YAML said."""
-    prefixes = tuple(f"{PREFIX}{kind}-{guest}" for kind in _DECLARED)
-    return {
-        name
-        for name, constraint in live.constraints.items()
-        if constraint.resources[0] == guest and name.startswith(prefixes)
-    }
+def _declared(live: Configuration) -> dict[str, set[str]]:
+    """By guest the ids of our live constraints that say what its YAML said."""
+    found: dict[str, set[str]] = {}
+    for name, constraint in live.constraints.items():
+        guest = constraint.resources[0]
+        if name.startswith(tuple(f"{PREFIX}{kind}-{guest}" for kind in _DECLARED)):
+            found.setdefault(guest, set()).add(name)
+    return found
 
 
 def _keeper(spec: GuestSpec, live: Configuration) -> str:

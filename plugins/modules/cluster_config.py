@@ -120,7 +120,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import resources
+from ansible_collections.cspp.drover.plugins.module_utils import cluster_options, fencing
 from ansible_collections.cspp.drover.plugins.module_utils.cib import Configuration, read
 from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import NodeSettings, Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import NotOurs
@@ -151,21 +151,21 @@ def settings(values: dict[str, Any]) -> dict[str, str | None]:
 
 
 def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
-    properties = resources.cluster_properties(len(live.nodes), fenced=False)
+    properties = cluster_options.cluster_properties(len(live.nodes), fenced=False)
     del properties["stonith-enabled"]
     fenced = params["fenced"]
     described = None
     if params["fencing"] is not None:
         described = [_device(device) for device in params["fencing"]]
         fenced = bool(described) if fenced is None else fenced
-    devices, places, gone = resources.fencing(described, live)
+    devices, places, gone = fencing.fencing(described, live)
     if fenced is not None:
         properties["stonith-enabled"] = str(fenced).lower()
     return Wanted(
         primitives=tuple(devices),
         constraints=tuple(places),
         properties={**properties, **settings(params["properties"])},
-        resource_defaults={**resources.RESOURCE_DEFAULTS, **settings(params["resource_defaults"])},
+        resource_defaults={**cluster_options.RESOURCE_DEFAULTS, **settings(params["resource_defaults"])},
         operation_defaults=settings(params["op_defaults"]),
         nodes=tuple(
             NodeSettings(name, settings(node.get("attributes") or {}), settings(node.get("utilization") or {}))
@@ -175,9 +175,9 @@ def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
     )
 
 
-def _device(device: dict[str, Any]) -> resources.FenceDevice:
+def _device(device: dict[str, Any]) -> fencing.FenceDevice:
     options = {name: value for name, value in settings(device["options"]).items() if value is not None}
-    return resources.FenceDevice(**{**device, "options": options})
+    return fencing.FenceDevice(**{**device, "options": options})
 
 
 def configure(cluster: Pacemaker, params: dict[str, Any], check: bool) -> dict[str, Any]:

@@ -189,6 +189,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cib_difference import 
 from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.controller import Policy
 from ansible_collections.cspp.drover.plugins.module_utils.forecast import Forecast, achieved, forecast
+from ansible_collections.cspp.drover.plugins.module_utils.guest_health import REPAIRS, repairs
 from ansible_collections.cspp.drover.plugins.module_utils.move import Move, Refused, UnderWay
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
     Applied,
@@ -198,7 +199,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
     Snapshot,
 )
 from ansible_collections.cspp.drover.plugins.module_utils.readiness import Check
-from ansible_collections.cspp.drover.plugins.module_utils.resources import REPAIRS, addresses_of, guest_of, repairs
+from ansible_collections.cspp.drover.plugins.module_utils.resources import addresses_of, guest_of
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
 from ansible_collections.cspp.drover.plugins.module_utils.survey import survey, volumes
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout

@@ -129,7 +129,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.cspp.drover.plugins.module_utils import move, resources
+from ansible_collections.cspp.drover.plugins.module_utils import guest_health, move, resources
 from ansible_collections.cspp.drover.plugins.module_utils.cib import read
 from ansible_collections.cspp.drover.plugins.module_utils.cib_difference import Difference
 from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Wanted
@@ -200,7 +200,7 @@ class Run:
         )
 
     def guard(self, difference: Difference, prediction: Prediction) -> None:
-        unasked = resources.unasked(prediction, self.status, may_stop=self.absent, may_restart=self.may_restart)
+        unasked = guest_health.unasked(prediction, self.status, may_stop=self.absent, may_restart=self.may_restart)
         if unasked:
             raise ClusterError(
                 "refused, for it would take running guests down that nobody asked to: " + "; ".join(unasked)
@@ -213,8 +213,8 @@ class Run:
         applied = self.cluster.apply(whole, check=True, guard=self.guard)
         pending = self.plan(applied.difference.live).pending_restart
         # To try a guest again that waits for its node would only fail again.
-        held = resources.held_back(self.present, read(applied.difference.live), self.status)
-        repairs = resources.repairs([name for name in self.present if name not in held], self.status)
+        held = guest_health.held_back(self.present, read(applied.difference.live), self.status)
+        repairs = guest_health.repairs([name for name in self.present if name not in held], self.status)
         changed = applied.difference.changed or bool(repairs)
         if changed and not check:
             self.remove(applied.difference.live)
@@ -225,7 +225,7 @@ class Run:
                 else:
                     self.cluster.retry(name)
         seen = self.cluster.look() if check else self.settled()
-        helped = [f"{name}: {resources.REPAIRS[way]}" for name, way in repairs.items()]
+        helped = [f"{name}: {guest_health.REPAIRS[way]}" for name, way in repairs.items()]
         difference, prediction = applied.difference, applied.prediction
         return {
             "changed": changed,
@@ -266,14 +266,14 @@ class Run:
             )
         except WaitTimeout as late:
             seen = late.last
-        troubles = resources.troubles(self.present, read(seen.cib), seen)
+        troubles = guest_health.troubles(self.present, read(seen.cib), seen)
         if troubles:
             raise ClusterError("not all guests run. " + " ".join(f"{name}: {why}." for name, why in troubles.items()))
         return seen
 
     def doubts(self, seen: Snapshot, predicted: Prediction | None) -> list[str]:
         """What the user should know of guests that don't run, or would not."""
-        held = resources.held_back(self.present, read(seen.cib), seen.status)
+        held = guest_health.held_back(self.present, read(seen.cib), seen.status)
         doubts = [f"{name} does not run: {why}" for name, why in held.items()]
         if predicted is not None:
             nowhere = [name for name in self.present if name not in held and predicted.place(name) is None]

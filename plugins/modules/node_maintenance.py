@@ -91,6 +91,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cspp.drover.plugins.module_utils import drain, journal, move, report
 from ansible_collections.cspp.drover.plugins.module_utils.cib import read
 from ansible_collections.cspp.drover.plugins.module_utils.cib_difference import Difference
+from ansible_collections.cspp.drover.plugins.module_utils.guest_health import repairs
 from ansible_collections.cspp.drover.plugins.module_utils.move import Refused, UnderWay
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
     Applied,
@@ -99,7 +100,6 @@ from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
     Pacemaker,
     Snapshot,
 )
-from ansible_collections.cspp.drover.plugins.module_utils.resources import repairs
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils import resources
+from ansible_collections.cspp.drover.plugins.module_utils import cluster_options, fencing, guest_health, resources
 from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import (
     Colocation,
     Constraint,
@@ -15,8 +15,9 @@ from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import (
     Pin,
     Primitive,
 )
+from ansible_collections.cspp.drover.plugins.module_utils.fencing import FenceDevice
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterStatus, ResourceStatus, Snapshot
-from ansible_collections.cspp.drover.plugins.module_utils.resources import FenceDevice, GuestSpec
+from ansible_collections.cspp.drover.plugins.module_utils.resources import GuestSpec
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Action, Prediction
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import (
     GIB,
@@ -208,18 +209,18 @@ def test_a_removal_that_was_interrupted_is_undone_by_wanting_the_guest_again() -
 def test_fencing_devices() -> None:
     device = FenceDevice("n1", "192.0.2.1", "admin", "tiger", options={"power_wait": "1"})
     old = Primitive("drover-fence-n9", "stonith", None, "fence_ipmilan")
-    primitives, places, gone = resources.fencing([device], live(old))
+    primitives, places, gone = fencing.fencing([device], live(old))
     assert primitives[0].id == "drover-fence-n1"
     assert primitives[0].params["pcmk_host_list"] == "n1"
     assert primitives[0].params["power_wait"] == "1"
     assert places == [Location("drover-fence-n1-elsewhere", "drover-fence-n1", "n1", "-INFINITY")]
     assert gone == {"drover-fence-n9"}
-    assert resources.fencing(None, live(old)) == ([], [], set())
+    assert fencing.fencing(None, live(old)) == ([], [], set())
 
 
 @pytest.mark.parametrize(("nodes", "delay"), [(2, "10s"), (3, "0s")])
 def test_two_nodes_do_not_shoot_at_once(nodes: int, delay: str) -> None:
-    assert resources.cluster_properties(nodes, fenced=True)["priority-fencing-delay"] == delay
+    assert cluster_options.cluster_properties(nodes, fenced=True)["priority-fencing-delay"] == delay
 
 
 @pytest.mark.parametrize(
@@ -233,7 +234,7 @@ def test_two_nodes_do_not_shoot_at_once(nodes: int, delay: str) -> None:
     ],
 )
 def test_repairs(seen: ResourceStatus, operation: str, way: str | None) -> None:
-    found = resources.repairs(["mc"], status(seen, failures=(failure(operation),)))
+    found = guest_health.repairs(["mc"], status(seen, failures=(failure(operation),)))
     assert found.get("mc") == way
 
 
@@ -252,7 +253,7 @@ def test_repairs(seen: ResourceStatus, operation: str, way: str | None) -> None:
 def test_what_nobody_asked_for(
     action: Action, stop: tuple[str, ...], restart: frozenset[str] | bool, count: int
 ) -> None:
-    found = resources.unasked(
+    found = guest_health.unasked(
         Prediction((action,)), status(guest("mc", "n1")), may_stop=frozenset(stop), may_restart=restart
     )
     assert len(found) == count
@@ -270,7 +271,7 @@ def test_what_nobody_asked_for(
     ],
 )
 def test_troubles(objects: tuple[Constraint, ...], seen: ClusterStatus, words: str | None) -> None:
-    found = resources.troubles(["mc"], live(primitive(), *objects), Snapshot("", seen, Prediction()))
+    found = guest_health.troubles(["mc"], live(primitive(), *objects), Snapshot("", seen, Prediction()))
     assert found == {} if words is None else words in found["mc"]
 
 
@@ -293,7 +294,7 @@ AWAY = status(guest("mc"), nodes=(node("n1", online=False), node("n2")))
 def test_guests_that_rightly_do_not_run(
     objects: tuple[Primitive | Constraint, ...], seen: ClusterStatus, words: str | None
 ) -> None:
-    found = resources.held_back(["mc"], live(*objects), seen)
+    found = guest_health.held_back(["mc"], live(*objects), seen)
     assert found == {} if words is None else words in found["mc"]
     if words is not None:
-        assert resources.troubles(["mc"], live(*objects), Snapshot("", seen, Prediction())) == {}
+        assert guest_health.troubles(["mc"], live(*objects), Snapshot("", seen, Prediction())) == {}

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from ansible_collections.cspp.drover.plugins.module_utils import cib, declaration, resources
+from ansible_collections.cspp.drover.plugins.module_utils import cib, cluster_options, declaration, resources
 from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import NodeSettings, Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterStatus
@@ -130,8 +130,8 @@ def _bare(nodes: Sequence[str], room: int) -> str:
         state = ET.SubElement(status, "node_state", {"id": str(number), "uname": name, **joined})
         ET.SubElement(ET.SubElement(state, "lrm", {"id": str(number)}), "lrm_resources")
     wanted = Wanted(
-        properties=resources.cluster_properties(len(nodes), fenced=False),
-        resource_defaults=resources.RESOURCE_DEFAULTS,
+        properties=cluster_options.cluster_properties(len(nodes), fenced=False),
+        resource_defaults=cluster_options.RESOURCE_DEFAULTS,
         nodes=tuple(NodeSettings(name, utilization={"memory": str(room * 1024), "vcpus": str(room)}) for name in nodes),
     )
     return reconcile(ET.tostring(root, encoding="unicode"), wanted).xml
