@@ -7,7 +7,7 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo test lint unit scenario faults bench-second-run bench-migration bench-scale soak-migration lab-up lab-down clean
+.PHONY: help setup setup-dev demo test docs lint unit scenario faults bench-second-run bench-migration bench-scale soak-migration lab-up lab-down clean
 
 help:
 	@echo "make demo       a three-node cluster on this machine, shown at work"
@@ -45,6 +45,9 @@ lab-up: setup
 
 lab-down: setup
 	$(PLAY) playbooks/lab.yml -e lab_state=absent
+
+docs: setup
+	$(BIN)/python -m tests.docs
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ __all__ = ["CODES", "Finding", "Severity", "blocking", "reasons"]
 #: Whether a move fails or harms for that reason, or is only less good for it.
 Severity = Literal["blocks", "warns"]
 
-#: Every reason code: how severe it is, and when it is given. Codes stay what they are; the README has this table.
+#: Every reason code: how severe it is, and when it is given. Codes stay what they are. `make docs` makes a page of it.
 CODES: Mapping[str, tuple[Severity, str]] = {
     # what the cluster knows
     "unknown_guest": ("blocks", "the cluster has no guest of that name"),

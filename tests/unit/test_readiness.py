@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -263,12 +262,6 @@ def test_a_container_on_shared_storage_needs_no_way_between_the_nodes() -> None:
 
 def test_every_code_is_given_for_something() -> None:
     assert {code for code, _words, _spoil in (*ROWS, *CONTAINER_ROWS, *LOCAL_ROWS)} == set(CODES)
-
-
-def test_the_readme_has_every_code() -> None:
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-    for code, (severity, meaning) in CODES.items():
-        assert f"| `{code}` | {severity} | {meaning} |" in readme
 
 
 def test_a_guest_under_way_is_expected_on_the_target() -> None:
