@@ -29,7 +29,7 @@ SERVICE = {"vm": (7, False), "container": (22, True)}
 JOURNAL = "/var/lib/drover/journal"
 _RECORD = """
 import sys
-sys.path.insert(0, "/usr/lib/drover")
+sys.path.insert(0, "/usr/lib/drover/current")
 from drover import journal
 journal.record({"id": sys.argv[1], "guest": "tested", "kind": "vm", "from": "node1", "to": "node2",
                 "started": "2026-01-01T00:00:00.000Z", "result": "moved", "seconds": 1.8, "downtime_ms": 21})
