@@ -7,7 +7,7 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo test lint unit scenario faults bench-second-run bench-migration soak-migration lab-up lab-down clean
+.PHONY: help setup setup-dev demo test lint unit scenario faults bench-second-run bench-migration soak-migration upgrade-test lab-up lab-down clean
 
 help:
 	@echo "make demo       a three-node cluster on this machine, shown at work"
@@ -15,6 +15,7 @@ help:
 	@echo "make lint unit scenario   the parts of it"
 	@echo "make bench-migration   what clients notice of migrations, beside virsh and the stock agent; soak-migration: 200 of them"
 	@echo "make faults     200 faults while guests move; FAULTS='--seed 7 --count 20 --only power' for others"
+	@echo "make upgrade-test FROM=REV   a lab that the commit REV built is brought to this checkout, unnoticed by its guests"
 	@echo "make lab-up     three bare nodes; lab-down removes them"
 	@echo "make clean      removes labs, caches and the virtual environment"
 
@@ -60,6 +61,10 @@ scenario: setup-dev
 
 faults: setup
 	$(BIN)/python -u -m tests.faults $(FAULTS)
+
+FROM := HEAD~1
+upgrade-test: setup
+	$(BIN)/python -u -m tests.upgrade --from $(FROM)
 
 test: lint unit scenario
 

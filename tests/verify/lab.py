@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import socket
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -172,6 +173,25 @@ def wait_until_answering(guest: dict[str, Any], *, timeout: float) -> None:
         timeout=timeout,
         interval=0.2,
     )
+
+
+def boot(guest: dict[str, Any]) -> str:
+    """Which boot of itself a tiny VM is in."""
+
+    def look() -> str:
+        try:
+            with socket.create_connection((address(guest), 8), 1) as connection:
+                return connection.recv(100).decode().strip()
+        except OSError:
+            return ""
+
+    return wait_for(look, bool, what="the VM telling its boot", timeout=60, interval=0.2)
+
+
+def init_of(lab: Lab, container: str) -> str:
+    """The process id of a container's init; another one means that it was restarted."""
+    argv = ["lxc-info", "-P", "/run/drover/lxc", "-n", container, "-p", "-H"]
+    return lab.ssh(lab.where(container))(argv).stdout.strip()
 
 
 def leftovers(folder: Path, name: str) -> dict[str, list[str]]:
