@@ -36,8 +36,6 @@ from ..verify.plays import ENVIRONMENT, Outcome, play, variable  # noqa: E402
 #: The VM that is on its way meanwhile.
 TRAVELLER = "slow"
 VMS, CONTAINERS = ("game", TRAVELLER), ("web", "shed")
-#: Seconds between two looks of the cluster at each guest.
-INTERVAL = 2
 #: Seconds that an open session may hear nothing. A client gives up after minutes.
 SILENCE = 3.0
 
@@ -124,24 +122,9 @@ def guests_of(declared: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def look_often(lab: Lab) -> None:
-    """Let the cluster look at every guest every two seconds."""
-    node = next(iter(lab.nodes))
-    resources = lab.ssh(node)(["cibadmin", "--query", "--scope", "resources"]).stdout
-    often = resources.replace('interval="10s"', f'interval="{INTERVAL}s"')
-    if often == resources:
-        raise UpgradeError("the guests' monitors are not those that this test knows how to speed up")
-    lab.ssh(node)(["cibadmin", "--replace", "--scope", "resources", "--xml-pipe"], stdin=often)
-
-
 def lives(lab: Lab, guests: Mapping[str, Any]) -> dict[str, str]:
     """What changes when a guest is started anew."""
     return {name: boot(guests[name]) if name in VMS else init_of(lab, name) for name in guests}
-
-
-def under_way(lab: Lab) -> bool:
-    seen = lab.status().resource(TRAVELLER)
-    return bool(seen and seen.pending and seen.pending.startswith("Migrating"))
 
 
 def service_starts(lab: Lab) -> dict[str, float]:
@@ -160,7 +143,7 @@ def upgrade(story: Story, lab: Lab, old: Checkout, guests: Mapping[str, Any]) ->
     """The upgrade itself, watched from all sides."""
     for guest in guests.values():
         wait_until_answering(guest, timeout=90)
-    look_often(lab)
+    lab.look_often()
     before, started = lives(lab, guests), service_starts(lab)
     sessions = {name: SessionProbe(address(guests[name])) for name in VMS}
     for session in sessions.values():
@@ -169,7 +152,7 @@ def upgrade(story: Story, lab: Lab, old: Checkout, guests: Mapping[str, Any]) ->
     story.say(f"{TRAVELLER} leaves {source}, by the code of the older commit")
     migration = old.start("migrate", {"guest": TRAVELLER})
     try:
-        wait_for(lambda: under_way(lab), bool, what="the beginning of the migration", timeout=60)
+        wait_for(lambda: lab.migrating(TRAVELLER), bool, what="the beginning of the migration", timeout=60)
         story.say("site.yml of this checkout")
         outcome = play("site", guests=guests)
         for line in outcome.output.splitlines():

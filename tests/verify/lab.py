@@ -137,6 +137,19 @@ class Lab:
         assert seen.node is not None
         return seen.node
 
+    def migrating(self, guest: str) -> bool:
+        """Whether the cluster has the guest on its way to another node."""
+        seen = self.status().resource(guest)
+        return bool(seen and seen.pending and seen.pending.startswith("Migrating"))
+
+    def look_often(self) -> None:
+        """Let the cluster look at every guest every two seconds, until guests are declared the next time."""
+        node = self.ssh(next(iter(self.nodes)))
+        resources = node(["cibadmin", "--query", "--scope", "resources"]).stdout
+        often = resources.replace('interval="10s"', 'interval="2s"')
+        assert often != resources, "the guests' monitors are not those that are known here"
+        node(["cibadmin", "--replace", "--scope", "resources", "--xml-pipe"], stdin=often)
+
     def record_move(self, node: str) -> str:
         """Record a made-up move of a guest called "tested", as this node's agent would; returns its id."""
         name = uuid.uuid4().hex
