@@ -154,7 +154,9 @@ class Releases:
     def others(self) -> list[str]:
         """What there is beside the release in use: other releases, and what an interrupted run left."""
         with suppress(FileNotFoundError):
-            return sorted(place.name for place in self._folder.iterdir() if place.name != self.current)
+            return sorted(
+                place.name for place in self._folder.iterdir() if place.is_dir() and place.name != self.current
+            )
         return []
 
     def unused(self) -> list[str]:

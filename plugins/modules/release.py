@@ -102,7 +102,7 @@ kept:
   returned: always
 """
 
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -143,24 +143,27 @@ def install(module: AnsibleModule, releases: Releases, agents: Agents) -> None:
     module.exit_json(changed=changed, version=name, before=before, removed=[], kept=[], diff=shown)
 
 
+def _comes_true(look: Callable[[], bool], patience: int) -> bool:
+    """Whether it is so, or becomes so within these seconds."""
+    try:
+        return wait_for(look, bool, what="it", timeout=patience, interval=0.2)
+    except WaitTimeout:
+        return False
+
+
 def tidy(module: AnsibleModule, releases: Releases, unreleased: Unreleased) -> None:
     """Remove what nothing runs from."""
-    with suppress(WaitTimeout):  # what is used stays
-        # A monitor that began before the switch takes a moment to end.
-        wait_for(
-            lambda: (releases.unused(), unreleased.users() if unreleased.paths() else []),
-            lambda seen: seen[0] == releases.others() and not seen[1],
-            what="the end of the programs of other versions",
-            timeout=0 if module.check_mode else module.params["patience"],
-            interval=0.2,
-        )
+    patience = 0 if module.check_mode else module.params["patience"]
     old = unreleased.paths()
-    users = unreleased.users() if old else []
-    free = [] if users else old
+    # A monitor that began before the switch takes a moment to end, and one that begins now to take its lock. Of what
+    # was before there were releases none begins any more: one look that finds none will do.
+    in_use = bool(old) and not _comes_true(lambda: not unreleased.users(), patience)
+    _comes_true(lambda: releases.unused() == releases.others(), patience)
+    free = [] if in_use else old
     removed = releases.unused() if module.check_mode else releases.remove_unused()
     if free and not module.check_mode:
         unreleased.remove()
-    kept = [name for name in releases.others() if name not in removed] + (old if users else [])
+    kept = [name for name in releases.others() if name not in removed] + (old if in_use else [])
     removed = removed + free
     shown = {
         "before_header": DIFFERENCE,

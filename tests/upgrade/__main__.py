@@ -30,12 +30,14 @@ from ansible_collections.cspp.drover.plugins.module_utils.lab.machine import exc
 from ansible_collections.cspp.drover.plugins.module_utils.probe import ProbeError, SessionProbe  # noqa: E402
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout, wait_for  # noqa: E402
 
-from ..verify.lab import Lab, address, boot, init_of, wait_until_answering  # noqa: E402
+from ..verify.lab import Lab, address, boot, init_of, one_by_one, wait_until_answering  # noqa: E402
 from ..verify.plays import ENVIRONMENT, Outcome, play, variable  # noqa: E402
 
 #: The VM that is on its way meanwhile.
 TRAVELLER = "slow"
 VMS, CONTAINERS = ("game", TRAVELLER), ("web", "shed")
+#: What moves of guests need, and is restarted.
+SERVICES = ("libvirtd.service", "drover-peer.service")
 #: Seconds that an open session may hear nothing. A client gives up after minutes.
 SILENCE = 3.0
 
@@ -127,12 +129,6 @@ def lives(lab: Lab, guests: Mapping[str, Any]) -> dict[str, str]:
     return {name: boot(guests[name]) if name in VMS else init_of(lab, name) for name in guests}
 
 
-def service_starts(lab: Lab) -> dict[str, float]:
-    """When each node's peer service was started, on the clock that all of the lab's nodes share."""
-    argv = ["systemctl", "show", "--value", "-p", "ExecMainStartTimestampMonotonic", "drover-peer.service"]
-    return {node: int(lab.ssh(node)(argv).stdout) / 1e6 for node in lab.nodes}
-
-
 def installed(lab: Lab) -> dict[str, list[str]]:
     """What each node has of Drover's code."""
     argv = ["sh", "-c", "cd /usr/lib/drover && ls -d * releases/*"]
@@ -144,7 +140,8 @@ def upgrade(story: Story, lab: Lab, old: Checkout, guests: Mapping[str, Any]) ->
     for guest in guests.values():
         wait_until_answering(guest, timeout=90)
     lab.look_often()
-    before, started = lives(lab, guests), service_starts(lab)
+    before = lives(lab, guests)
+    down = {unit: lab.outages(unit) for unit in SERVICES}
     sessions = {name: SessionProbe(address(guests[name])) for name in VMS}
     for session in sessions.values():
         session.start()
@@ -153,6 +150,9 @@ def upgrade(story: Story, lab: Lab, old: Checkout, guests: Mapping[str, Any]) ->
     migration = old.start("migrate", {"guest": TRAVELLER})
     try:
         wait_for(lambda: lab.migrating(TRAVELLER), bool, what="the beginning of the migration", timeout=60)
+        # As an interrupted run leaves them: changed, and libvirt runs with what it read before.
+        for node in lab.nodes:
+            lab.ssh(node)(["touch", "/etc/libvirt/qemu.conf"])
         story.say("site.yml of this checkout")
         outcome = play("site", guests=guests)
         for line in outcome.output.splitlines():
@@ -176,9 +176,14 @@ def upgrade(story: Story, lab: Lab, old: Checkout, guests: Mapping[str, Any]) ->
     wrong += [str(failure) for failure in status.failures]
     if lab.where(TRAVELLER) == source:
         wrong.append(f"{TRAVELLER} is still on {source}")
-    now = service_starts(lab)
-    restarts = sorted((moment, node) for node, moment in now.items() if moment != started[node])
-    story.say(f"  peer services restarted: {', '.join(f'{node} at {moment:.1f} s' for moment, node in restarts)}")
+    for unit in SERVICES:
+        outages = lab.outages(unit)
+        order = sorted(outages, key=lambda node: outages[node])
+        spans = [f"{node} at {outages[node][0]:.1f} s for {outages[node][1] - outages[node][0]:.1f}" for node in order]
+        story.say(f"  {unit} was down on {', '.join(spans)}")
+        wrong += [f"{unit} was not restarted on {node}" for node in outages if outages[node] == down[unit][node]]
+        if not one_by_one(outages):
+            wrong.append(f"{unit} was down on two nodes at once")
     for node, found in installed(lab).items():
         if found[:1] != ["current"] or len(found) != 3:
             wrong.append(f"{node} has {', '.join(found)} in /usr/lib/drover")
@@ -195,6 +200,7 @@ def main() -> int:
     """Build, upgrade, look, and remove."""
     parser = argparse.ArgumentParser(prog="make upgrade-test", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--from", dest="revision", default="HEAD~1", help="the older commit (default: %(default)s)")
+    parser.add_argument("--keep", action="store_true", help="leave the lab, for a look; `make lab-down` removes it")
     wish = parser.parse_args()
     story = Story()
     with exclusively(ROOT / ".cache" / f"upgrade-{os.environ['DROVER_LAB']}.lock"):
@@ -216,7 +222,8 @@ def main() -> int:
             print(f"\nThe upgrade was noticed:\n{error}", file=sys.stderr)
             return 1
         finally:
-            play("lab", lab_state="absent")
+            if not wish.keep:
+                play("lab", lab_state="absent")
             shutil.rmtree(old.folder, ignore_errors=True)
     return 0
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shlex
@@ -150,6 +151,17 @@ class Lab:
         assert often != resources, "the guests' monitors are not those that are known here"
         node(["cibadmin", "--replace", "--scope", "resources", "--xml-pipe"], stdin=often)
 
+    def outages(self, unit: str) -> dict[str, tuple[float, float]]:
+        """When a unit was last down on each node, from and to, on the clock that the lab's nodes share."""
+        shown = ["InactiveEnterTimestampMonotonic", "ActiveEnterTimestampMonotonic"]
+        argv = ["systemctl", "show", *(word for name in shown for word in ("-p", name)), unit]
+        found = {}
+        for node in self.nodes:
+            values = dict(line.split("=") for line in self.ssh(node)(argv).stdout.split())
+            down, up = (int(values[name]) / 1e6 for name in shown)
+            found[node] = (down, up)
+        return found
+
     def record_move(self, node: str) -> str:
         """Record a made-up move of a guest called "tested", as this node's agent would; returns its id."""
         name = uuid.uuid4().hex
@@ -205,6 +217,12 @@ def init_of(lab: Lab, container: str) -> str:
     """The process id of a container's init; another one means that it was restarted."""
     argv = ["lxc-info", "-P", "/run/drover/lxc", "-n", container, "-p", "-H"]
     return lab.ssh(lab.where(container))(argv).stdout.strip()
+
+
+def one_by_one(outages: dict[str, tuple[float, float]]) -> bool:
+    """Whether no two nodes were without the unit at the same time."""
+    inorder = sorted(outages.values())
+    return all(up < next_down for (_down, up), (next_down, _up) in itertools.pairwise(inorder))
 
 
 def leftovers(folder: Path, name: str) -> dict[str, list[str]]:
