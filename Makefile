@@ -7,7 +7,8 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo test docs lint unit scenario faults bench-second-run bench-migration bench-scale soak-migration lab-up lab-down clean
+.PHONY: help setup setup-dev demo test docs lint unit scenario faults bench-second-run bench-migration bench-scale soak-migration \
+	upgrade-test lab-up lab-down clean
 
 help:
 	@echo "make demo       a three-node cluster on this machine, shown at work"
@@ -16,6 +17,7 @@ help:
 	@echo "make bench-migration   what clients notice of migrations, beside virsh and the stock agent; soak-migration: 200 of them"
 	@echo "make bench-scale       what plays cost in clusters of up to a thousand guests"
 	@echo "make faults     200 faults while guests move; FAULTS='--seed 7 --count 20 --only power' for others"
+	@echo "make upgrade-test FROM=REV   a lab that the commit REV built is brought to this checkout, unnoticed by its guests"
 	@echo "make lab-up     three bare nodes; lab-down removes them"
 	@echo "make clean      removes labs, caches and the virtual environment"
 
@@ -64,6 +66,10 @@ scenario: setup-dev
 
 faults: setup
 	$(BIN)/python -u -m tests.faults $(FAULTS)
+
+FROM := HEAD~1
+upgrade-test: setup
+	$(BIN)/python -u -m tests.upgrade --from $(FROM)
 
 test: lint unit scenario
 

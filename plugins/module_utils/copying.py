@@ -28,13 +28,13 @@ from types import TracebackType
 from typing import Any
 
 from .command import CommandError, run
+from .installed import program
 from .peer import Peer, PeerError
 from .receiving import Folder, listing
 from .units import KIB, MIB, format_size
 
 __all__ = ["Copy", "CopyError", "Pass", "differences", "settled"]
 
-_LAUNCHER = "/usr/lib/drover/copy"
 _KEEPING = [
     "--links",
     "--perms",
@@ -248,7 +248,7 @@ class Copy:
 
     @contextmanager
     def _rsync(self, options: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-        argv = ["rsync", "-e", f"{_LAUNCHER} {self.guest} {self.root}", *_KEEPING, *options]
+        argv = ["rsync", "-e", f"{program('copy')} {self.guest} {self.root}", *_KEEPING, *options]
         argv += [f"{self.root}/", f"{self.node}:."]
         with subprocess.Popen(
             argv,

@@ -12,9 +12,9 @@ from contextlib import suppress
 from types import TracebackType
 from typing import IO, Any
 
-__all__ = ["Guardian", "main", "stand_by"]
+from . import installed
 
-_PROGRAM = "/usr/lib/drover/guardian"
+__all__ = ["Guardian", "main", "stand_by"]
 
 
 class Guardian:
@@ -23,10 +23,10 @@ class Guardian:
     One of its own rather than a child that looks like this process: whoever kills all of that name spares it.
     """
 
-    def __init__(self, definition: Mapping[str, Any], program: str = _PROGRAM) -> None:
+    def __init__(self, definition: Mapping[str, Any], program: str | None = None) -> None:
         nothing = subprocess.DEVNULL
         self._process = subprocess.Popen(
-            [program, str(definition["name"])],
+            [program or installed.program("guardian"), str(definition["name"])],
             stdin=subprocess.PIPE,
             stdout=nothing,
             stderr=nothing,

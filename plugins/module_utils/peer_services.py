@@ -36,6 +36,7 @@ SERVICES: dict[str, Service] = {
 }
 
 
-def main() -> None:
+def main() -> int:
     """Serve until killed, on the address that the command line names."""
     serve(SERVICES, sys.argv[1])
+    return 0

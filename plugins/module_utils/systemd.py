@@ -4,20 +4,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Unit", "parse_show", "plan"]
+__all__ = ["PROPERTIES", "Group", "Unit", "outdated", "parse_show", "plan"]
+
+#: What ``systemctl show`` has to be asked for.
+PROPERTIES = (
+    "Id,Names,LoadState,ActiveState,UnitFileState,Triggers,"
+    "NeedDaemonReload,InactiveExitTimestampMonotonic,ExecMainStartTimestampMonotonic"
+)
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit as ``systemctl show`` tells it."""
+    """A unit as ``systemctl show`` tells it.
+
+    ``began`` is when it began to start, in seconds on the machine's monotonic clock; ``unread`` whether its files were
+    changed since systemd read them.
+    """
 
     load: str = "not-found"
     active: str = "inactive"
     file: str = ""
     triggers: tuple[str, ...] = ()
+    began: float = 0.0
+    unread: bool = False
 
     @property
     def up(self) -> bool:
@@ -41,8 +53,33 @@ def parse_show(names: Sequence[str], text: str) -> dict[str, Unit]:
         load, active, file, triggers = (
             values.get(key, "") for key in ("LoadState", "ActiveState", "UnitFileState", "Triggers")
         )
-        units[name] = Unit(load, active, file, tuple(triggers.split()))
+        moments = ("InactiveExitTimestampMonotonic", "ExecMainStartTimestampMonotonic")
+        began = max(int(values.get(key) or 0) for key in moments) / 1e6
+        unread = values.get("NeedDaemonReload") == "yes"
+        units[name] = Unit(load, active, file, tuple(triggers.split()), began, unread)
     return units
+
+
+@dataclass(frozen=True)
+class Group:
+    """Units that are restarted together, and the paths that they read when they start."""
+
+    units: Sequence[str]
+    paths: Sequence[str]
+
+
+def outdated(groups: Sequence[Group], units: Mapping[str, Unit], changed: Callable[[str], float]) -> list[str]:
+    """The units of the groups of which one runs since before the last change of a path.
+
+    ``changed`` tells when a path changed last, on the same clock as the units' beginnings. A unit that does not run
+    reads everything when it starts.
+    """
+    found: list[str] = []
+    for group in groups:
+        running = [units[name].began for name in group.units if name in units and units[name].up]
+        if running and min(running) < max(map(changed, group.paths), default=float("-inf")):
+            found += group.units
+    return found
 
 
 def plan(wanted: Mapping[str, Sequence[str]], units: Mapping[str, Unit]) -> list[list[str]]:

@@ -33,6 +33,10 @@ machine:
   description: Architecture of the node, as C(uname -m) tells it.
   type: str
   returned: always
+hostname:
+  description: The name that the node has now.
+  type: str
+  returned: always
 memory:
   description: Memory of the node in bytes.
   type: int
@@ -126,6 +130,7 @@ def main() -> None:
             changed=False,
             os=platform.freedesktop_os_release(),
             machine=platform.machine(),
+            hostname=platform.node(),
             memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             cpus=os.cpu_count(),
             packages=packages(),

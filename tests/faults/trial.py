@@ -70,7 +70,7 @@ def words(pid):
         return [""]
 found = {}
 every = [words(pid) for pid in os.listdir("/proc") if pid.isdigit() and int(pid) != os.getpid()]
-found["peers"] = max(0, sum("/usr/lib/drover/peer" in line for line in every) - 1)
+found["peers"] = max(0, sum(any(word.endswith("/bin/peer") for word in line) for line in every) - 1)
 found["agents"] = [" ".join(line) for line in every if any("resource.d/drover/" in word for word in line)]
 found["jobs"] = [line[0] for line in every if any("guest_migrate" in word for word in line)]
 found["vms"] = sorted({w.split("guest=")[1].split(",")[0] for line in every for w in line
@@ -119,7 +119,7 @@ tail -n 300 /var/log/libvirt/qemu/"$1".console.log
 
 _BEGIN = r"""
 import sys
-sys.path.insert(0, "/usr/lib/drover")
+sys.path.insert(0, "/usr/lib/drover/current")
 from drover import move
 from drover.cib import read
 from drover.pacemaker import Pacemaker

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.systemd import Unit, parse_show, plan
+from ansible_collections.cspp.drover.plugins.module_utils.systemd import Group, Unit, outdated, parse_show, plan
 
 NONE: Mapping[str, list[str]] = {"running": [], "enabled": [], "masked": []}
 UP = Unit("loaded", "active", "enabled")
@@ -60,3 +60,36 @@ def test_a_socket_is_added_to_a_service_while_that_is_stopped() -> None:
     units = {"a.socket": Unit("loaded", "inactive", "enabled", ("a.service",)), "a.service": UP}
     wanted = {"running": ["a.socket", "a.service"], "enabled": [], "masked": []}
     assert plan(wanted, units) == [["stop", "a.service"], ["start", "a.socket", "a.service"]]
+
+
+def test_a_unit_began_with_its_main_process_and_systemd_knows_what_it_has_not_read() -> None:
+    shown = (
+        "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nNeedDaemonReload=yes\n"
+        "InactiveExitTimestampMonotonic=1500000\nExecMainStartTimestampMonotonic=2500000\n"
+        "\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\nInactiveExitTimestampMonotonic=1500000\n"
+    )
+    found = parse_show(["a.service", "a.socket"], shown)
+    assert found["a.service"] == Unit("loaded", "active", "enabled", began=2.5, unread=True)
+    assert found["a.socket"] == Unit("loaded", "active", "enabled", began=1.5)
+
+
+@pytest.mark.parametrize(
+    ("began", "outdated_units"),
+    [
+        # Each group is the units a and b, which read x (changed at 10) and y (changed at 20).
+        ({"a": 21.0, "b": 22.0}, []),
+        ({"a": 21.0, "b": 15.0}, ["a", "b"]),
+        ({"a": 5.0, "b": None}, ["a", "b"]),
+        # What does not run reads everything when it starts.
+        ({"a": None, "b": None}, []),
+        ({"a": 21.0, "b": None}, []),
+        ({"a": 21.0}, []),
+    ],
+)
+def test_units_are_outdated_together(began: dict[str, float | None], outdated_units: list[str]) -> None:
+    units = {
+        name: Unit("loaded", "active" if moment else "inactive", "enabled", began=moment or 1.0)
+        for name, moment in began.items()
+    }
+    changes = {"x": 10.0, "y": 20.0, "missing": float("-inf")}
+    assert outdated([Group(["a", "b"], ["x", "y", "missing"])], units, changes.__getitem__) == outdated_units

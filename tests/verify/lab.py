@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shlex
+import socket
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,7 +31,7 @@ SERVICE = {"vm": (7, False), "container": (22, True)}
 JOURNAL = "/var/lib/drover/journal"
 _RECORD = """
 import sys
-sys.path.insert(0, "/usr/lib/drover")
+sys.path.insert(0, "/usr/lib/drover/current")
 from drover import journal
 journal.record({"id": sys.argv[1], "guest": "tested", "kind": "vm", "from": "node1", "to": "node2",
                 "started": "2026-01-01T00:00:00.000Z", "result": "moved", "seconds": 1.8, "downtime_ms": 21})
@@ -136,6 +138,30 @@ class Lab:
         assert seen.node is not None
         return seen.node
 
+    def migrating(self, guest: str) -> bool:
+        """Whether the cluster has the guest on its way to another node."""
+        seen = self.status().resource(guest)
+        return bool(seen and seen.pending and seen.pending.startswith("Migrating"))
+
+    def look_often(self) -> None:
+        """Let the cluster look at every guest every two seconds, until guests are declared the next time."""
+        node = self.ssh(next(iter(self.nodes)))
+        resources = node(["cibadmin", "--query", "--scope", "resources"]).stdout
+        often = resources.replace('interval="10s"', 'interval="2s"')
+        assert often != resources, "the guests' monitors are not those that are known here"
+        node(["cibadmin", "--replace", "--scope", "resources", "--xml-pipe"], stdin=often)
+
+    def outages(self, unit: str) -> dict[str, tuple[float, float]]:
+        """When a unit was last down on each node, from and to, on the clock that the lab's nodes share."""
+        shown = ["InactiveEnterTimestampMonotonic", "ActiveEnterTimestampMonotonic"]
+        argv = ["systemctl", "show", *(word for name in shown for word in ("-p", name)), unit]
+        found = {}
+        for node in self.nodes:
+            values = dict(line.split("=") for line in self.ssh(node)(argv).stdout.split())
+            down, up = (int(values[name]) / 1e6 for name in shown)
+            found[node] = (down, up)
+        return found
+
     def record_move(self, node: str) -> str:
         """Record a made-up move of a guest called "tested", as this node's agent would; returns its id."""
         name = uuid.uuid4().hex
@@ -172,6 +198,31 @@ def wait_until_answering(guest: dict[str, Any], *, timeout: float) -> None:
         timeout=timeout,
         interval=0.2,
     )
+
+
+def boot(guest: dict[str, Any]) -> str:
+    """Which boot of itself a tiny VM is in."""
+
+    def look() -> str:
+        try:
+            with socket.create_connection((address(guest), 8), 1) as connection:
+                return connection.recv(100).decode().strip()
+        except OSError:
+            return ""
+
+    return wait_for(look, bool, what="the VM telling its boot", timeout=60, interval=0.2)
+
+
+def init_of(lab: Lab, container: str) -> str:
+    """The process id of a container's init; another one means that it was restarted."""
+    argv = ["lxc-info", "-P", "/run/drover/lxc", "-n", container, "-p", "-H"]
+    return lab.ssh(lab.where(container))(argv).stdout.strip()
+
+
+def one_by_one(outages: dict[str, tuple[float, float]]) -> bool:
+    """Whether no two nodes were without the unit at the same time."""
+    inorder = sorted(outages.values())
+    return all(up < next_down for (_down, up), (next_down, _up) in itertools.pairwise(inorder))
 
 
 def leftovers(folder: Path, name: str) -> dict[str, list[str]]:

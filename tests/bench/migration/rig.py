@@ -158,7 +158,7 @@ class Rig:
         """Run Python on a node, with what Drover installed there. Returns what it printed as JSON."""
         run = self.lab.ssh(node)
         done = run(
-            ["env", "PYTHONPATH=/usr/lib/drover", "python3", "-", *argv],
+            ["env", "PYTHONPATH=/usr/lib/drover/current", "python3", "-", *argv],
             stdin=f"import json, sys, time\n{text}\n",
             timeout=120,
         )

@@ -8,15 +8,12 @@ The tests are one story, in this order; the last one undoes all.
 from __future__ import annotations
 
 import copy
-import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
-
-from ..lab import Lab, address, wait_until_answering
+from ..lab import Lab, address, boot, init_of, wait_until_answering
 from ..plays import Outcome, succeed
 
 Declared = dict[str, dict[str, Any]]
@@ -47,25 +44,6 @@ def facts(outcome: Outcome) -> dict[str, Any]:
     return {key: result[key] for key in ("objects", "actions", "plan", "diff")} | {
         name: guest["pending_restart"] for name, guest in result["guests"].items()
     }
-
-
-def boot(guest: dict[str, Any]) -> str:
-    """Which boot of itself a tiny VM is in."""
-
-    def look() -> str:
-        try:
-            with socket.create_connection((address(guest), 8), 1) as connection:
-                return connection.recv(100).decode().strip()
-        except OSError:
-            return ""
-
-    return wait_for(look, bool, what="the VM telling its boot", timeout=60, interval=0.2)
-
-
-def init_of(lab: Lab, container: str) -> str:
-    """The process id of a container's init; another one means that it was restarted."""
-    argv = ["lxc-info", "-P", "/run/drover/lxc", "-n", container, "-p", "-H"]
-    return lab.ssh(lab.where(container))(argv).stdout.strip()
 
 
 def test_wishes_were_granted_as_nothing_spoke_against_them(lab: Lab, declared: Declared) -> None:

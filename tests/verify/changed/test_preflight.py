@@ -103,7 +103,7 @@ def test_a_node_that_is_cut_off_costs_some_seconds(lab: Lab) -> None:
     source = lab.where("game")
     target = next(node for node in lab.nodes if node != source)
     ask = (
-        "import sys, time; sys.path.insert(0, '/usr/lib/drover'); from drover.survey import Going, survey\n"
+        "import sys, time; sys.path.insert(0, '/usr/lib/drover/current'); from drover.survey import Going, survey\n"
         "start = time.monotonic(); views = survey([Going('game', {'name': 'game'}, sys.argv[1], (sys.argv[2],))])\n"
         "print(time.monotonic() - start, views[sys.argv[2]].error)"
     )

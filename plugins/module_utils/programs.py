@@ -1,0 +1,32 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The programs that nodes run, by the names under which they are installed.
+
+The file that starts them (roles/cluster/files/program) knows nothing but :func:`start`, which therefore keeps its name
+and its place at the top of the package: what starts in the moment of an upgrade may be that file of the version before.
+"""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["start"]
+
+
+def start(name: str) -> int:
+    """Be the program of this name, and return its exit status."""
+    match name:
+        case "vm":
+            from .agent_vm import main
+        case "container":
+            from .agent_container import main
+        case "peer":
+            from .peer_services import main
+        case "copy":
+            from .relay import launch as main
+        case "guardian":
+            from .guardian import main
+        case _:
+            sys.stderr.write(f"this version of Drover has no program {name}\n")
+            return 1
+    return main()
