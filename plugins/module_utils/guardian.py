@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import IO, Any
 
-__all__ = ["Guardian", "main", "stand_by"]
+__all__ = ["Guardian", "stand_by"]
 
 _PROGRAM = "/usr/lib/drover/guardian"
 
@@ -57,14 +56,6 @@ class Guardian:
         with suppress(BrokenPipeError):
             self._process.stdin.close()
         self._process.wait()
-
-
-def main() -> int:
-    """What the program does."""
-    from .agent_container import rescue
-
-    stand_by(sys.stdin, rescue)
-    return 0
 
 
 def stand_by(words: IO[str], rescue: Callable[[dict[str, Any]], None]) -> None:

@@ -30,8 +30,9 @@ from ansible_collections.cspp.drover.plugins.module_utils import (
 )
 from ansible_collections.cspp.drover.plugins.module_utils.copying import CopyError, Pass
 from ansible_collections.cspp.drover.plugins.module_utils.lxc_host import LxcError
-from ansible_collections.cspp.drover.plugins.module_utils.ocf import AgentError, Code, Deadline, Request
+from ansible_collections.cspp.drover.plugins.module_utils.ocf import AgentError, Code, Request
 from ansible_collections.cspp.drover.plugins.module_utils.receiving import Folder
+from ansible_collections.cspp.drover.plugins.module_utils.wait import Deadline
 
 MIB = 1024**2
 
@@ -165,7 +166,7 @@ def test_stop_kills_what_does_not_halt(rootfs: Path) -> None:
     host: Any = Host("RUNNING", "STOPPED")
     host.fails["stop"] = LxcError("did not end within 35 s")
     assert agent_container.stop(request(rootfs, "stop"), host) is Code.SUCCESS
-    assert host.calls == ["stop 30 timeout=35.0", "kill timeout=99.0", "forget"]
+    assert host.calls == ["stop 30 timeout=35.0", "kill timeout=92.0", "forget"]
 
 
 def test_stop_does_not_forget_what_still_runs(rootfs: Path) -> None:

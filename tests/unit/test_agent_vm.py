@@ -26,7 +26,8 @@ from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import (
     State,
     VmGone,
 )
-from ansible_collections.cspp.drover.plugins.module_utils.ocf import AgentError, Code, Deadline, Request
+from ansible_collections.cspp.drover.plugins.module_utils.ocf import AgentError, Code, Request
+from ansible_collections.cspp.drover.plugins.module_utils.wait import Deadline
 
 MIB = 1024**2
 POLICY = {"max_downtime": 50, "bandwidth": 128 * MIB, "timeout": None, "auto_converge": False}
@@ -410,7 +411,7 @@ def test_a_daemon_that_is_started_anew_cuts_no_power(node: Path, monkeypatch: py
 
     monkeypatch.setattr(agent_vm, "LibvirtHost", connect)
     monkeypatch.setattr(agent_vm, "kill_emulator", lambda *_arguments: pytest.fail("its power was cut"))
-    assert agent_vm._stop_somehow(request(node, "stop", clock=Clock())) is Code.SUCCESS
+    assert agent_vm._stop_with_fallback(request(node, "stop", clock=Clock())) is Code.SUCCESS
     assert "shut_down web" in after.calls
 
 
@@ -427,7 +428,7 @@ def test_a_daemon_that_does_not_come_back_is_done_without(node: Path, monkeypatc
 
     monkeypatch.setattr(agent_vm, "LibvirtHost", connect)
     monkeypatch.setattr(agent_vm, "kill_emulator", end)
-    assert agent_vm._stop_somehow(request(node, "stop", clock=clock)) is Code.SUCCESS
+    assert agent_vm._stop_with_fallback(request(node, "stop", clock=clock)) is Code.SUCCESS
     assert ended and 10 <= ended[0] < 11
 
 
