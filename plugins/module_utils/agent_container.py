@@ -103,12 +103,12 @@ def start(request: Request, host: LxcHost) -> Code:
         _record_stopover(request, time.time(), str(error))
         raise
     ocf.info(f"started {request.instance}")
-    # Only now: nothing comes between a container's last packet on one node and its first on the next.
-    _record_stopover(request, announced)
-    if is_local(definition):
-        from .keeping import forget_refusals
+    with house_keeping(f"{request.instance} runs again"):
+        # Only now: nothing comes between a container's last packet on one node and its first on the next.
+        _record_stopover(request, announced)
+        if is_local(definition):
+            from .keeping import forget_refusals
 
-        with house_keeping(f"{request.instance} runs again"):
             forget_refusals(request.instance)
     return Code.SUCCESS
 
@@ -326,7 +326,7 @@ def _record_stopover(request: Request, announced: float, failure: str = "") -> N
 
 def _leave_word(request: Request, told: float) -> None:
     """Tell whoever starts a container on shared storage next that it was told to stop here."""
-    with suppress(AgentError):  # without a definition it is stopped all the same
+    with house_keeping(f"{request.instance} is stopped"):
         definition = request.definition()
         if not is_local(definition):
             from .stopover import leave_word

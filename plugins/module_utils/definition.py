@@ -13,9 +13,7 @@ is not known is left out and told, and :data:`SCHEMA` grows only when a key that
 
 from __future__ import annotations
 
-import hashlib
 import json
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -59,7 +57,6 @@ SCHEMA = 1
 #: What an unprivileged container's users 0 to 65535 are on the node.
 IDMAP = {"start": 10_000_000, "count": 65_536}
 
-_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:cspp:drover:guest")
 #: QEMU's and Xen's customary prefix for virtual interfaces.
 _MAC_PREFIX = "52:54:00"
 
@@ -72,11 +69,11 @@ def compact(definition: Definition) -> str:
 class _Key(NamedTuple):
     """A key of a definition: what its value may be, and what holds when it is missing.
 
-    ``of`` are types, the keys of a mapping, or a list with the keys of its entries. ``default`` may be made from what
-    has been read by then; without one the guest is not known well enough to be started.
+    ``of`` are types, the values there are, the keys of a mapping, or a list with the keys of its entries. ``default``
+    may be made from what has been read by then; without one the guest is not known well enough to be started.
     """
 
-    of: tuple[type, ...] | dict[str, _Key] | list[dict[str, _Key]]
+    of: tuple[type, ...] | frozenset[str] | dict[str, _Key] | list[dict[str, _Key]]
     default: Any = ...
 
 
@@ -111,7 +108,7 @@ _POLICY: dict[str, _Key] = {
 _SOURCE: dict[str, _Key] = {"path": _Key(_TEXT), "shared": _Key(_FLAG, _ABSENT)}
 _DISK: dict[str, _Key] = {
     "target": _Key(_TEXT),
-    "source": _Key({**_SOURCE, "type": _Key(_TEXT, "file"), "format": _Key(_TEXT)}),
+    "source": _Key({**_SOURCE, "type": _Key(frozenset({"file"})), "format": _Key(_TEXT)}),
     "size": _Key(_NUMBER, 0),
     "readonly": _Key(_FLAG, False),
 }
@@ -140,7 +137,7 @@ _CONTAINER: dict[str, _Key] = {
     **_COMMON,
     "privileged": _Key(_FLAG, False),
     "idmap": _Key({"start": _Key(_NUMBER), "count": _Key(_NUMBER)}, IDMAP),
-    "rootfs": _Key({**_SOURCE, "type": _Key(_TEXT, "directory")}),
+    "rootfs": _Key({**_SOURCE, "type": _Key(frozenset({"directory"}))}),
     "migration": _Key(_POLICY, {}),
 }
 _KINDS = {"vm": _VM, "container": _CONTAINER}
@@ -210,8 +207,11 @@ class _Reader(NamedTuple):
     def _value(self, value: Any, key: _Key, path: str) -> Any:
         """What is there, as far as it can be; _ABSENT when it cannot."""
         if isinstance(key.of, tuple):
-            # To Python a bool is an int.
+            # To Python a bool is an int. The lists among plain values are of texts.
             fits = isinstance(value, key.of) and (not isinstance(value, bool) or bool in key.of)
+            fits = fits and not (isinstance(value, list) and any(not isinstance(entry, str) for entry in value))
+        elif isinstance(key.of, frozenset):
+            fits = isinstance(value, str) and value in key.of
         elif isinstance(key.of, dict):
             if value is None and key.default is None:
                 return None
@@ -251,11 +251,15 @@ def is_local(definition: Definition) -> bool:
 
 def derived_uuid(name: str) -> str:
     """The UUID of the guest ``name``."""
-    return str(uuid.uuid5(_NAMESPACE, name))
+    import uuid  # not what an agent needs that looks after a guest
+
+    return str(uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_URL, "urn:cspp:drover:guest"), name))
 
 
 def derived_mac(name: str, index: int) -> str:
     """The MAC address of interface number ``index`` of the guest ``name``."""
+    import hashlib
+
     digest = hashlib.sha256(f"{name}/{index}".encode()).hexdigest()
     return ":".join([_MAC_PREFIX, digest[0:2], digest[2:4], digest[4:6]])
 
