@@ -86,8 +86,11 @@ def _is_running(name: str, pid: int) -> bool:
     if int(_read(f"{LIBVIRT}/{name}.pid")) != pid:
         return False
     status = _read(f"{LIBVIRT}/{name}.xml")
-    head, job = status.find(b"<domstatus state='running' "), status.find(b"<job type='")
-    return head >= 0 and job >= 0 and b" async='none'" in status[job : status.index(b">", job)]
+    begin, end = status.find(b"<domstatus state='running' "), status.find(b"<domain ")
+    # There is a <job> only while there is one.
+    job = status.find(b"<job ", begin, end)
+    idle = job < 0 or b" async='none'" in status[job : status.index(b">", job)]
+    return 0 <= begin < end and idle and b"<blockjobs active='yes'" not in status[begin:end]
 
 
 def _read(path: str) -> bytes:
