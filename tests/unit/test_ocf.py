@@ -63,6 +63,7 @@ def test_default_timeouts_hold_for_calls_by_hand(action: str, seconds: int) -> N
         (Code.NOT_RUNNING, 7, ""),
         (AgentError("no\n  disk", Code.ERR_INSTALLED), 5, "ocf-exit-reason:no disk\n"),
         (OSError("broken"), 1, "ocf-exit-reason:broken\n"),
+        (KeyError("disks"), 1, "ocf-exit-reason:an error of Drover itself, told in the log: KeyError('disks')\n"),
     ],
 )
 def test_answers(
