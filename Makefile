@@ -7,8 +7,8 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo test docs lint unit scenario faults bench-second-run bench-migration bench-scale soak-migration \
-	upgrade-test lab-up lab-down clean
+.PHONY: help setup setup-dev demo test docs lint unit scenario faults bench-second-run bench-agents bench-migration bench-scale \
+	soak-migration upgrade-test lab-up lab-down clean
 
 help:
 	@echo "make demo       a three-node cluster on this machine, shown at work"
@@ -16,6 +16,7 @@ help:
 	@echo "make lint unit scenario   the parts of it"
 	@echo "make bench-migration   what clients notice of migrations, beside virsh and the stock agent; soak-migration: 200 of them"
 	@echo "make bench-scale       what plays cost in clusters of up to a thousand guests"
+	@echo "make bench-agents      what a monitor of a guest costs, on a lab with guests"
 	@echo "make faults     200 faults while guests move; FAULTS='--seed 7 --count 20 --only power' for others"
 	@echo "make upgrade-test FROM=REV   a lab that the commit REV built is brought to this checkout, unnoticed by its guests"
 	@echo "make lab-up     three bare nodes; lab-down removes them"
@@ -75,6 +76,9 @@ test: lint unit scenario
 
 bench-second-run: setup
 	$(BIN)/python tests/bench/second_run.py
+
+bench-agents: setup
+	$(BIN)/python -m tests.bench.agent_calls
 
 # ARGS="--only idle --repetitions 3"; ARGS=--help tells all of it.
 bench-migration: setup

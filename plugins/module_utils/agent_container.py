@@ -22,17 +22,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import moves, ocf
+from . import container_lifecycle, glance, moves, ocf
 from .definition import is_local
 from .lxc_host import PASSING, STOPPED, LxcError, LxcHost, controllers
-from .ocf import AgentError, Code, Deadline, Request
-from .wait import WaitTimeout, wait_for
+from .ocf import AgentError, Code, Request, house_keeping
+from .wait import Deadline, WaitTimeout
 
 if TYPE_CHECKING:
     from .copying import Copy
     from .guardian import Guardian
 
-__all__ = ["METADATA", "main", "rescue"]
+__all__ = ["METADATA", "main"]
 
 METADATA = ocf.Metadata(
     name="container",
@@ -67,6 +67,8 @@ METADATA = ocf.Metadata(
 
 #: Seconds kept for killing a container that would not halt.
 _KILL_RESERVE = 15.0
+#: Seconds kept for ending a container without LXC, when that has not answered by then.
+_ROUGH_RESERVE = 6.0
 #: Seconds kept for telling the journal, whose other nodes may not answer.
 _RECORD_RESERVE = 6.0
 #: Seconds that may lie between a container's end on one node and its start on the next, if the two are one move.
@@ -78,8 +80,8 @@ def main() -> int:
     host = LxcHost()
     actions: dict[str, Callable[[Request], Code]] = {
         "start": lambda request: start(request, host),
-        "stop": lambda request: stop(request, host),
-        "monitor": lambda request: monitor(request, host),
+        "stop": lambda request: _stop_with_fallback(request, host),
+        "monitor": lambda request: _monitor_with_fallback(request, host),
         "migrate_to": lambda request: migrate_to(request, host),
         "migrate_from": lambda request: migrate_from(request, host),
         "reload-agent": lambda request: reload_agent(request, host),
@@ -90,23 +92,24 @@ def main() -> int:
 
 def start(request: Request, host: LxcHost) -> Code:
     """Start the container, unless it runs, and tell the network where it is."""
-    definition = request.definition()
     if _settled(request, host) != STOPPED:
         return Code.SUCCESS
+    definition = request.definition_to_start()
     if is_local(definition):
         _require_here(request, definition)
     try:
-        announced = _start(host, definition, request.deadline.left(_RECORD_RESERVE))
+        announced = container_lifecycle.start(host, definition, request.deadline.left(_RECORD_RESERVE))
     except (AgentError, LxcError) as error:
         _record_stopover(request, time.time(), str(error))
         raise
     ocf.info(f"started {request.instance}")
-    # Only now: nothing comes between a container's last packet on one node and its first on the next.
-    _record_stopover(request, announced)
-    if is_local(definition):
-        from .keeping import forget_refusals
+    with house_keeping(f"{request.instance} runs again"):
+        # Only now: nothing comes between a container's last packet on one node and its first on the next.
+        _record_stopover(request, announced)
+        if is_local(definition):
+            from .keeping import forget_refusals
 
-        forget_refusals(request.instance)
+            forget_refusals(request.instance)
     return Code.SUCCESS
 
 
@@ -116,18 +119,58 @@ def stop(request: Request, host: LxcHost) -> Code:
         told = time.time()
         _halt(request, host)
         _leave_word(request, told)
-    host.forget(request.instance)
-    _tidy(request)
+    _leave_nothing(request, host)
     return Code.SUCCESS
 
 
 def monitor(request: Request, host: LxcHost) -> Code:
     """Whether the container runs here."""
-    if host.state(request.instance) != STOPPED:
-        moves.note_death("container", request.instance, request.deadline.left())
+    name, state = request.instance, host.state(request.instance)
+    if state == STOPPED:
+        _tidy(request)
+        return Code.NOT_RUNNING
+    with house_keeping(f"{name} runs"):
+        moves.note_death("container", name, request.deadline.left())
+        if state == "RUNNING":
+            glance.notice(name, host.init_pid(name))
+    return Code.SUCCESS
+
+
+def _monitor_with_fallback(request: Request, host: LxcHost) -> Code:
+    """Monitor by LXC; by the container's processes when LXC does not answer, which says nothing about the container."""
+
+    def by_process() -> Code:
+        ocf.warning(f"LXC does not answer: looked for the processes of {request.instance} instead")
+        return Code.SUCCESS if host.processes(request.instance) else Code.NOT_RUNNING
+
+    ocf.answer_before(request.deadline, 2.0, by_process)
+    try:
+        return monitor(request, host)
+    except LxcError:
+        return by_process()
+
+
+def _stop_with_fallback(request: Request, host: LxcHost) -> Code:
+    """Stop by LXC; by ending the container's processes when LXC does not answer. Failing would fence the node."""
+    name, deadline = request.instance, request.deadline
+
+    def by_process(patience: float = 0.0) -> Code:
+        ocf.warning(f"LXC does not answer: ending the processes of {name}")
+        told = time.time()
+        there = bool(host.processes(name))
+        if not host.end(name, patience, deadline.left, deadline.sleep):
+            return Code.ERR_GENERIC
+        if there:
+            _leave_word(request, told)
+        _leave_nothing(request, host)
         return Code.SUCCESS
-    _tidy(request)
-    return Code.NOT_RUNNING
+
+    ocf.answer_before(deadline, _ROUGH_RESERVE, by_process)
+    try:
+        return stop(request, host)
+    except LxcError as error:
+        ocf.warning(str(error))
+        return by_process(_patience(request))
 
 
 def migrate_to(request: Request, host: LxcHost) -> Code:
@@ -135,7 +178,8 @@ def migrate_to(request: Request, host: LxcHost) -> Code:
     name, target = request.instance, request.target
     if not target:
         raise AgentError("Pacemaker named no node to migrate to", Code.ERR_ARGS)
-    definition = request.definition()
+    glance.unsettle(name)
+    definition = request.definition_to_change()
     if not is_local(definition):
         raise AgentError(f"{name} is on shared storage, where there is nothing to copy", Code.ERR_CONFIGURED)
     from . import journal  # what only a move needs
@@ -148,7 +192,7 @@ def migrate_to(request: Request, host: LxcHost) -> Code:
         "from": request.source or os.uname().nodename,
         "to": target,
         "started": journal.stamp(),
-        "policy": definition["migration"],
+        "policy": dict(definition["migration"]),
         "forwarded": 0,
     }
     began = time.monotonic()
@@ -174,9 +218,9 @@ def migrate_from(request: Request, host: LxcHost) -> Code:
     name, source = request.instance, request.source
     if not source:
         raise AgentError("Pacemaker named no node to migrate from", Code.ERR_ARGS)
-    definition = request.definition()
+    definition = request.definition_to_start()
     from . import journal
-    from .keeping import hand_over
+    from .keeping import OwnershipError, hand_over
     from .receiving import Folder
 
     folder = Folder(Path(definition["rootfs"]["path"]))
@@ -189,12 +233,12 @@ def migrate_from(request: Request, host: LxcHost) -> Code:
         hand_over(name, source, here)
         try:
             folder.take_over()
-            announced = _start(host, definition, request.deadline.left(_RECORD_RESERVE))
+            announced = container_lifecycle.start(host, definition, request.deadline.left(_RECORD_RESERVE))
         except (AgentError, LxcError, OSError):
             hand_over(name, here, source)
             folder.discard(folder.rootfs)
             raise
-    except (AgentError, LxcError, OSError) as error:
+    except (AgentError, LxcError, OwnershipError, OSError) as error:
         journal.record(journal.failure("container", name, source, here, str(error), report=arrival))
         raise AgentError(str(error)) from error
     # The source has measured from its stop to what it said last, this node from there on.
@@ -221,8 +265,12 @@ def reload_agent(request: Request, host: LxcHost) -> Code:
     visible as a difference, like those that wait for a restart.
     """
     name = request.instance
-    definition = request.definition()
-    from .container import _started_from, difference, limits, render
+    try:
+        definition = request.definition_to_change()
+    except AgentError as error:
+        ocf.warning(f"{name} stays as it is: {error}")
+        return Code.SUCCESS
+    from .container import difference, limits, render, started_from
 
     live = host.config(name)
     changes = difference(live, definition)
@@ -236,33 +284,15 @@ def reload_agent(request: Request, host: LxcHost) -> Code:
         except LxcError as error:
             ocf.warning(f"{name}: its limits could not be changed while it runs: {error}")
         else:
-            now = {**_started_from(live), **{key: definition[key] for key in limited}}
+            now = {**started_from(live), **{key: definition[key] for key in limited}}
             host.write_config(name, render(now, controllers()))
     return Code.SUCCESS
 
 
 def validate_all(request: Request, _host: LxcHost) -> Code:
     """Whether the container could start on this node."""
-    _require_files(request.definition())
+    container_lifecycle.require_files(request.definition_to_start())
     return Code.SUCCESS
-
-
-def _start(host: LxcHost, definition: dict[str, Any], timeout: float) -> float:
-    """Start the container and announce it; returns when that was, by the wall clock."""
-    _require_files(definition)
-    from .container import render
-
-    name = definition["name"]
-    host.start(name, render(definition, controllers()), timeout)
-    announced = time.time()
-    try:
-        host.announce(name, definition["nics"])
-    except (OSError, LxcError) as error:
-        ocf.warning(f"{name} could not be announced, so clients may find it late: {error}")
-    # One whose init cannot run is gone by now.
-    if host.state(name) == STOPPED:
-        raise AgentError(f"{name} started and ended at once: its init does not run; look into its root file system")
-    return announced
 
 
 def _record_stopover(request: Request, announced: float, failure: str = "") -> None:
@@ -296,7 +326,7 @@ def _record_stopover(request: Request, announced: float, failure: str = "") -> N
 
 def _leave_word(request: Request, told: float) -> None:
     """Tell whoever starts a container on shared storage next that it was told to stop here."""
-    with suppress(AgentError):  # without a definition it is stopped all the same
+    with house_keeping(f"{request.instance} is stopped"):
         definition = request.definition()
         if not is_local(definition):
             from .stopover import leave_word
@@ -312,17 +342,21 @@ def _halt(request: Request, host: LxcHost) -> None:
         host.stop(name, patience, timeout=patience + min(5.0, deadline.left() / 4))
     except LxcError as error:
         ocf.warning(f"killing {name}, which did not halt: {error}")
-        host.kill(name, timeout=deadline.left(1.0))
-    if host.state(name) != STOPPED:
+        with suppress(LxcError):  # the look below tells
+            host.kill(name, timeout=deadline.left(_ROUGH_RESERVE + 2.0))
+    if host.state(name) != STOPPED and not host.end(name, 0.0, deadline.left, deadline.sleep):
         raise AgentError(f"{name} could not be killed: look for processes in state D on this node")
 
 
 def _require_here(request: Request, definition: dict[str, Any]) -> None:
     """Refuse when the data is another node's; else make sure that what is here is in its place."""
-    from .keeping import require_here
+    from .keeping import OwnershipError, require_here
     from .receiving import Folder
 
-    require_here(request, definition)
+    try:
+        require_here(request.instance, definition)
+    except OwnershipError as error:
+        raise AgentError(str(error)) from error
     folder = Folder(Path(definition["rootfs"]["path"]))
     if folder.arrival() is not None and (folder.moved.exists() or not folder.rootfs.exists()):
         folder.take_over()  # it was interrupted
@@ -330,10 +364,18 @@ def _require_here(request: Request, definition: dict[str, Any]) -> None:
     folder.moved.unlink(missing_ok=True)
 
 
+def _leave_nothing(request: Request, host: LxcHost) -> None:
+    """Remove what a container that has ended leaves on this node. Never fails: the stop it is a part of would."""
+    glance.unsettle(request.instance)
+    with house_keeping(f"{request.instance} is stopped"):
+        host.forget(request.instance)
+    _tidy(request)
+
+
 def _tidy(request: Request) -> None:
-    """Remove what a move has left here of a container on local storage, once that runs elsewhere."""
-    moves.note_death("container", request.instance, request.deadline.left())
-    with suppress(AgentError):
+    """Remove what a move has left here of a container on local storage, once that runs elsewhere. Never fails."""
+    with house_keeping(f"{request.instance} does not run here"):
+        moves.note_death("container", request.instance, request.deadline.left())
         definition = request.definition()
         if is_local(definition):
             from .receiving import tidy
@@ -343,13 +385,14 @@ def _tidy(request: Request) -> None:
 
 def _move(request: Request, host: LxcHost, guardian: Guardian, move: dict[str, Any]) -> None:
     """Copy the running container, pass by pass, then stop it for the last. Raises AgentError, LxcError."""
+    from .controller import Policy
     from .copying import Copy, CopyError, settled
     from .wire import share, speed
 
     name, definition = request.instance, request.definition()
-    root, policy = Path(definition["rootfs"]["path"]), definition["migration"]
+    root, policy = Path(definition["rootfs"]["path"]), Policy.of(definition)
     # Time has to remain to stop it, and to start it again.
-    limit = min(policy["timeout"] or float("inf"), request.deadline.left(_patience(request) + 60.0))
+    limit = min(policy.timeout or float("inf"), request.deadline.left(_patience(request) + 60.0))
     patience, since = Deadline(limit), time.time()
 
     def watch(sent: int, rate: float) -> None:
@@ -366,7 +409,7 @@ def _move(request: Request, host: LxcHost, guardian: Guardian, move: dict[str, A
         )
 
     tell("setup")
-    bandwidth = share(speed(str(request.target)), policy["bandwidth"], len(moves.read_all())) or 0
+    bandwidth = share(speed(str(request.target)), policy.bandwidth, len(moves.read_all())) or 0
     try:
         with Copy(name, root, str(request.target), bandwidth=bandwidth, watch=watch) as copy:
             try:
@@ -406,10 +449,11 @@ def _switch_over(request: Request, host: LxcHost, guardian: Guardian, copy: Copy
     from .receiving import Folder
 
     definition = request.definition()
+    folder = Folder(Path(definition["rootfs"]["path"]))
     with copy.last_difference() as make:
-        guardian.watch()
         stopped = time.monotonic()
         try:
+            guardian.watch()
             _halt(request, host)
             halted = time.monotonic()
             make()
@@ -418,32 +462,18 @@ def _switch_over(request: Request, host: LxcHost, guardian: Guardian, copy: Copy
             move["bytes"] = sum(one.bytes for one in copy.passes)
             move["path"] = ["copying", "last difference"]
             copy.arrived({**move, "away": time.monotonic() - stopped})
-            Folder(Path(definition["rootfs"]["path"])).moved.write_text(f"{request.target}\n", encoding="utf-8")
+            folder.moved.write_text(f"{request.target}\n", encoding="utf-8")
+            guardian.rest()
         except (AgentError, LxcError, CopyError, OSError) as error:
+            folder.moved.unlink(missing_ok=True)
             if host.state(request.instance) == STOPPED:
-                _start(host, definition, request.deadline.left(2.0))
+                container_lifecycle.start(host, definition, request.deadline.left(2.0))
             guardian.rest()
             raise AgentError(f"the last difference: {error}") from error
-        guardian.rest()
     ocf.info(
         f"{request.instance} is on {request.target}: halted in {halted - stopped:.2f} s, "
         f"the last difference in {made - halted:.2f} s, on its disk in {time.monotonic() - made:.2f} s"
     )
-
-
-def rescue(definition: dict[str, Any]) -> None:
-    """Start a container again whose agent was killed while it was down for the last difference."""
-    host, name = LxcHost(), definition["name"]
-    with suppress(WaitTimeout):  # it was not down yet, and goes on
-        wait_for(
-            lambda: host.state(name),
-            lambda state: state == STOPPED,
-            what=f"the stop of {name}",
-            timeout=definition["stop_timeout"] + 5.0,
-            interval=0.1,
-        )
-        _start(host, definition, 30.0)
-        ocf.warning(f"started {name} again, whose move was cut short")
 
 
 @contextmanager
@@ -451,6 +481,7 @@ def _called_off() -> Iterator[None]:
     """A signal to end becomes an error, so that what was begun is set right."""
 
     def end(_signal: int, _frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what sets it right is not to be cut short as well
         raise AgentError("Pacemaker no longer waits for it")
 
     before = signal.signal(signal.SIGTERM, end)
@@ -481,12 +512,3 @@ def _patience(request: Request) -> int:
         return max(1, int(min(left, request.definition()["stop_timeout"])))
     except AgentError:
         return max(1, int(left))
-
-
-def _require_files(definition: dict[str, Any]) -> None:
-    """Refuse when this node cannot see what the container starts from."""
-    root = Path(definition["rootfs"]["path"])
-    if not (root / "sbin").is_dir():
-        raise AgentError(
-            f"{definition['name']} cannot start here, no root file system at {root}. Is the storage mounted?"
-        )

@@ -16,12 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import moves, ocf
+from . import glance, moves, ocf
 from .definition import host_interface, is_local
 from .libvirt_host import HostError, LibvirtHost, LibvirtUnreachable, Seen, State, emulator_pid, kill_emulator
-from .ocf import AgentError, Code, Deadline, Request
+from .ocf import AgentError, Code, Request, house_keeping
 from .tap import open_up
-from .wait import WaitTimeout
+from .wait import Deadline, WaitTimeout
 
 if TYPE_CHECKING:
     from .domain import Accelerator
@@ -82,8 +82,8 @@ def main() -> int:
     """Answer Pacemaker's call."""
     actions: dict[str, Callable[[Request], Code]] = {
         "start": lambda request: start(request, LibvirtHost()),
-        "stop": _stop_somehow,
-        "monitor": _monitor_somehow,
+        "stop": _stop_with_fallback,
+        "monitor": _monitor_with_fallback,
         "migrate_to": lambda request: migrate_to(request, lambda: LibvirtHost(events=True)),
         "migrate_from": lambda request: migrate_from(request, LibvirtHost()),
         "reload-agent": lambda request: reload_agent(request, LibvirtHost()),
@@ -95,16 +95,19 @@ def main() -> int:
 def start(request: Request, host: LibvirtHost) -> Code:
     """Start the VM, unless it runs. What is left of a migration whose other end is gone makes room."""
     name = request.instance
-    definition = request.definition()
     seen = host.seen(name)
     if seen.state in (State.RUNNING, State.PAUSED):
         return Code.SUCCESS
+    definition = request.definition_to_start()
     if seen.state in (State.FAILED, State.LEAVING):
         raise AgentError(f"{name} is here but {_why(seen)}: it has to be stopped before it can start")
     if is_local(definition):
-        from .keeping import require_here
+        from .keeping import OwnershipError, require_here
 
-        require_here(request, definition)
+        try:
+            require_here(name, definition)
+        except OwnershipError as error:
+            raise AgentError(str(error)) from error
     _require_files(definition)
     _refuse_a_second(name)
     from .domain import render
@@ -120,7 +123,8 @@ def start(request: Request, host: LibvirtHost) -> Code:
     if is_local(definition):
         from .keeping import forget_refusals
 
-        forget_refusals(name)
+        with house_keeping(f"{name} runs again"):
+            forget_refusals(name)
     return Code.SUCCESS
 
 
@@ -145,27 +149,38 @@ def stop(request: Request, host: LibvirtHost) -> Code:
         # Said to be stopped, it would be started elsewhere.
         raise AgentError(f"{name} could not be ended: it {_why(seen)}")
     if seen.state is State.OFF:
-        host.forget(name)
+        with house_keeping(f"{name} is stopped"):
+            host.forget(name)
     _tidy(request)
     return Code.SUCCESS
 
 
 def monitor(request: Request, host: LibvirtHost) -> Code:
     """Whether the VM runs here. An incoming one does not yet, a leaving one still does."""
-    seen = _seen_to_come(request, host)
+    name, seen = request.instance, _seen_to_come(request, host)
     if seen.state in (State.RUNNING, State.PAUSED, State.LEAVING):
-        _call_off_orphan(request.instance, host)
-        _note_death(request)
-        _listen(request)
-        _claim(request, host, seen)
-        if moves.unheard(request.instance):
-            # The cluster knew that it had arrived without a migrate_from: who had ordered that died.
-            _note_arrival(request, host)
+        with house_keeping(f"{name} runs"):
+            _look_after(request, host, seen)
         return Code.SUCCESS
     if seen.state is State.FAILED:
-        raise AgentError(f"{request.instance} {_why(seen)}")
+        raise AgentError(f"{name} {_why(seen)}")
     _tidy(request)
     return Code.NOT_RUNNING
+
+
+def _look_after(request: Request, host: LibvirtHost, seen: Seen) -> None:
+    """Set right what a migration has left undone whose agent has died."""
+    name = request.instance
+    _call_off_orphan(name, host)
+    _note_death(request)
+    _listen(request)
+    _claim(request, host, seen)
+    if moves.unheard(name):
+        # The cluster knew that it had arrived without a migrate_from: who had ordered that died.
+        _note_arrival(request, host)
+    pid = emulator_pid(name)
+    if pid is not None and seen.state is State.RUNNING and not host.progress(name):
+        glance.notice(name, pid)
 
 
 def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
@@ -173,6 +188,7 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
     name, target = request.instance, request.target
     if not target:
         raise AgentError("Pacemaker named no node to migrate to", Code.ERR_ARGS)
+    glance.unsettle(name)
     from . import journal  # what only a migration needs
     from .live_migration import LiveMigration, MigrationFailed
 
@@ -182,7 +198,7 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
         seen = host.seen(name)
         if seen.state is not State.RUNNING:
             raise AgentError(f"{name} cannot migrate: it {_why(seen)}")
-        migration = LiveMigration(request.definition(), source, target, host)
+        migration = LiveMigration(request.definition_to_change(), source, target, host)
     except (AgentError, HostError) as error:
         journal.record(journal.failure("vm", name, source, target, str(error)))
         raise
@@ -191,6 +207,7 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
     except MigrationFailed as error:
         journal.record(migration.record)
         moves.done(name)
+        host = _answering(request, host)
         if _ended(request, host):
             # After a failure the cluster would leave it as it is: not running. So the target starts it (migrate_from).
             ocf.warning(f"{name} ended on its way to {target}: {error}")
@@ -214,7 +231,8 @@ def migrate_from(request: Request, host: LibvirtHost) -> Code:
         _note_end(request, str(error))
         raise AgentError(str(error)) from error
     finally:
-        _listen(request)
+        with house_keeping(f"{name} comes"):
+            _listen(request)
     seen = host.seen(name)
     if seen.state in (State.ABSENT, State.OFF):
         # Failed, it would be started all the same, and the failure be on record for somebody to forget.
@@ -316,10 +334,14 @@ def _claim(request: Request, host: LibvirtHost, seen: Seen) -> None:
 
 
 def _tidy(request: Request) -> None:
-    """Remove what a migration has left here of a VM that is elsewhere: a dead agent's words, disks on local storage."""
-    _note_death(request)
-    moves.take(request.instance)
-    with suppress(AgentError):
+    """Remove what a migration has left here of a VM that is elsewhere: a dead agent's words, disks on local storage.
+
+    Never fails: a stop does not fail for what it has to clear away.
+    """
+    glance.unsettle(request.instance)
+    with house_keeping(f"{request.instance} does not run here"):
+        _note_death(request)
+        moves.take(request.instance)
         definition = request.definition()
         if is_local(definition):
             from .mirroring import tidy
@@ -341,7 +363,11 @@ def reload_agent(request: Request, host: LibvirtHost) -> Code:
     as a difference, like those that wait for a restart.
     """
     name = request.instance
-    definition = request.definition()
+    try:
+        definition = request.definition_to_change()
+    except AgentError as error:
+        ocf.warning(f"{name} stays as it is: {error}")
+        return Code.SUCCESS
     from .domain import METADATA_URI, difference, remembered
 
     live = host.live_xml(name)
@@ -364,7 +390,7 @@ def reload_agent(request: Request, host: LibvirtHost) -> Code:
 
 def validate_all(request: Request, _host: LibvirtHost) -> Code:
     """Whether the VM could start on this node."""
-    _require_files(request.definition())
+    _require_files(request.definition_to_start())
     accelerator()
     return Code.SUCCESS
 
@@ -380,7 +406,7 @@ def accelerator() -> Accelerator:
     return found
 
 
-def _monitor_somehow(request: Request) -> Code:
+def _monitor_with_fallback(request: Request) -> Code:
     """Monitor by libvirt; by the VM's process when libvirt does not answer.
 
     A daemon that restarts or hangs says nothing about the VM, and Pacemaker would restart it.
@@ -397,7 +423,7 @@ def _monitor_somehow(request: Request) -> Code:
         return by_process()
 
 
-def _stop_somehow(request: Request) -> Code:
+def _stop_with_fallback(request: Request) -> Code:
     """Stop by libvirt; by ending the VM's process when libvirt does not answer. Failing would fence the node."""
     name, deadline = request.instance, request.deadline
 
@@ -427,6 +453,18 @@ def _come_back(deadline: Deadline) -> LibvirtHost:
     timeout = min(_COMES_BACK, deadline.left(_DESTROY_RESERVE))
     host = deadline.wait(connect, lambda host: host is not None, what="libvirt's daemon", timeout=timeout)
     assert host is not None
+    return host
+
+
+def _answering(request: Request, host: LibvirtHost) -> LibvirtHost:
+    """A connection to libvirt that answers: this one, or a new one when its daemon has been started anew since."""
+    try:
+        host.seen(request.instance)
+    except LibvirtUnreachable:
+        with suppress(LibvirtUnreachable, WaitTimeout):
+            return _come_back(request.deadline)
+    except HostError:
+        pass  # it answers
     return host
 
 

@@ -9,14 +9,14 @@ its init runs, so a container answers wherever it starts without anything inside
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
-from .definition import Change, Definition, compact, host_interface, restart, shown
+from .definition import Change, Definition, compact, host_interface, read, restart, shown
 from .units import format_size
 
-__all__ = ["difference", "limits", "render"]
+__all__ = ["difference", "limits", "render", "started_from"]
 
 _COMMON = "/usr/share/lxc/config/common.conf"
 _UNPRIVILEGED = "/usr/share/lxc/config/userns.conf"
@@ -74,7 +74,7 @@ def difference(live_config: str, definition: Definition) -> tuple[Change, ...]:
     ``set-limits`` changes are made by writing :func:`limits` to its cgroup and the new configuration to its
     file. A configuration that is not ours differs in everything.
     """
-    return tuple(_changes(_started_from(live_config), definition))
+    return tuple(_changes(started_from(live_config), definition))
 
 
 def _interface(name: str, index: int, nic: Mapping[str, Any]) -> Iterator[str]:
@@ -95,11 +95,12 @@ def _interface(name: str, index: int, nic: Mapping[str, Any]) -> Iterator[str]:
         yield f"{prefix}.ipv{ipaddress.ip_address(gateway).version}.gateway = {gateway}"
 
 
-def _started_from(config: str) -> Definition:
+def started_from(config: str) -> Definition:
+    """The definition that a running container's configuration was made from; empty for one that is not ours."""
     for line in config.splitlines():
         if line.startswith(_MARK):
-            definition: Definition = json.loads(line.removeprefix(_MARK))
-            return definition
+            with suppress(ValueError):
+                return read(line.removeprefix(_MARK)).definition
     return {}
 
 

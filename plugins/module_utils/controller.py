@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from .units import MIB, rough_size
@@ -62,10 +62,10 @@ class Policy:
 
     @classmethod
     def of(cls, definition: Mapping[str, Any]) -> Policy:
-        """From a guest's definition."""
-        said = dict(definition.get("migration") or {})
-        post_copy = said.pop("post_copy", "never") == "fallback"
-        return cls(post_copy=post_copy, **said)
+        """From a guest's definition. What is not known here is left out: definition.read has told it."""
+        known = {field.name for field in fields(cls)}
+        said = {key: value for key, value in (definition.get("migration") or {}).items() if key in known}
+        return cls(**{**said, "post_copy": said.get("post_copy") == "fallback"})
 
     def patience(self, memory: int) -> float:
         """Seconds a migration of so many bytes may take: four times what one pass does, and a minute."""

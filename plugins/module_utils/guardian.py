@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import TracebackType
@@ -14,7 +13,7 @@ from typing import IO, Any
 
 from . import installed
 
-__all__ = ["Guardian", "main", "stand_by"]
+__all__ = ["Guardian", "stand_by"]
 
 
 class Guardian:
@@ -57,14 +56,6 @@ class Guardian:
         with suppress(BrokenPipeError):
             self._process.stdin.close()
         self._process.wait()
-
-
-def main() -> int:
-    """What the program does."""
-    from .agent_container import rescue
-
-    stand_by(sys.stdin, rescue)
-    return 0
 
 
 def stand_by(words: IO[str], rescue: Callable[[dict[str, Any]], None]) -> None:

@@ -13,44 +13,51 @@ from __future__ import annotations
 import os
 
 from .definition import Definition, is_local
-from .ocf import AgentError, Request, warning
 from .pacemaker import ClusterError, Pacemaker
 
-__all__ = ["claim", "forget_refusals", "hand_over", "require_here"]
+__all__ = ["OwnershipError", "claim", "forget_refusals", "hand_over", "require_here"]
 
 
-def require_here(request: Request, definition: Definition) -> None:
-    """Raise AgentError for a guest whose data is on the storage of another node."""
+class OwnershipError(Exception):
+    """The data of a guest is another node's, or the cluster does not tell or change whose it is."""
+
+
+def require_here(name: str, definition: Definition) -> None:
+    """Raise OwnershipError for a guest whose data is on the storage of another node."""
     if not is_local(definition):
         return
-    name = request.instance
     try:
         keeper = Pacemaker().data_of(name)
     except ClusterError as error:
-        raise AgentError(f"nobody can tell where the data of {name} is: {error}") from error
+        raise OwnershipError(f"nobody can tell where the data of {name} is: {error}") from error
     if keeper is None:
-        raise AgentError(f"nobody has said which node has the data of {name}: run playbooks/guests.yml")
+        raise OwnershipError(f"nobody has said which node has the data of {name}: run playbooks/guests.yml")
     if keeper != os.uname().nodename:
         # Pacemaker shows no more than some hundred characters of it.
-        raise AgentError(f"the data of {name} is on {keeper} (local storage): it waits for that node")
+        raise OwnershipError(f"the data of {name} is on {keeper} (local storage): it waits for that node")
 
 
 def forget_refusals(guest: str) -> None:
-    """Let a guest that runs where its data is go again to the nodes that have refused to start it."""
+    """Let a guest that runs where its data is go again to the nodes that have refused to start it.
+
+    Raises OwnershipError.
+    """
     cluster = Pacemaker()
     try:
         if any(failure.operation in ("start", "migrate_from") for failure in cluster.status().failures_of(guest)):
             cluster.retry(guest)
     except ClusterError as error:
-        warning(f"{guest} does not go to nodes that refused to start it for the next minutes: {error}")
+        raise OwnershipError(
+            f"{guest} does not go to nodes that refused to start it for the next minutes: {error}"
+        ) from error
 
 
 def hand_over(guest: str, source: str, target: str) -> None:
-    """Say that the data of a guest is now on ``target`` and no longer on ``source``. Raises AgentError."""
+    """Say that the data of a guest is now on ``target`` and no longer on ``source``. Raises OwnershipError."""
     try:
         Pacemaker().hand_over(guest, source, target)
     except ClusterError as error:
-        raise AgentError(str(error)) from error
+        raise OwnershipError(str(error)) from error
 
 
 def claim(guest: str) -> bool:

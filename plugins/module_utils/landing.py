@@ -21,8 +21,8 @@ from contextlib import suppress
 from typing import Any
 
 from .libvirt_host import HostError, LibvirtHost, State, emulator_pid, kill_emulator
-from .ocf import Deadline
 from .peer import Peer, PeerError, ask
+from .wait import Deadline
 
 __all__ = ["Unknown", "elsewhere", "gone", "hold", "kill", "landed", "let_go", "runs", "service"]
 

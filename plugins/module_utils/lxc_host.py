@@ -7,12 +7,16 @@ Configurations live under /run: a node that was down has none, so nothing can be
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Mapping, Sequence
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from .command import CommandError, Runner, run
+from .processes import born, command_line, lives, parent
 
 __all__ = ["LxcError", "LxcHost", "controllers"]
 
@@ -22,6 +26,8 @@ _CONTROLLERS = Path("/sys/fs/cgroup/cgroup.controllers")
 STOPPED = "STOPPED"
 #: LXC's words for one on its way up or down.
 PASSING = frozenset({"STARTING", "STOPPING", "ABORTING"})
+#: What systemd as a container's init takes for an order to halt.
+_HALT = signal.SIGRTMIN + 3
 
 
 class LxcError(Exception):
@@ -81,6 +87,39 @@ class LxcHost:
         """Kill all of the container."""
         self._lxc("lxc-stop", name, "-k", timeout=timeout, ok=(0, 2))
 
+    def processes(self, name: str) -> tuple[int, ...]:
+        """LXC's monitor of the container and the container's init, without asking LXC; none when it does not run.
+
+        The kernel ends init when the monitor ends, and all of the container with init.
+        """
+        pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+        title = f"[lxc monitor] {self._root} {name}".encode()
+        monitors = {pid for pid in pids if command_line(pid).rstrip(b"\0") == title}
+        inits = [pid for pid in pids if parent(pid) in monitors]
+        return (*sorted(monitors), *inits)
+
+    def end(
+        self, name: str, patience: float, left: Callable[[], float], sleep: Callable[[float], None], reserve: float = 3
+    ) -> bool:
+        """End the container without LXC: ask its init to halt, kill it after ``patience`` seconds. True: it is gone.
+
+        ``left`` tells the seconds that remain; the killing begins with ``reserve`` of them at the latest.
+        """
+        found = {pid: born(pid) for pid in self.processes(name)}
+        kill_below = max(left() - patience, reserve)
+        if patience > 0:
+            _signal(list(found)[1:], _HALT)
+        killed = False
+        while True:
+            if not any(when is not None and lives(pid, when) for pid, when in found.items()):
+                return True
+            if left() <= 0:
+                return False
+            if not killed and left() <= kill_below:
+                _signal(list(found), signal.SIGKILL)
+                killed = True
+            sleep(0.1)
+
     def forget(self, name: str) -> None:
         """Remove what a stopped container has left behind on the node."""
         shutil.rmtree(self._root / name, ignore_errors=True)
@@ -107,6 +146,12 @@ def controllers() -> frozenset[str]:
         return frozenset(_CONTROLLERS.read_text(encoding="ascii").split())
     except OSError:
         return frozenset()
+
+
+def _signal(pids: Sequence[int], which: int) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, which)
 
 
 def _causes(log: Path) -> str:

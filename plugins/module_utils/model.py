@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from . import parse
-from .definition import derived_mac, derived_uuid
+from .definition import IDMAP, SCHEMA, derived_mac, derived_uuid
 from .placement import Node, impossibilities, worries
 from .storage import Pool
 from .units import MIB, format_size, parse_duration
@@ -35,8 +35,6 @@ __all__ = [
 
 Kind = Literal["vm", "container"]
 
-#: What an unprivileged container's users 0 to 65535 are on the node.
-IDMAP = {"start": 10_000_000, "count": 65_536}
 #: The seed disk's name in the guest, out of the way of disks that are added later.
 SEED_TARGET = "vdz"
 
@@ -213,6 +211,7 @@ def definition(guest: Guest, pools: Mapping[str, Pool], images: Mapping[str, Map
         "timeout": None if timeout is None else -(-timeout // 1000),
     }
     common: dict[str, Any] = {
+        "schema": SCHEMA,
         "kind": guest.kind,
         "name": guest.name,
         "vcpus": guest.vcpus,

@@ -20,10 +20,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .peer import Peer, PeerError, ask
+from .processes import born, lives
 
 if TYPE_CHECKING:
     from .pacemaker import ClusterStatus
+    from .peer import Peer
 
 __all__ = [
     "PHASES",
@@ -54,7 +55,7 @@ _PATIENCE = 1.5
 
 def progress(guest: str, *, folder: Path | None = None, **fields: Any) -> None:
     """Tell how far a guest's move is. Never fails: a move matters more than a word about it."""
-    writer = {"pid": os.getpid(), "born": _born(os.getpid()), "at": time.time()}
+    writer = {"pid": os.getpid(), "born": born(os.getpid()), "at": time.time()}
     with suppress(OSError):
         _write((folder or _FOLDER) / f"{guest}.json", {"guest": guest, **fields, "writer": writer})
 
@@ -132,6 +133,8 @@ def unheard(guest: str, *, folder: Path | None = None, age: float = _UNHEARD) ->
 
 def gather(nodes: Sequence[str]) -> list[dict[str, Any]]:
     """The moves that any of these nodes is working on, one per guest: what was said last."""
+    from .peer import PeerError, ask  # whoever tells of a move asks nobody
+
     answers: list[list[dict[str, Any]]] = []
 
     def hear(node: str) -> None:
@@ -178,14 +181,4 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _lives(move: Mapping[str, Any]) -> bool:
-    born = _born(move["writer"]["pid"])
-    return born is not None and born == move["writer"]["born"]
-
-
-def _born(pid: int) -> int | None:
-    """When a process started, in the kernel's ticks; its number alone may be another's by now."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    return int(text.rpartition(")")[2].split()[19])
+    return lives(move["writer"]["pid"], move["writer"]["born"])

@@ -10,33 +10,31 @@ this module and what it imports stay light.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import syslog
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import IntEnum
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from .wait import wait_for
+from .definition import Reading, read
+from .wait import Deadline
 
 __all__ = [
     "Action",
     "AgentError",
     "Code",
-    "Deadline",
     "Metadata",
     "Parameter",
     "Request",
     "answer_before",
+    "house_keeping",
     "info",
     "run",
     "warning",
 ]
-
-T = TypeVar("T")
 
 
 class Code(IntEnum):
@@ -58,31 +56,6 @@ class AgentError(Exception):
     def __init__(self, reason: str, code: Code = Code.ERR_GENERIC) -> None:
         super().__init__(reason)
         self.code = code
-
-
-class Deadline:
-    """The moment by which an action must have answered. Pacemaker kills it then, and takes it for failed."""
-
-    def __init__(
-        self,
-        seconds: float,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.seconds = seconds
-        self.sleep = sleep
-        self.clock = clock
-        self._end = clock() + seconds
-
-    def left(self, reserve: float = 0.0) -> float:
-        """The seconds until then, less ``reserve``; never negative."""
-        return max(0.0, self._end - reserve - self.clock())
-
-    def wait(
-        self, look: Callable[[], T], done: Callable[[T], bool], *, what: str, timeout: float, interval: float = 0.1
-    ) -> T:
-        """:func:`wait.wait_for` on this deadline's clock."""
-        return wait_for(look, done, what=what, timeout=timeout, interval=interval, clock=self.clock, sleep=self.sleep)
 
 
 class Parameter(NamedTuple):
@@ -183,17 +156,52 @@ class Request(NamedTuple):
         return value
 
     def definition(self) -> dict[str, Any]:
-        """What the guest is, from the parameter of that name. Raises AgentError when it cannot be that."""
-        try:
-            definition: dict[str, Any] = json.loads(self.parameter("definition"))
-            name = definition["name"]
-        except (ValueError, TypeError, KeyError) as error:
+        """What the guest is, as far as this node understands it: enough to look after it and to stop it.
+
+        Raises AgentError when there is no definition of this guest at all.
+        """
+        return self._reading().definition
+
+    def definition_to_start(self) -> dict[str, Any]:
+        """What the guest is, for starting it. Raises AgentError when something is missing without which it is another.
+
+        Pacemaker then tries the other nodes, which may know more.
+        """
+        reading = self._told_reading()
+        if reading.missing:
             raise AgentError(
-                f"the definition of {self.instance} is unreadable: {error!r}", Code.ERR_CONFIGURED
+                f"the definition of {self.instance} lacks {', '.join(reading.missing)}: run site.yml for this node, "
+                "or the guests playbook to write it anew",
+                Code.ERR_INSTALLED,
+            )
+        for problem in reading.problems:
+            warning(f"{self.instance} starts without what is not understood of its definition: {problem}")
+        return reading.definition
+
+    def definition_to_change(self) -> dict[str, Any]:
+        """What the guest is, for changing or moving it while it runs. Raises AgentError when any of it is unclear."""
+        reading = self._told_reading()
+        if reading.problems:
+            raise AgentError(f"the definition of {self.instance} is not understood here: {'; '.join(reading.problems)}")
+        return reading.definition
+
+    def _told_reading(self) -> Reading:
+        reading = self._reading()
+        if reading.unknown:
+            warning(f"not known here, so left out of the definition of {self.instance}: {', '.join(reading.unknown)}")
+        return reading
+
+    def _reading(self) -> Reading:
+        try:
+            reading = read(self.parameter("definition"))
+        except ValueError as error:
+            raise AgentError(
+                f"the definition of {self.instance} is unreadable: {error}", Code.ERR_CONFIGURED
             ) from error
+        name = reading.definition["name"]
         if name != self.instance:
             raise AgentError(f"the definition of {self.instance} is that of {name}", Code.ERR_CONFIGURED)
-        return definition
+        return reading
 
 
 def run(
@@ -223,6 +231,11 @@ def run(
         return _failed(request, str(error), error.code)
     except errors as error:
         return _failed(request, str(error), Code.ERR_GENERIC)
+    except Exception as error:
+        import traceback
+
+        syslog.syslog(syslog.LOG_ERR, traceback.format_exc())
+        return _failed(request, f"an error of Drover itself, told in the log: {error!r}", Code.ERR_GENERIC)
 
 
 def _failed(request: Request, reason: str, code: Code) -> Code:
@@ -241,6 +254,18 @@ def info(message: str) -> None:
 def warning(message: str) -> None:
     """Tell the journal what somebody should look at."""
     syslog.syslog(syslog.LOG_WARNING, message)
+
+
+@contextmanager
+def house_keeping(state: str) -> Iterator[None]:
+    """What an action does besides what it was called for: when it goes wrong, the log has it and the action goes on.
+
+    ``state`` is what the action has found or made of the guest, in words.
+    """
+    try:
+        yield
+    except Exception as error:
+        warning(f"{state}, but not all could be put in order: {error or error!r}")
 
 
 def answer_before(deadline: Deadline, reserve: float, answer: Callable[[], Code]) -> None:

@@ -15,17 +15,21 @@ __all__ = ["start"]
 
 def start(name: str) -> int:
     """Be the program of this name, and return its exit status."""
+    if name in ("vm", "container"):
+        from . import glance
+
+        return glance.main(name)
+    # Python was started without it, for agents run every few seconds; libvirt's binding is found by it.
+    import site
+
+    site.main()
     match name:
-        case "vm":
-            from .agent_vm import main
-        case "container":
-            from .agent_container import main
         case "peer":
             from .peer_services import main
         case "copy":
             from .relay import launch as main
         case "guardian":
-            from .guardian import main
+            from .container_lifecycle import guard as main
         case _:
             sys.stderr.write(f"this version of Drover has no program {name}\n")
             return 1

@@ -13,13 +13,13 @@ import hashlib
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .cib import Configuration
 from .cib_objects import PREFIX, PROVIDER, Colocation, Constraint, Location, Operation, Pin, Primitive, Wanted
 from .controller import Policy
-from .definition import compact, is_local
+from .definition import alike, compact, is_local
 from .pacemaker import ClusterStatus
 
 __all__ = [
@@ -77,7 +77,7 @@ class GuestsPlan:
 
 
 def guest_of(resource: Primitive) -> dict[str, Any] | None:
-    """The definition that a guest's resource carries."""
+    """The definition that a guest's resource carries, as whichever version of Drover wrote it."""
     try:
         definition = json.loads(resource.params.get("definition", ""))
     except ValueError:
@@ -160,6 +160,17 @@ def guest_primitive(definition: Mapping[str, Any], *, priority: int | None, boot
     )
 
 
+def _as_written(primitive: Primitive, there: Primitive | None) -> Primitive:
+    """The resource with the definition that the cluster has, should that say the same in an older version's words.
+
+    Pacemaker compares the text: it would have every agent look for a change that is none.
+    """
+    written = None if there is None else there.params.get("definition")
+    if written is None or not alike(written, primitive.params["definition"]):
+        return primitive
+    return replace(primitive, params={**primitive.params, "definition": written})
+
+
 def plan_guests(
     specs: Sequence[GuestSpec],
     live: Configuration,
@@ -194,7 +205,8 @@ def plan_guests(
         if spec.name in restart_needed and not permitted:
             pending.append(spec.name)
         boot = _boot(spec, live.primitives.get(spec.name), spec.name in restart_needed and permitted)
-        primitives.append(guest_primitive(spec.definition, priority=spec.priority, boot=boot))
+        primitive = guest_primitive(spec.definition, priority=spec.priority, boot=boot)
+        primitives.append(_as_written(primitive, live.primitives.get(spec.name)))
         own = _placement(spec, known)
         if is_local(spec.definition):
             own.append(Location(data_id(spec.name), spec.name, _keeper(spec, live), "20000"))

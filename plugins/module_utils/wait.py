@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-__all__ = ["WaitTimeout", "wait_for"]
+__all__ = ["Deadline", "WaitTimeout", "wait_for"]
 
 T = TypeVar("T")
 
@@ -46,3 +46,28 @@ def wait_for(
         if waited >= timeout:
             raise WaitTimeout(what, seen, waited)
         sleep(min(interval, max(0.0, timeout - waited)))
+
+
+class Deadline:
+    """The moment by which something must have answered, such as an agent's action, which Pacemaker kills then."""
+
+    def __init__(
+        self,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.seconds = seconds
+        self.sleep = sleep
+        self.clock = clock
+        self._end = clock() + seconds
+
+    def left(self, reserve: float = 0.0) -> float:
+        """The seconds until then, less ``reserve``; never negative."""
+        return max(0.0, self._end - reserve - self.clock())
+
+    def wait(
+        self, look: Callable[[], T], done: Callable[[T], bool], *, what: str, timeout: float, interval: float = 0.1
+    ) -> T:
+        """:func:`wait_for` on this deadline's clock."""
+        return wait_for(look, done, what=what, timeout=timeout, interval=interval, clock=self.clock, sleep=self.sleep)

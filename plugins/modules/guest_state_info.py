@@ -56,7 +56,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils import container, domain
-from ansible_collections.cspp.drover.plugins.module_utils.definition import Change, Definition
+from ansible_collections.cspp.drover.plugins.module_utils.definition import Change, Definition, read
 from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import HostError, LibvirtHost, State, VmGone
 from ansible_collections.cspp.drover.plugins.module_utils.lxc_host import LxcError, LxcHost
 
@@ -93,7 +93,7 @@ def _found(kind: str, state: str, changes: Iterable[Change]) -> dict[str, Any]:
 
 def guests(wanted: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Those of the wanted guests that run here."""
-    definitions = [guest["definition"] for guest in wanted if guest.get("definition")]
+    definitions = [read(guest["definition"]).definition for guest in wanted if guest.get("definition")]
     vms = [definition for definition in definitions if definition["kind"] == "vm"]
     containers = [definition for definition in definitions if definition["kind"] == "container"]
     found = {}

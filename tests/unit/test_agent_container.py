@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import syslog
 import time
 from collections.abc import Callable, Iterator
@@ -25,13 +26,15 @@ from ansible_collections.cspp.drover.plugins.module_utils import (
     journal,
     keeping,
     moves,
+    receiving,
     stopover,
     wire,
 )
 from ansible_collections.cspp.drover.plugins.module_utils.copying import CopyError, Pass
 from ansible_collections.cspp.drover.plugins.module_utils.lxc_host import LxcError
-from ansible_collections.cspp.drover.plugins.module_utils.ocf import AgentError, Code, Deadline, Request
+from ansible_collections.cspp.drover.plugins.module_utils.ocf import AgentError, Code, Request
 from ansible_collections.cspp.drover.plugins.module_utils.receiving import Folder
+from ansible_collections.cspp.drover.plugins.module_utils.wait import Deadline
 
 MIB = 1024**2
 
@@ -165,7 +168,7 @@ def test_stop_kills_what_does_not_halt(rootfs: Path) -> None:
     host: Any = Host("RUNNING", "STOPPED")
     host.fails["stop"] = LxcError("did not end within 35 s")
     assert agent_container.stop(request(rootfs, "stop"), host) is Code.SUCCESS
-    assert host.calls == ["stop 30 timeout=35.0", "kill timeout=99.0", "forget"]
+    assert host.calls == ["stop 30 timeout=35.0", "kill timeout=92.0", "forget"]
 
 
 def test_stop_does_not_forget_what_still_runs(rootfs: Path) -> None:
@@ -281,6 +284,86 @@ def test_reload_never_fails(rootfs: Path) -> None:
     changed = request(rootfs, "reload-agent", memory=512 * MIB)
     assert agent_container.reload_agent(changed, host) is Code.SUCCESS
     assert host.live == before
+
+
+class Hung(Host):
+    """A node whose LXC does not answer for the container, whose processes are there all the same."""
+
+    def __init__(self, *pids: int, ends: bool = True) -> None:
+        super().__init__("RUNNING")
+        self.pids, self.ends = pids, ends
+
+    def state(self, _name: str) -> str:
+        raise LxcError("lxc-info did not end within 15 s")
+
+    def processes(self, _name: str) -> tuple[int, ...]:
+        return self.pids
+
+    def end(self, _name: str, patience: float, left: Callable[[], float], _sleep: object) -> bool:
+        self.calls.append(f"end {patience:g} of {left():g}")
+        return self.ends
+
+
+@pytest.mark.parametrize(("pids", "code"), [((7, 8), Code.SUCCESS), ((), Code.NOT_RUNNING)])
+def test_a_monitor_does_without_lxc(rootfs: Path, pids: tuple[int, ...], code: Code) -> None:
+    host: Any = Hung(*pids)
+    assert agent_container._monitor_with_fallback(request(rootfs, "monitor"), host) is code
+
+
+@pytest.mark.parametrize(("pids", "words"), [((7, 8), ["rootfs", "stopped.json"]), ((), ["rootfs"])])
+def test_a_stop_does_without_lxc(rootfs: Path, pids: tuple[int, ...], words: list[str]) -> None:
+    host: Any = Hung(*pids)
+    assert agent_container._stop_with_fallback(request(rootfs, "stop"), host) is Code.SUCCESS
+    assert host.calls == ["end 30 of 100", "forget"]
+    assert sorted(path.name for path in rootfs.parent.iterdir()) == words
+
+
+def test_what_cannot_be_killed_is_not_said_to_be_stopped(rootfs: Path) -> None:
+    host: Any = Hung(7, 8, ends=False)
+    assert agent_container._stop_with_fallback(request(rootfs, "stop"), host) is Code.ERR_GENERIC
+    assert "forget" not in host.calls
+
+
+def test_a_stop_ends_what_lxc_could_not_kill(rootfs: Path) -> None:
+    host: Any = Host("RUNNING")
+    host.fails = {"stop": LxcError("hangs"), "kill": LxcError("hangs")}
+    host.end = lambda *_arguments: True
+    assert agent_container.stop(request(rootfs, "stop"), host) is Code.SUCCESS
+
+
+@pytest.mark.parametrize("action", ["monitor", "stop"])
+@pytest.mark.parametrize("error", [LxcError("hangs"), OSError("full"), KeyError("x"), RuntimeError("anything")])
+def test_house_keeping_fails_nothing(
+    rootfs: Path, monkeypatch: pytest.MonkeyPatch, action: str, error: Exception
+) -> None:
+    def broken(*_arguments: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(moves, "note_death", broken)
+    monkeypatch.setattr(receiving, "tidy", broken)
+    local = {"rootfs": {"type": "directory", "path": str(rootfs), "shared": False}}
+    host: Any = Host("STOPPED")
+    host.fails = {"forget": error}
+    do, code = (agent_container.stop, Code.SUCCESS) if action == "stop" else (agent_container.monitor, Code.NOT_RUNNING)
+    assert do(request(rootfs, action, **local), host) is code
+    host = Host("RUNNING")
+    host.fails = {"init_pid": error}
+    assert agent_container.monitor(request(rootfs, "monitor", **local), host) is Code.SUCCESS
+
+
+@pytest.mark.parametrize("text", ["{", '{"name": "web"}', '{"name": "web", "kind": "container", "schema": 99}', "{}"])
+def test_no_definition_keeps_a_container_from_being_looked_after_and_stopped(rootfs: Path, text: str) -> None:
+    call = request(rootfs, "monitor")._replace(parameters={"definition": text})
+    assert agent_container.monitor(call, Host("RUNNING")) is Code.SUCCESS  # type: ignore[arg-type]
+    assert agent_container.monitor(call, Host("STOPPED")) is Code.NOT_RUNNING  # type: ignore[arg-type]
+    assert agent_container.stop(call, Host("RUNNING", "STOPPED")) is Code.SUCCESS  # type: ignore[arg-type]
+
+
+def test_a_change_that_is_not_understood_changes_nothing(rootfs: Path) -> None:
+    host: Any = Host("RUNNING")
+    changed = request(rootfs, "reload-agent", memory=512 * MIB, schema=99)
+    assert agent_container.reload_agent(changed, host) is Code.SUCCESS
+    assert host.calls == []
 
 
 # --- moves of a container on local storage -------------------------------------------------------------------
@@ -557,3 +640,38 @@ def test_a_start_finishes_what_a_move_has_left(
     agent_container.start(move_request(rootfs, "start", **local_at(arrived)), moving("STOPPED", "RUNNING"))
     assert FakeCopy.calls == ["asked", "start"]
     assert {path.name for path in arrived.iterdir()} == after
+
+
+def test_a_move_that_is_not_understood_is_not_begun(rootfs: Path, recorded: list[dict[str, Any]]) -> None:
+    with pytest.raises(AgentError, match="schema 99"):
+        agent_container.migrate_to(move_request(rootfs, "migrate_to", schema=99), moving("RUNNING"))
+    assert FakeCopy.calls == []
+
+
+@pytest.mark.parametrize("when", ["watch", "rest"])
+def test_an_end_at_any_moment_of_the_switch_leaves_nobody_standing_by(
+    rootfs: Path, recorded: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    def signalled(self: FakeGuardian) -> None:
+        FakeCopy.calls.append(when)
+        monkeypatch.setattr(FakeGuardian, when, unsignalled)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    unsignalled = getattr(FakeGuardian, when)
+    monkeypatch.setattr(FakeGuardian, when, signalled)
+    host = moving("RUNNING", "RUNNING" if when == "watch" else "STOPPED", "STOPPED", "RUNNING")
+    with pytest.raises(AgentError, match="no longer waits"):
+        agent_container.migrate_to(move_request(rootfs, "migrate_to"), host)
+    assert FakeCopy.calls[-3:] == ["rest", "drop", "close"]
+    assert ("start" in FakeCopy.calls) is (when == "rest")
+    assert not rootfs.with_name("moved").exists()
+
+
+def test_what_sets_a_move_right_is_not_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(AgentError), agent_container._called_off():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            done = True
+    assert done

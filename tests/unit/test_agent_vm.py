@@ -11,11 +11,19 @@ import re
 import syslog
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils import agent_vm, domain, journal, landing, moves
+from ansible_collections.cspp.drover.plugins.module_utils import (
+    agent_vm,
+    domain,
+    glance,
+    journal,
+    landing,
+    live_migration,
+    moves,
+)
 from ansible_collections.cspp.drover.plugins.module_utils.definition import Change
 from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import (
     HostError,
@@ -26,7 +34,8 @@ from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import (
     State,
     VmGone,
 )
-from ansible_collections.cspp.drover.plugins.module_utils.ocf import AgentError, Code, Deadline, Request
+from ansible_collections.cspp.drover.plugins.module_utils.ocf import AgentError, Code, Request
+from ansible_collections.cspp.drover.plugins.module_utils.wait import Deadline
 
 MIB = 1024**2
 POLICY = {"max_downtime": 50, "bandwidth": 128 * MIB, "timeout": None, "auto_converge": False}
@@ -410,8 +419,77 @@ def test_a_daemon_that_is_started_anew_cuts_no_power(node: Path, monkeypatch: py
 
     monkeypatch.setattr(agent_vm, "LibvirtHost", connect)
     monkeypatch.setattr(agent_vm, "kill_emulator", lambda *_arguments: pytest.fail("its power was cut"))
-    assert agent_vm._stop_somehow(request(node, "stop", clock=Clock())) is Code.SUCCESS
+    assert agent_vm._stop_with_fallback(request(node, "stop", clock=Clock())) is Code.SUCCESS
     assert "shut_down web" in after.calls
+
+
+@pytest.mark.parametrize(("alive", "code"), [(False, Code.SUCCESS), (True, None)])
+def test_a_migration_that_took_the_daemon_along_asks_the_new_one(
+    node: Path, monkeypatch: pytest.MonkeyPatch, alive: bool, code: Code | None
+) -> None:
+    class Dead(Host):
+        def seen(self, name: str) -> Seen:
+            if self.calls:
+                raise LibvirtUnreachable("client socket is closed")
+            return super().seen(name)
+
+    class Failing:
+        record: ClassVar[dict[str, Any]] = {"path": []}
+
+        def __init__(self, _definition: object, _source: object, _target: object, host: Any) -> None:
+            self.host = host
+
+        def run(self, _left: float) -> None:
+            self.host.calls.append("migrate")
+            raise live_migration.MigrationFailed("the daemon ended")
+
+    monkeypatch.setattr(live_migration, "LiveMigration", Failing)
+    monkeypatch.setattr(agent_vm, "LibvirtHost", lambda: Host(State.RUNNING if alive else State.ABSENT))
+    monkeypatch.setattr(agent_vm, "emulator_pid", lambda _name: 7 if alive else None)
+    dead: Any = Dead(State.RUNNING)
+    call = request(node, "migrate_to")
+    if code is None:
+        with pytest.raises(AgentError, match="it goes on here"):
+            agent_vm.migrate_to(call, lambda: dead)
+    else:
+        assert agent_vm.migrate_to(call, lambda: dead) is code
+
+
+@pytest.mark.parametrize("text", ["{", '{"name": "web"}', '{"name": "web", "kind": "vm", "schema": 99}', "{}"])
+def test_no_definition_keeps_a_vm_from_being_looked_after_and_stopped(node: Path, text: str) -> None:
+    call = request(node, "monitor")._replace(parameters={"definition": text})
+    assert agent_vm.monitor(call, Host(State.RUNNING)) is Code.SUCCESS  # type: ignore[arg-type]
+    assert agent_vm.monitor(call, Host(State.ABSENT)) is Code.NOT_RUNNING  # type: ignore[arg-type]
+    assert agent_vm.stop(call, Host(State.RUNNING, State.ABSENT)) is Code.SUCCESS  # type: ignore[arg-type]
+    assert agent_vm.reload_agent(call, Host(State.RUNNING)) is Code.SUCCESS  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("error", [HostError("no"), OSError("full"), KeyError("x")])
+def test_house_keeping_fails_neither_a_monitor_nor_a_stop(
+    node: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def broken(*_arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(moves, "note_death", broken)
+    assert agent_vm.monitor(request(node, "monitor"), Host(State.RUNNING)) is Code.SUCCESS  # type: ignore[arg-type]
+    off: Any = Host(State.OFF)
+    off.fails["forget"] = error
+    assert agent_vm.stop(request(node, "stop"), off) is Code.SUCCESS
+
+
+def test_only_a_vm_in_order_is_trusted_for_a_while(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noticed: list[int] = []
+    monkeypatch.setattr(glance, "notice", lambda _name, pid: noticed.append(pid))
+    monkeypatch.setattr(agent_vm, "emulator_pid", lambda _name: 7)
+    for state in (State.PAUSED, State.LEAVING):
+        agent_vm.monitor(request(node, "monitor"), Host(state))  # type: ignore[arg-type]
+    moving: Any = Host(State.RUNNING)
+    moving.moving = [Progress(1, MIB, 0)]
+    agent_vm.monitor(request(node, "monitor"), moving)
+    assert noticed == []
+    agent_vm.monitor(request(node, "monitor"), Host(State.RUNNING))  # type: ignore[arg-type]
+    assert noticed == [7]
 
 
 def test_a_daemon_that_does_not_come_back_is_done_without(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -427,7 +505,7 @@ def test_a_daemon_that_does_not_come_back_is_done_without(node: Path, monkeypatc
 
     monkeypatch.setattr(agent_vm, "LibvirtHost", connect)
     monkeypatch.setattr(agent_vm, "kill_emulator", end)
-    assert agent_vm._stop_somehow(request(node, "stop", clock=clock)) is Code.SUCCESS
+    assert agent_vm._stop_with_fallback(request(node, "stop", clock=clock)) is Code.SUCCESS
     assert ended and 10 <= ended[0] < 11
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import keeping
-from ansible_collections.cspp.drover.plugins.module_utils.ocf import AgentError, Deadline, Request
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import failure, guest, status
 
@@ -53,12 +52,11 @@ def test_a_guest_starts_where_its_data_is(
     monkeypatch: pytest.MonkeyPatch, definition: dict[str, Any], keeper: str | Exception | None, reason: str | None
 ) -> None:
     monkeypatch.setattr(keeping, "Pacemaker", lambda: Cluster(keeper))
-    request = Request("start", "mc", {}, Deadline(10))
     if reason is None:
-        keeping.require_here(request, definition)
+        keeping.require_here("mc", definition)
     else:
-        with pytest.raises(AgentError, match=reason):
-            keeping.require_here(request, definition)
+        with pytest.raises(keeping.OwnershipError, match=reason):
+            keeping.require_here("mc", definition)
 
 
 @pytest.mark.parametrize(

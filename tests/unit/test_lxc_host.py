@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.lxc_host import LxcError, LxcHost
+from ansible_collections.cspp.drover.plugins.module_utils.processes import born, lives
 
 LOG = """\
 lxc-start web 1 ERROR    idmap_utils - ../src/lxc/idmap_utils.c:lxc_map_ids:245 - newuidmap failed - not allowed
@@ -96,3 +100,39 @@ def test_a_failed_start_tells_the_first_causes(tmp_path: Path) -> None:
     with pytest.raises(LxcError) as caught:
         LxcHost(Failing(1), tmp_path).start("web", "", timeout=9)
     assert str(caught.value) == "newuidmap failed - not allowed; Failed to set up id mapping."
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[tuple[int, int]]:
+    """What LXC's monitor of a container and its init look like from the node; init heeds no order to halt."""
+    title = f"[lxc monitor] {tmp_path} web"
+    script = "sh -c 'trap \"\" 37; echo $$; while :; do sleep 0.1; done' & wait\n"
+    with subprocess.Popen(
+        [title], executable="/bin/sh", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as monitor:
+        assert monitor.stdin is not None and monitor.stdout is not None
+        monitor.stdin.write(script)
+        monitor.stdin.flush()
+        yield monitor.pid, int(monitor.stdout.readline())
+        monitor.kill()
+
+
+def test_the_processes_of_a_container_are_found_without_lxc(tmp_path: Path, running: tuple[int, int]) -> None:
+    assert LxcHost(root=tmp_path).processes("web") == running
+    assert LxcHost(root=tmp_path).processes("we") == ()
+    assert LxcHost(root=tmp_path / "other").processes("web") == ()
+
+
+@pytest.mark.parametrize(("patience", "took"), [(0.0, (0.0, 0.5)), (1.0, (1.0, 2.0)), (60.0, (1.9, 3.0))])
+def test_a_container_is_ended_without_lxc(
+    tmp_path: Path, running: tuple[int, int], patience: float, took: tuple[float, float]
+) -> None:
+    began = time.monotonic()
+    left = lambda: began + 5.0 - time.monotonic()  # noqa: E731
+    assert LxcHost(root=tmp_path).end("web", patience, left, time.sleep)
+    assert took[0] <= time.monotonic() - began < took[1]
+    assert not any(lives(pid, born(pid) or 0) for pid in running)
+
+
+def test_what_is_not_there_has_ended(tmp_path: Path) -> None:
+    assert LxcHost(root=tmp_path).end("web", 30.0, lambda: 0.0, time.sleep)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils import moves
+from ansible_collections.cspp.drover.plugins.module_utils import moves, peer
 from ansible_collections.cspp.drover.plugins.module_utils.peer import PeerError
 
 
@@ -90,7 +90,7 @@ def test_of_what_nodes_say_of_a_guest_the_last_word_counts(monkeypatch: pytest.M
             raise PeerError(f"{node} cannot be asked")
         return {"moves": answers[node]}
 
-    monkeypatch.setattr(moves, "ask", ask)
+    monkeypatch.setattr(peer, "ask", ask)
     assert [(m["guest"], m["phase"]) for m in moves.gather(["n1", "n2", "n3"])] == [
         ("mc", "post-copy"),
         ("web", "setup"),

@@ -11,7 +11,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import agent_container, agent_vm, ocf
-from ansible_collections.cspp.drover.plugins.module_utils.ocf import AgentError, Code, Deadline, Request
+from ansible_collections.cspp.drover.plugins.module_utils.ocf import AgentError, Code, Request
+from ansible_collections.cspp.drover.plugins.module_utils.wait import Deadline
 
 METADATA = ocf.Metadata("thing", "A thing", "A thing, told at length.", (), (ocf.Action("start", timeout=40),))
 
@@ -62,6 +63,7 @@ def test_default_timeouts_hold_for_calls_by_hand(action: str, seconds: int) -> N
         (Code.NOT_RUNNING, 7, ""),
         (AgentError("no\n  disk", Code.ERR_INSTALLED), 5, "ocf-exit-reason:no disk\n"),
         (OSError("broken"), 1, "ocf-exit-reason:broken\n"),
+        (KeyError("disks"), 1, "ocf-exit-reason:an error of Drover itself, told in the log: KeyError('disks')\n"),
     ],
 )
 def test_answers(
@@ -91,7 +93,7 @@ def test_a_call_without_instance_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         ("{", "unreadable"),
         ("[]", "unreadable"),
         ("{}", "unreadable"),
-        ('{"name": "other"}', "is that of other"),
+        ('{"kind": "vm", "name": "other"}', "is that of other"),
     ],
 )
 def test_a_definition_that_cannot_be_the_guest_is_refused(text: str | None, reason: str) -> None:

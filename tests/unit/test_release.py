@@ -326,16 +326,16 @@ def test_every_program_that_nodes_are_given_is_one(monkeypatch: pytest.MonkeyPat
     assert not [path for path in files if "/lab/" in path]
     imported = sys.modules[programs.__package__ or ""]
     mains = {
-        "vm": "agent_vm.main",
-        "container": "agent_container.main",
+        "vm": "glance.main",
+        "container": "glance.main",
         "peer": "peer_services.main",
         "copy": "relay.launch",
-        "guardian": "guardian.main",
+        "guardian": "container_lifecycle.guard",
     }
     assert set(CODE["__cluster_agents"] + CODE["__cluster_programs"]) == mains.keys()
     for number, (name, main) in enumerate(mains.items()):
-        monkeypatch.setattr(f"{imported.__name__}.{main}", lambda number=number: number)
-        assert programs.start(name) == number
+        monkeypatch.setattr(f"{imported.__name__}.{main}", lambda *kind, number=number: (number, *kind))
+        assert programs.start(name) == ((number, name) if main == "glance.main" else (number,))
     assert programs.start("unheard-of") == 1
 
 
