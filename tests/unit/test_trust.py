@@ -71,7 +71,7 @@ def test_an_authority_of_qemus_own_given_goes_before_one_found() -> None:
     chosen, new = trust.choose(given, {"node1": holding(authority(1))})
     assert (chosen["qemu-ca.key"], chosen["qemu-ca.crt"], new) == (key, certificate, [])
     assert chosen["ca.crt"] == authority(1)[1]
-    with pytest.raises(trust.TrustError, match="qemu-ca.key is given without qemu-ca.crt"):
+    with pytest.raises(trust.TrustError, match=r"qemu-ca\.key is given without"):
         trust.choose({"qemu-ca.key": key}, {})
 
 
