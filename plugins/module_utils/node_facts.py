@@ -118,7 +118,7 @@ def door(_request: Mapping[str, Any], peer: Peer, pki: Path = QEMU_PKI) -> None:
 def reach(node: str, pki: Path = _PKI, qemu_pki: Path = QEMU_PKI) -> dict[str, Any]:
     """The way from here to a node: what is wrong with the way to its ``libvirt``, its ``peer`` service and its
     migration ports (``stream``), and with certificates, the nodes' and QEMU's (``certificate``), each empty when
-    nothing is; when the first of the other's ``ends``, and the ``speed`` of the wire in bytes a second, as far as known."""
+    nothing is; when the first of the other's ``ends``, and the ``speed`` of the wire in bytes a second, where known."""
     way: dict[str, Any] = {"libvirt": "", "peer": "", "stream": "", "certificate": "", "ends": None, "speed": None}
     refused: dict[str, str] = {}
     ends: list[float] = []

@@ -161,7 +161,9 @@ def main() -> None:
     missing = [name for name in authorities if not (SECRETS / f"{name}.key").is_file()]
     if missing and module.check_mode:
         reasons = dict.fromkeys(missing, "the cluster has no such authority yet")
-        module.exit_json(changed=True, settled=False, reasons=reasons)
+        # On a bare node nobody is believed whom the last step would forget.
+        replaces = any(Path(declared["bundle"]).exists() for declared in params["identities"])
+        module.exit_json(changed=params["step"] != "settle" or replaces, settled=False, reasons=reasons)
     if missing:
         module.fail_json(msg=f"{SECRETS}/{missing[0]}.key is missing: let the role `node` run first.")
     if trust is None:

@@ -73,6 +73,12 @@ def test_made_kept_and_made_anew(call: Call, node: dict[str, Any], tmp_path: Pat
     for predicted in all_steps(call, node, check=True):
         assert (predicted["reasons"], predicted["settled"]) == ({"ca": "there is none"}, False)
     assert pki(tmp_path) == {}
+    hidden = tmp_path / "secrets" / "ca.key"
+    key = hidden.read_text()
+    hidden.unlink()
+    # Before the cluster has an authority, check mode tells the same.
+    assert [step["changed"] for step in all_steps(call, node, check=True)] == [True, True, False]
+    hidden.write_text(key)
 
     believed, made, settled = all_steps(call, node)
     assert (believed["changed"], believed["settled"]) == (True, False)
