@@ -35,8 +35,8 @@ __all__ = [
     "rotate",
 ]
 
-#: The certificate authorities, by what their files are called.
-AUTHORITIES = ("ca", "qemu-ca")
+#: The certificate authorities, by what their files are called; their common names begin with these words.
+AUTHORITIES = {"ca": "Drover cluster CA", "qemu-ca": "Drover QEMU CA"}
 _SHARED_KEYS = ("corosync.key", "pacemaker.key")
 #: The secrets every member keeps in /etc/drover/secrets, by file name.
 NAMES = (*_SHARED_KEYS, *(f"{authority}.{part}" for authority in AUTHORITIES for part in ("key", "crt")))
@@ -73,7 +73,7 @@ def choose(given: Mapping[str, str], found: Mapping[str, Mapping[str, str]]) -> 
     for authority in AUTHORITIES:
         pair = _choose_authority(authority, given, found)
         if pair is None:
-            pair = new_authority()
+            pair = new_authority(authority)
             new += [f"{authority}.key", f"{authority}.crt"]
         chosen[f"{authority}.key"], chosen[f"{authority}.crt"] = pair
     nodes, qemu = (set(_certificates(chosen[f"{authority}.crt"])) for authority in AUTHORITIES)
@@ -124,9 +124,9 @@ def _given_authority(name: str, given: Mapping[str, str]) -> tuple[str, str]:
     return key, certificate
 
 
-def rotate(authority: tuple[str, str]) -> tuple[str, str]:
+def rotate(authority: tuple[str, str], name: str = "ca") -> tuple[str, str]:
     """A new authority in front of the present one, so that certificates of either are believed."""
-    key, certificate = new_authority()
+    key, certificate = new_authority(name)
     return key, certificate + _pem(_certificates(authority[1]))
 
 
@@ -146,10 +146,10 @@ def newest(authority: str) -> str:
     return _pem(_certificates(authority)[:1])
 
 
-def new_authority(days: int = AUTHORITY_DAYS) -> tuple[str, str]:
+def new_authority(name: str = "ca", days: int = AUTHORITY_DAYS) -> tuple[str, str]:
     """A new certificate authority: its private key and its certificate, valid ``days`` days."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Drover cluster CA {secrets.token_hex(4)}")])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{AUTHORITIES[name]} {secrets.token_hex(4)}")])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         _builder(subject, subject, key.public_key(), now, days)

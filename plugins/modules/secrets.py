@@ -90,7 +90,7 @@ def main() -> None:
                 f"Take {key} and {certificate} out of what is given: nodes keep theirs, and the play can replace it."
             )
         if module.params["rotate_authority"]:
-            chosen[key], chosen[certificate] = trust.rotate((chosen[key], chosen[certificate]))
+            chosen[key], chosen[certificate] = trust.rotate((chosen[key], chosen[certificate]), authority)
             created += [key, certificate]
         if module.params["retire_authority"]:
             chosen[certificate] = trust.newest(chosen[certificate])

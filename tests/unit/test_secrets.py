@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from ansible_collections.cspp.drover.plugins.module_utils import trust
 from ansible_collections.cspp.drover.plugins.modules import secrets, secrets_info
@@ -44,7 +45,9 @@ def test_both_authorities_are_rotated_and_the_old_ones_retired(call: Call) -> No
     assert rotated["created"] == ["ca.key", "ca.crt", "qemu-ca.key", "qemu-ca.crt"]
     assert rotated["secrets"]["corosync.key"] == first["corosync.key"]
     retired = call(secrets, found={"node1": rotated["secrets"]}, retire_authority=True)
-    for name in ("ca.crt", "qemu-ca.crt"):
+    for name, whose in (("ca.crt", "cluster"), ("qemu-ca.crt", "QEMU")):
+        newest = x509.load_pem_x509_certificate(retired["secrets"][name].encode())
+        assert newest.subject.rfc4514_string().startswith(f"CN=Drover {whose} CA ")
         bundle = rotated["secrets"][name]
         assert bundle.endswith(first[name])
         assert retired["secrets"][name] + first[name] == bundle
