@@ -56,27 +56,6 @@ options:
     type: list
     elements: path
     default: []
-  told_if_older:
-    description: Units that read files again when they are told, and the command that tells them. It is run if such a
-      unit was started, and was told last, before one of the files changed.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      unit:
-        description: The unit. One that does not run is not told anything.
-        type: str
-        required: true
-      paths:
-        description: Files that it reads.
-        type: list
-        elements: path
-        required: true
-      command:
-        description: The command and its arguments.
-        type: list
-        elements: str
-        required: true
   restarted:
     description: Units to stop and then start, all of them together.
     type: list
@@ -124,7 +103,6 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -139,9 +117,6 @@ from ansible_collections.cspp.drover.plugins.module_utils.systemd import (
     parse_show,
     plan,
 )
-
-#: A file per unit, whose time is when the unit was told last to read its files again. Gone with the next boot.
-TOLD = Path("/run/drover/told")
 
 
 def since_boot(moment: float) -> float:
@@ -193,23 +168,6 @@ class Node:
         if units:
             self.carry_out([["systemctl", "stop", *units], ["systemctl", "start", *units]])
 
-    def tell(self, unit: str, paths: Sequence[str], command: Sequence[str], changed: Sequence[str]) -> None:
-        """Let a unit that runs read its files again, if they changed since it did."""
-        found, stamp = self.units.get(unit, Unit()), TOLD / unit
-        told = changed_at(str(stamp))
-        due = max(map(changed_at, paths)) > max(found.began, told) or (self._check and set(paths) & set(changed))
-        if not (found.up and due):
-            return
-        draft = stamp.with_name(f".{unit}")
-        if not self._check:
-            TOLD.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft.touch()
-        self.carry_out([command])
-        if not self._check:
-            # As of before: what changed meanwhile is for the next time.
-            os.utime(draft)
-            draft.replace(stamp)
-
 
 def settle(parameters: dict[str, Any], check: bool) -> dict[str, Any]:
     """Make everything true; what the module returns."""
@@ -223,7 +181,6 @@ def settle(parameters: dict[str, Any], check: bool) -> dict[str, Any]:
         [
             *(unit for units in wanted.values() for unit in units),
             *(unit for group in groups for unit in group.units),
-            *(told["unit"] for told in parameters["told_if_older"]),
         ],
         check,
         parameters["changed_paths"],
@@ -234,8 +191,6 @@ def settle(parameters: dict[str, Any], check: bool) -> dict[str, Any]:
     if parameters["restart"]:
         node.restart(old)
         old = []
-    for told in parameters["told_if_older"]:
-        node.tell(**told, changed=parameters["changed_paths"])
     node.restart(parameters["restarted"])
     return {
         "changed": bool(node.calls),
@@ -249,11 +204,6 @@ def main() -> None:
     units = {"type": "list", "elements": "str", "default": []}
     paths = {"type": "list", "elements": "path", "required": True}
     group = {"units": {"type": "list", "elements": "str", "required": True}, "paths": paths}
-    told = {
-        "unit": {"type": "str", "required": True},
-        "paths": paths,
-        "command": {"type": "list", "elements": "str", "required": True},
-    }
     module = AnsibleModule(
         argument_spec={
             "running": units,
@@ -262,7 +212,6 @@ def main() -> None:
             "restarted_if_older": {"type": "list", "elements": "dict", "default": [], "options": group},
             "restart": {"type": "bool", "default": True},
             "changed_paths": {"type": "list", "elements": "path", "default": []},
-            "told_if_older": {"type": "list", "elements": "dict", "default": [], "options": told},
             "restarted": units,
             "patience": {"type": "int", "default": 0},
         },

@@ -335,7 +335,8 @@ def test_every_program_that_nodes_are_given_is_one(monkeypatch: pytest.MonkeyPat
     assert set(CODE["__cluster_agents"] + CODE["__cluster_programs"]) == mains.keys()
     for number, (name, main) in enumerate(mains.items()):
         monkeypatch.setattr(f"{imported.__name__}.{main}", lambda *kind, number=number: (number, *kind))
-        assert programs.start(name) == ((number, name) if main == "glance.main" else (number,))
+        answer: object = programs.start(name)
+        assert answer == ((number, name) if main == "glance.main" else (number,))
     assert programs.start("unheard-of") == 1
 
 

@@ -143,35 +143,6 @@ def test_a_path_changed_when_it_or_what_it_leads_to_was_written_or_renamed(tmp_p
         assert before - 0.02 <= units.changed_at(str(path)) <= time.monotonic()
 
 
-def test_a_unit_is_told_once_to_read_its_files_again(
-    call: Call, programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(units, "TOLD", tmp_path / "told")
-    path = tmp_path / "certificate"
-    told = {"unit": "a", "paths": [str(path)], "command": ["tell", "a"]}
-    calls = programs(units, {SHOW: running_for(60), "tell": ""})
-    assert call(units, told_if_older=[told])["changed"] is False
-    for text in ("first", "second"):
-        time.sleep(0.02)
-        path.write_text(text)
-        assert call(units, check=True, told_if_older=[told])["actions"] == ["tell a"]
-        assert call(units, told_if_older=[told])["actions"] == ["tell a"]
-        assert call(units, told_if_older=[told])["changed"] is False
-    assert calls.count(["tell", "a"]) == 2
-
-    time.sleep(0.02)
-    path.write_text("third")
-    programs(units, {SHOW: running_for(60), "tell": 1})
-    assert call(units, told_if_older=[told])["failed"]
-    # Who was not reached is told the next time; who starts now has read it.
-    programs(units, {SHOW: running_for(0), "tell": ""})
-    assert call(units, told_if_older=[told])["changed"] is False
-    programs(units, {SHOW: running_for(60), "tell": ""})
-    assert call(units, told_if_older=[told])["changed"] is True
-    programs(units, {SHOW: STATES["down"]})
-    assert call(units, told_if_older=[told])["changed"] is False
-
-
 @pytest.mark.parametrize("check", [True, False])
 def test_a_restart_waits_for_moves(
     call: Call, programs: Programs, monkeypatch: pytest.MonkeyPatch, check: bool
