@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from . import seed
+from .declared import Cluster, Guest, Node
+from .defining import definition
 from .definition import Definition
-from .model import Cluster, Guest, Reading, definition, read
+from .model import Reading, read
 from .nodes import addresses, capacities
-from .placement import Node
 from .storage import Pool, pools_from
 from .units import MIB
 
