@@ -7,7 +7,7 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo test lint unit scenario faults bench-second-run bench-migration soak-migration lab-up lab-down clean
+.PHONY: help setup setup-dev demo test lint unit scenario faults bench-second-run bench-declaration bench-migration soak-migration lab-up lab-down clean
 
 help:
 	@echo "make demo       a three-node cluster on this machine, shown at work"
@@ -65,6 +65,9 @@ test: lint unit scenario
 
 bench-second-run: setup
 	$(BIN)/python tests/bench/second_run.py
+
+bench-declaration: setup
+	$(BIN)/python -m tests.bench.declaration
 
 # ARGS="--only idle --repetitions 3"; ARGS=--help tells all of it.
 bench-migration: setup
