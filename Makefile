@@ -7,8 +7,8 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo test docs lint unit scenario faults bench-second-run bench-agents bench-migration bench-scale \
-	soak-migration upgrade-test lab-up lab-down clean
+.PHONY: help setup setup-dev demo test docs lint unit scenario faults bench-second-run bench-agents bench-declaration \
+	bench-migration bench-scale soak-migration upgrade-test lab-up lab-down clean
 
 help:
 	@echo "make demo       a three-node cluster on this machine, shown at work"
@@ -79,6 +79,9 @@ bench-second-run: setup
 
 bench-agents: setup
 	$(BIN)/python -m tests.bench.agent_calls
+
+bench-declaration: setup
+	$(BIN)/python -m tests.bench.declaration
 
 # ARGS="--only idle --repetitions 3"; ARGS=--help tells all of it.
 bench-migration: setup

@@ -12,10 +12,11 @@ from ansible_collections.cspp.drover.plugins.module_utils import mounts, storage
 
 class FilterModule:
     """From role storage's pools: cspp.drover.mount_units, files for cspp.drover.files; cspp.drover.mount_packages;
-    cspp.drover.pool_confusions."""
+    cspp.drover.pool_confusions. From a path and these pools: cspp.drover.local_pool_of."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
+            "local_pool_of": storage.local_pool_of,
             "mount_packages": mounts.packages,
             "mount_units": mounts.units,
             "pool_confusions": storage.confusions,

@@ -1,61 +1,145 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""From the guests a user declares to what each module of role guests is told.
+"""From the guests a user declares to what each module of role guests is told, and back to a report.
 
-All functions take the value of ``guests:`` and ``cluster``, what they are judged against, as the role has it:
-``nodes`` (by name, with memory, vcpus, addresses), ``images`` (by name and kind of guest, how it boots), ``pools``
-and ``default_pool`` (role storage's), ``bridges``, ``ssh_keys``, ``nameservers``. ``images`` are the images as built,
-by ``KIND/NAME``, as module image returns them.
+:class:`Declaration` is read once in a run, on the controller, and everything that follows comes from it: what is wrong,
+which images have to be there, which node makes which volumes, and what the cluster is told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from . import seed
-from .definition import Definition
-from .model import Cluster, Guest, Reading, definition, read
+from .declared import Cluster, Guest, Node
+from .defining import definition
+from .definition import IDMAP, Definition
+from .model import Reading, read
 from .nodes import addresses, capacities
-from .placement import Node
 from .storage import Pool, pools_from
 from .units import MIB
 
-__all__ = [
-    "homes",
-    "images_needed",
-    "leftovers",
-    "local",
-    "nodes",
-    "permission",
-    "problems",
-    "report",
-    "resources",
-    "restarts",
-    "volumes",
-    "warnings",
-]
+__all__ = ["Declaration", "id_range", "nodes", "permission", "report", "restarts"]
 
 Images = Mapping[str, Mapping[str, Any]]
 
 
-def problems(guests: object, cluster: Mapping[str, Any]) -> list[str]:
-    """Everything that is wrong with the guests, each with its path."""
-    return [str(problem) for problem in _read(guests, cluster).problems]
+@dataclass(frozen=True)
+class Declaration:
+    """Guests as declared, read and judged, and the pools that their volumes are in."""
+
+    reading: Reading
+    pools: Mapping[str, Pool]
+
+    @classmethod
+    def read(cls, guests: object, cluster: Mapping[str, Any]) -> Declaration:
+        """Read the value of ``guests:``.
+
+        ``cluster`` is what they are judged against: ``nodes`` (by name, with memory, vcpus, addresses), ``images`` (by
+        name and kind of guest, how it boots), ``pools`` and ``default_pool`` (role storage's), ``bridges``,
+        ``ssh_keys``, ``nameservers``. Raises ValueError for a pool of a type that is not known.
+        """
+        pools = pools_from(cluster["pools"])
+        return cls(read(guests, _cluster(cluster, pools)), pools)
+
+    @property
+    def present(self) -> list[Guest]:
+        """The guests that are to be there."""
+        return [guest for guest in self.reading.guests.values() if guest.state == "present"]
+
+    def outline(self) -> dict[str, Any]:
+        """What can be told before any node was asked.
+
+        ``problems`` forbid going on, each with its path; ``worth_knowing`` does not; ``images``, as name and kind,
+        are those that guests are made from or boot from; ``local``, for module local_volumes_info, are the guests with
+        volumes on storage of one node's own, and where these are there.
+        """
+        needed = {(image, guest.kind) for guest in self.present for image in guest.images}
+        own = ((guest.name, _local_paths(guest, self.pools)) for guest in self.present)
+        return {
+            "problems": [str(problem) for problem in self.reading.problems],
+            "worth_knowing": list(self.reading.warnings),
+            "images": [{"name": name, "kind": kind} for name, kind in sorted(needed)],
+            "local": [{"name": name, "paths": paths} for name, paths in own if paths],
+        }
+
+    def plan(
+        self, images: Images, workers: Sequence[str], first: str, seen: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """What every module is told once the images are built.
+
+        ``images`` are those, by ``KIND/NAME``, as module image returns them. ``workers`` are the nodes that can be
+        worked on; what is shared is the business of the ``first``. ``seen`` is what module local_volumes_info said on
+        each.
+
+        ``resources``, for module guests, has every guest with its definition, its wishes and the ``home`` of one on
+        local storage; ``nodes`` has by worker its ``volumes`` and ``leftovers``, both for module volumes. Raises
+        ValueError for an image that was not built, and for a guest whose data is on several nodes.
+        """
+        homes = self._homes(seen)
+        parts: dict[str, dict[str, list[Any]]] = {node: {"volumes": [], "leftovers": []} for node in workers}
+        resources: list[dict[str, Any]] = []
+        for guest in self.reading.guests.values():
+            if guest.state == "absent":
+                resources.append({"name": guest.name, "state": "absent"})
+                for node, part in parts.items() if guest.remove_disks else ():
+                    part["leftovers"] += self._leftovers(guest, shared=node == first)
+                continue
+            its, home = _definition(guest, self.pools, images), homes.get(guest.name)
+            resources.append({**_resource(guest, its), "home": home.node if home else None})
+            own = set(_local_paths(guest, self.pools))
+            for volume in _volumes(guest, its, self.pools, images):
+                maker = home.node if home and volume["path"] in own else first
+                # A root file system that the cluster knows of is not made anew: it may be on its way to another node.
+                if maker in parts and (home is None or home.new or volume["type"] != "rootfs"):
+                    parts[maker]["volumes"].append(volume)
+        return {"resources": resources, "nodes": parts}
+
+    def _homes(self, seen: Mapping[str, Mapping[str, Any]]) -> dict[str, Home]:
+        """The home of each guest on local storage."""
+        homes: dict[str, Home] = {}
+        given = dict.fromkeys(seen, 0)
+        for guest in self.present:
+            name = guest.name
+            if not _local_paths(guest, self.pools):
+                continue
+            known = {its["kept"][name] for its in seen.values() if name in its["kept"]}
+            holders = sorted(known) or [node for node, its in seen.items() if name in its["held"]]
+            if len(holders) > 1:
+                raise ValueError(
+                    f"guests.{name}: {' and '.join(holders)} each have volumes of it, and the cluster does not know "
+                    "which are the true ones: remove the others by hand"
+                )
+            wished = [node for node in guest.placement.prefer if node in seen]
+            node = (holders or wished or [min(given, key=lambda node: (given[node], node))])[0]
+            given[node] = given.get(node, 0) + guest.memory
+            homes[name] = Home(node, new=not holders)
+        return homes
+
+    def _leftovers(self, guest: Guest, *, shared: bool) -> Iterator[dict[str, Any]]:
+        """The folders of an absent guest whose disks are to go as well; those on shared storage if it is told so."""
+        for pool in self.pools.values():
+            for folder in pool.folders(guest.name).values() if shared or not pool.shared else ():
+                yield {"type": "folder", "path": folder, "label": f"guests.{guest.name}"}
 
 
-def warnings(guests: object, cluster: Mapping[str, Any]) -> list[str]:
-    """What is possible, but not what the user may think."""
-    return list(_read(guests, cluster).warnings)
+@dataclass(frozen=True)
+class Home:
+    """The node that has the data of a guest on local storage, or is to make it: of a ``new`` guest nobody has any."""
+
+    node: str
+    new: bool
 
 
-def nodes(hosts: Sequence[Mapping[str, Any]], reserve: str | int = 0) -> dict[str, dict[str, Any]]:
+def nodes(hosts: Sequence[Mapping[str, Any]], reserve: str | int = 0, overcommit: int = 1) -> dict[str, dict[str, Any]]:
     """The ``nodes`` of ``cluster`` from the variables of each host; what could not be asked of a node is left out.
 
-    ``reserve`` is the memory that a node keeps for itself.
+    ``reserve`` is the memory that a node keeps for itself, ``overcommit`` the virtual processors for each processor.
     """
     found: dict[str, dict[str, Any]] = {}
-    for host, capacity in ((host, capacities([host], reserve)) for host in hosts):
+    for host, capacity in ((host, capacities([host], reserve, overcommit)) for host in hosts):
         name = str(host["inventory_hostname"])
         interfaces = (host.get("node_facts") or {}).get("interfaces") or {}
         own = [address for interface in interfaces.values() for address in interface["addresses"]]
@@ -66,103 +150,16 @@ def nodes(hosts: Sequence[Mapping[str, Any]], reserve: str | int = 0) -> dict[st
     return found
 
 
+def id_range(user: str) -> str:
+    """The ids that containers take for their own, as a line of /etc/subuid that lends them to a user."""
+    return f"{user}:{IDMAP['start']}:{IDMAP['count']}"
+
+
 def permission(value: object) -> list[str] | bool:
     """For module guests, from what people write for ``guests_allow_restart``: names, a list of them, or ``all``."""
     names = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else []
     stripped = [str(name).strip() for name in names]
     return True if value is True or "all" in stripped else [name for name in stripped if name]
-
-
-def images_needed(guests: object, cluster: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The images that guests are made from or boot from, as name and kind."""
-    needed = {(image, guest.kind) for guest in _present(guests, cluster) for image in guest.images}
-    return [{"name": name, "kind": kind} for name, kind in sorted(needed)]
-
-
-def local(guests: object, cluster: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """For module local_volumes_info: the guests with volumes on storage of one node's own, and where they are there."""
-    pools = pools_from(cluster["pools"])
-    found = {guest.name: _local_paths(guest, pools) for guest in _present(guests, cluster)}
-    return [{"name": name, "paths": paths} for name, paths in found.items() if paths]
-
-
-def homes(
-    guests: object, cluster: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    """Which node has the volumes of each guest on local storage, or is to make them.
-
-    ``seen`` is what module local_volumes_info said on each node. By guest a mapping with ``node``, and ``new`` for a
-    guest whose volumes nobody has. Raises ValueError for one whose volumes are on several nodes, and nobody knows
-    which are the true ones.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    given = dict.fromkeys(seen, 0)
-    declared = {guest.name: guest for guest in _present(guests, cluster)}
-    for name in (entry["name"] for entry in local(guests, cluster)):
-        kept = {its["kept"][name] for its in seen.values() if name in its["kept"]}
-        holders = sorted(kept) or [node for node, its in seen.items() if name in its["held"]]
-        if len(holders) > 1:
-            raise ValueError(
-                f"guests.{name}: {' and '.join(holders)} each have volumes of it, and the cluster does not know which "
-                "are the true ones: remove the others by hand"
-            )
-        wished = [node for node in declared[name].placement.prefer if node in seen]
-        node = (holders or wished or [min(given, key=lambda node: (given[node], node))])[0]
-        given[node] = given.get(node, 0) + declared[name].memory
-        found[name] = {"node": node, "new": not holders}
-    return found
-
-
-def volumes(
-    guests: object,
-    cluster: Mapping[str, Any],
-    images: Images,
-    where: Mapping[str, Any],
-) -> list[dict[str, Any]]:
-    """For module volumes on one node: its part of the volumes of all guests that are to be.
-
-    ``where`` says which: ``node``, its name; ``first``, whether the shared ones are its business; and ``homes``, as
-    :func:`homes` found them. A root file system that the cluster knows of is not made anew on local storage: it may
-    be on its way to another node.
-    """
-    pools = pools_from(cluster["pools"])
-    found = []
-    for guest in _present(guests, cluster):
-        home = where["homes"].get(guest.name, {"node": None, "new": True})
-        own = set(_local_paths(guest, pools))
-        for volume in _volumes(guest, pools, images):
-            here = home["node"] == where["node"] if volume["path"] in own else where["first"]
-            if here and (home["new"] or volume["type"] != "rootfs"):
-                found.append(volume)
-    return found
-
-
-def leftovers(guests: object, cluster: Mapping[str, Any], first: bool) -> list[dict[str, Any]]:
-    """For module volumes on one node: the folders of absent guests whose disks are to go as well.
-
-    Those on shared storage are the business of the ``first`` node.
-    """
-    return [
-        {"type": "folder", "path": folder, "label": f"guests.{guest.name}"}
-        for guest in _read(guests, cluster).guests.values()
-        if guest.state == "absent" and guest.remove_disks
-        for pool in pools_from(cluster["pools"]).values()
-        if first or not pool.shared
-        for folder in pool.folders(guest.name).values()
-    ]
-
-
-def resources(
-    guests: object, cluster: Mapping[str, Any], images: Images, where: Mapping[str, Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """For module guests: every guest with its definition and its wishes. ``where`` is what :func:`homes` found."""
-    pools = pools_from(cluster["pools"])
-    return [
-        {**_resource(guest, _definition(guest, pools, images)), "home": where.get(guest.name, {}).get("node")}
-        if guest.state == "present"
-        else {"name": guest.name, "state": "absent"}
-        for guest in _read(guests, cluster).guests.values()
-    ]
 
 
 def restarts(states: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -206,30 +203,23 @@ def _change(change: Mapping[str, Any], guest: Mapping[str, Any]) -> str:
     return f"{what} (waits for a restart)" if change["how"] == "restart" and guest["pending_restart"] else what
 
 
-def _read(guests: object, cluster: Mapping[str, Any]) -> Reading:
+def _cluster(cluster: Mapping[str, Any], pools: Mapping[str, Pool]) -> Cluster:
     known = cluster["nodes"]
-    return read(
-        guests,
-        Cluster(
-            nodes={name: Node(node.get("memory"), node.get("vcpus")) for name, node in known.items()},
-            images=cluster["images"],
-            pools=cluster["pools"],
-            default_pool=cluster["default_pool"],
-            local_pools=[name for name, pool in pools_from(cluster["pools"]).items() if not pool.shared],
-            bridges=cluster.get("bridges") or None,
-            taken={
-                address.partition("/")[0]: f"node {name}"
-                for name, node in known.items()
-                for address in node.get("addresses", ())
-            },
-            ssh_keys=cluster.get("ssh_keys", ()),
-            nameservers=cluster.get("nameservers", ()),
-        ),
+    return Cluster(
+        nodes={name: Node(node.get("memory"), node.get("vcpus")) for name, node in known.items()},
+        images=cluster["images"],
+        pools=cluster["pools"],
+        default_pool=cluster["default_pool"],
+        local_pools=[name for name, pool in pools.items() if not pool.shared],
+        bridges=cluster.get("bridges") or None,
+        taken={
+            address.partition("/")[0]: f"node {name}"
+            for name, node in known.items()
+            for address in node.get("addresses", ())
+        },
+        ssh_keys=cluster.get("ssh_keys", ()),
+        nameservers=cluster.get("nameservers", ()),
     )
-
-
-def _present(guests: object, cluster: Mapping[str, Any]) -> list[Guest]:
-    return [guest for guest in _read(guests, cluster).guests.values() if guest.state == "present"]
 
 
 def _image(images: Images, kind: str, name: str) -> dict[str, Any]:
@@ -259,9 +249,8 @@ def _local_paths(guest: Guest, pools: Mapping[str, Pool]) -> list[str]:
     return [source["path"] for source in sources if source.get("shared") is False]
 
 
-def _volumes(guest: Guest, pools: Mapping[str, Pool], images: Images) -> Iterator[dict[str, Any]]:
+def _volumes(guest: Guest, its: Definition, pools: Mapping[str, Pool], images: Images) -> Iterator[dict[str, Any]]:
     path = f"guests.{guest.name}"
-    its = _definition(guest, pools, images)
     if guest.rootfs is not None:
         folders = pools[guest.rootfs.pool].folders(guest.name)
         yield {

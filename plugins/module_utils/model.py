@@ -2,41 +2,26 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The model a user writes: guests as YAML, read and judged as a whole before anything is touched.
 
-``read`` turns the YAML into :class:`Guest` objects and collects everything that is wrong with it, each with
-its path in the YAML. ``definition`` turns a guest into what its Pacemaker resource carries (see definition.py).
+``read`` turns the YAML into :class:`declared.Guest` objects and collects everything that is wrong with it, each with
+its path in the YAML.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Literal
 
 from . import parse
-from .definition import IDMAP, SCHEMA, derived_mac, derived_uuid
-from .placement import Node, impossibilities, worries
-from .storage import Pool
+from .declared import Cluster, Disk, Guest, Kind, Migration, Nic, Placement, Rootfs
+from .definition import derived_mac, derived_uuid
+from .placement import impossibilities, worries
 from .units import MIB, format_size, parse_duration
 
-__all__ = [
-    "Cluster",
-    "Disk",
-    "Guest",
-    "Migration",
-    "Nic",
-    "Placement",
-    "Reading",
-    "Rootfs",
-    "definition",
-    "read",
-]
-
-Kind = Literal["vm", "container"]
-
-#: The seed disk's name in the guest, out of the way of disks that are added later.
-SEED_TARGET = "vdz"
+__all__ = ["Reading", "read"]
 
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _TARGET = re.compile(r"vd[a-y]")
@@ -44,117 +29,6 @@ _SSH_KEY = re.compile(r"(ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/=]+( .*)?")
 _MAX_DOWNTIME_CEILING_MS = 300
 _LEAST_MEMORY = 32 * MIB
 _NONE: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """What guests are judged against.
-
-    ``images`` tells by name and kind of guest how an image boots: ``disk``, ``kernel`` or ``rootfs``. Of the ``pools``
-    those in ``local_pools`` are every node's own.
-    ``bridges`` is None when they are not known. ``taken`` are IP addresses that are no guest's, and whose.
-    """
-
-    nodes: Mapping[str, Node]
-    images: Mapping[str, Mapping[str, str]]
-    pools: Collection[str]
-    default_pool: str
-    local_pools: Collection[str] = ()
-    bridges: Collection[str] | None = None
-    taken: Mapping[str, str] = field(default_factory=dict)
-    ssh_keys: Sequence[str] = ()
-    nameservers: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Disk:
-    """A disk of a VM; ``image`` is what a new one starts as a copy of, ``size`` is in bytes."""
-
-    target: str
-    size: int
-    image: str | None
-    pool: str
-
-
-@dataclass(frozen=True)
-class Rootfs:
-    """The root file system of a container; ``size`` in bytes is kept where the pool has quotas."""
-
-    image: str
-    size: int | None
-    pool: str
-
-
-@dataclass(frozen=True)
-class Nic:
-    """A network interface, with addresses as ADDRESS/PREFIX."""
-
-    bridge: str
-    mac: str
-    vlan: int | None
-    mtu: int | None
-    addresses: tuple[str, ...]
-    gateways: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Wishes: nodes in the order of preference, guests to be apart from, guests to be together with."""
-
-    prefer: tuple[str, ...] = ()
-    apart_from: tuple[str, ...] = ()
-    together_with: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Migration:
-    """Live migration, see controller.Policy. ``max_downtime`` and ``timeout`` in ms, ``bandwidth`` in bytes/s."""
-
-    max_downtime: int = 50
-    bandwidth: int | None = None
-    timeout: int | None = None
-    auto_converge: bool = True
-    post_copy: Literal["never", "fallback"] = "never"
-    channels: int = 2
-
-
-@dataclass(frozen=True)
-class Guest:
-    """A guest as declared, defaults filled in. Sizes are bytes, times milliseconds.
-
-    An absent guest has only a name, and whether its disks go as well.
-    """
-
-    name: str
-    kind: Kind = "vm"
-    state: Literal["present", "absent"] = "present"
-    remove_disks: bool = False
-    description: str = ""
-    vcpus: int = 1
-    max_vcpus: int = 1
-    memory: int = 0
-    max_memory: int = 0
-    cpu: str | None = None
-    uuid: str = ""
-    image: str | None = None
-    disks: tuple[Disk, ...] = ()
-    seed_pool: str = ""
-    rootfs: Rootfs | None = None
-    privileged: bool = False
-    nics: tuple[Nic, ...] = ()
-    ssh_keys: tuple[str, ...] = ()
-    nameservers: tuple[str, ...] = ()
-    ha: bool = True
-    priority: int = 0
-    placement: Placement = Placement()
-    migration: Migration = Migration()
-    stop_timeout: int = 60_000
-
-    @property
-    def images(self) -> tuple[str, ...]:
-        """Names of the images the guest needs."""
-        disks = [disk.image for disk in self.disks]
-        return tuple(name for name in [self.image, self.rootfs and self.rootfs.image, *disks] if name)
 
 
 @dataclass(frozen=True)
@@ -167,96 +41,24 @@ class Reading:
 
 
 def read(guests: object, cluster: Cluster) -> Reading:
-    """Read the value of ``guests:`` and judge it as a whole."""
-    problems: list[parse.Problem] = []
+    """Read the value of ``guests:`` and judge it as a whole. Problems come in the order of the guests."""
     if not isinstance(guests, Mapping):
         return Reading({}, (parse.Problem("guests", "is not a mapping from names to guests"),), ())
     found: dict[str, Guest] = {}
-    for name, entry in guests.items():
+    problems: dict[str, list[parse.Problem]] = {}
+    for name, entry in ((str(key), entry) for key, entry in guests.items()):
         path = f"guests.{name}"
-        problems += (parse.Problem(path, message) for message in _name_problems(str(name), cluster))
+        its = problems.setdefault(name, [])
+        its += (parse.Problem(path, message) for message in _name_problems(name, cluster))
         if not isinstance(entry, Mapping):
-            problems.append(parse.Problem(path, "is not a mapping with the guest's properties"))
+            its.append(parse.Problem(path, "is not a mapping with the guest's properties"))
         else:
-            found[str(name)] = _guest(str(name), parse.Fields(entry, path, problems), cluster)
+            found[name] = _guest(name, parse.Fields(entry, path, its), cluster)
     present = {name: guest for name, guest in found.items() if guest.state == "present"}
-    problems += _duplicates(present, cluster)
-    problems += (
-        parse.Problem(f"guests.{name}.{at}", text) for name, at, text in impossibilities(present, cluster.nodes)
-    )
-    in_order = [one for name in guests for one in problems if f"{one.path}.".startswith(f"guests.{name}.")]
+    for name, at, text in (*_duplicates(present, cluster), *impossibilities(present, cluster.nodes)):
+        problems[name].append(parse.Problem(f"guests.{name}.{at}", text))
     warnings = (*worries(present, cluster.nodes), *_bound(present, cluster))
-    return Reading(found, tuple(dict.fromkeys(in_order)), warnings)
-
-
-def definition(guest: Guest, pools: Mapping[str, Pool], images: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What the agents start the guest from. ``images`` are those the guest boots from with a kernel, by name.
-
-    Raises KeyError when a pool or an image is not there; ``read`` has made sure of both.
-    """
-    nics = [
-        {
-            "mac": nic.mac,
-            "bridge": nic.bridge,
-            "vlan": nic.vlan,
-            "mtu": nic.mtu,
-            "addresses": list(nic.addresses),
-            "gateways": list(nic.gateways),
-        }
-        for nic in guest.nics
-    ]
-    timeout = guest.migration.timeout
-    policy = {
-        "bandwidth": guest.migration.bandwidth,
-        "timeout": None if timeout is None else -(-timeout // 1000),
-    }
-    common: dict[str, Any] = {
-        "schema": SCHEMA,
-        "kind": guest.kind,
-        "name": guest.name,
-        "vcpus": guest.vcpus,
-        "memory": guest.memory,
-        "stop_timeout": -(-guest.stop_timeout // 1000),
-    }
-    if guest.rootfs is not None:
-        pool = pools[guest.rootfs.pool]
-        return {
-            **common,
-            "privileged": guest.privileged,
-            "idmap": dict(IDMAP),
-            "rootfs": pool.rootfs(guest.name),
-            "nics": [{"name": f"eth{index}", **nic} for index, nic in enumerate(nics)],
-            # On shared storage nothing is copied.
-            **({} if pool.shared else {"migration": policy}),
-        }
-    disks = [
-        {
-            "target": disk.target,
-            "source": pools[disk.pool].disk(guest.name, disk.target),
-            "size": disk.size,
-            "readonly": False,
-        }
-        for disk in guest.disks
-    ]
-    seed = {"target": SEED_TARGET, "source": pools[guest.seed_pool].seed(guest.name), "readonly": True}
-    return {
-        **common,
-        "uuid": guest.uuid,
-        "max_vcpus": guest.max_vcpus,
-        "max_memory": guest.max_memory,
-        "cpu": guest.cpu,
-        "firmware": "bios",
-        "kernel": dict(images[guest.image]) if guest.image else None,
-        "disks": [*disks, seed],
-        "nics": nics,
-        "migration": {
-            "max_downtime": guest.migration.max_downtime,
-            **policy,
-            "auto_converge": guest.migration.auto_converge,
-            "post_copy": guest.migration.post_copy,
-            "channels": guest.migration.channels,
-        },
-    }
+    return Reading(found, tuple(dict.fromkeys(chain.from_iterable(problems.values()))), warnings)
 
 
 # --- reading one guest ---------------------------------------------------------------------------------------
@@ -467,23 +269,25 @@ def _name_problems(name: str, cluster: Cluster) -> Iterator[str]:
         yield "is the name of a node"
 
 
-def _duplicates(guests: Mapping[str, Guest], cluster: Cluster) -> Iterator[parse.Problem]:
+def _duplicates(guests: Mapping[str, Guest], cluster: Cluster) -> Iterator[tuple[str, str, str]]:
+    """What two guests cannot both have, as (guest, path within it, message)."""
     owners = {str(ipaddress.ip_address(address)): owner for address, owner in cluster.taken.items()}
     macs: dict[str, str] = {}
     uuids: dict[str, str] = {}
     for name, guest in guests.items():
         if guest.uuid in uuids:
-            yield parse.Problem(f"guests.{name}.uuid", f"{guest.uuid} is also that of {uuids[guest.uuid]}")
+            yield name, "uuid", f"{guest.uuid} is also that of {uuids[guest.uuid]}"
         elif guest.uuid:
             uuids[guest.uuid] = f"guests.{name}"
         for index, nic in enumerate(guest.nics):
-            path = f"guests.{name}.nics[{index}]"
+            at = f"nics[{index}]"
+            path = f"guests.{name}.{at}"
             if (first := macs.setdefault(nic.mac, path)) != path:
-                yield parse.Problem(f"{path}.mac", f"{nic.mac} is also that of {first}")
+                yield name, f"{at}.mac", f"{nic.mac} is also that of {first}"
             for address in nic.addresses:
                 ip = address.partition("/")[0]
                 if (owner := owners.setdefault(ip, path)) != path:
-                    yield parse.Problem(f"{path}.address", f"{ip} is also the address of {owner}")
+                    yield name, f"{at}.address", f"{ip} is also the address of {owner}"
 
 
 def _bound(guests: Mapping[str, Guest], cluster: Cluster) -> Iterator[str]:

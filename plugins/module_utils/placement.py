@@ -4,31 +4,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterator, Mapping
 
+from .declared import Guest, Node
 from .units import format_size
 
-if TYPE_CHECKING:
-    from .model import Guest
+__all__ = ["impossibilities", "worries"]
 
-__all__ = ["Node", "impossibilities", "worries"]
-
-
-@dataclass(frozen=True)
-class Node:
-    """What a node has to give; None where it could not be asked."""
-
-    memory: int | None = None
-    vcpus: int | None = None
+#: What a node has to give, each with its form for people.
+_FORMS: Mapping[str, Callable[[int], str]] = {"memory": format_size, "vcpus": str}
 
 
 def impossibilities(guests: Mapping[str, Guest], nodes: Mapping[str, Node]) -> Iterator[tuple[str, str, str]]:
     """What forbids going on, as (guest, path within it, message)."""
+    largest = {key: _largest(key, nodes) for key in _FORMS}
     for name, guest in guests.items():
         yield from ((name, f"placement.{at}", text) for at, text in _wishes(guest, guests, nodes))
-        yield from ((name, at, text) for at, text in _too_large(guest, nodes))
+        yield from ((name, at, text) for at, text in _too_large(guest, largest))
     group = _groups(guests)
     for name, guest in guests.items():
         for other in guest.placement.apart_from:
@@ -39,9 +31,10 @@ def impossibilities(guests: Mapping[str, Guest], nodes: Mapping[str, Node]) -> I
 def worries(guests: Mapping[str, Guest], nodes: Mapping[str, Node]) -> Iterator[str]:
     """What is possible, but not what the user may think."""
     apart = _apart(guests)
-    for name in apart:
+    # A clique has its least neighbour in it: to be told once, it is grown from the least of all.
+    for name in (name for name, others in apart.items() if others and name < min(others)):
         clique = _clique(name, apart)
-        if len(clique) > len(nodes) and name == min(clique):
+        if len(clique) > len(nodes):
             yield (
                 f"{', '.join(sorted(clique))} are all to be apart from one another, but there are only "
                 f"{len(nodes)} nodes: some will share one"
@@ -70,27 +63,34 @@ def _wishes(guest: Guest, guests: Collection[str], nodes: Collection[str]) -> It
                 yield key, f"{other!r} is not a guest declared present"
 
 
-def _too_large(guest: Guest, nodes: Mapping[str, Node]) -> Iterator[tuple[str, str]]:
-    for key, form in (("memory", format_size), ("vcpus", str)):
-        wanted = getattr(guest, key)
-        sizes = {name: getattr(node, key) for name, node in nodes.items()}
-        if not sizes or None in sizes.values():
-            continue
-        largest = max(sizes, key=lambda name: (sizes[name], name))
-        if wanted > sizes[largest]:
-            most = f"the largest, {largest}, has {form(sizes[largest])}"
-            yield key, f"{form(wanted)} is more than any node can give: {most}"
+def _largest(key: str, nodes: Mapping[str, Node]) -> tuple[int, str] | None:
+    """The most of it that any node has, and which node; None when not all are known, any of those may have more."""
+    sizes = [(getattr(node, key), name) for name, node in nodes.items()]
+    return max(sizes) if sizes and all(size is not None for size, _name in sizes) else None
+
+
+def _too_large(guest: Guest, largest: Mapping[str, tuple[int, str] | None]) -> Iterator[tuple[str, str]]:
+    for key, form in _FORMS.items():
+        wanted, most = getattr(guest, key), largest[key]
+        if most is not None and wanted > most[0]:
+            yield key, f"{form(wanted)} is more than any node can give: the largest, {most[1]}, has {form(most[0])}"
 
 
 def _groups(guests: Mapping[str, Guest]) -> dict[str, str]:
     """For every guest the name of its group: guests wanted together, directly or through others."""
-    group = {name: name for name in guests}
+    leader = {name: name for name in guests}
+
+    def group(name: str) -> str:
+        while leader[name] != name:
+            leader[name] = leader[leader[name]]
+            name = leader[name]
+        return name
+
     for name, guest in guests.items():
         for other in guest.placement.together_with:
-            if other in group and group[other] != group[name]:
-                old, new = group[other], group[name]
-                group = {member: new if its == old else its for member, its in group.items()}
-    return group
+            if other in leader:
+                leader[group(other)] = group(name)
+    return {name: group(name) for name in guests}
 
 
 def _apart(guests: Mapping[str, Guest]) -> dict[str, set[str]]:

@@ -10,11 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from os.path import normpath
+from pathlib import PurePosixPath
 from typing import Any, Literal, Protocol
 
 from .units import format_size
 
-__all__ = ["DirectoryPool", "Found", "Plan", "Pool", "Step", "Volume", "confusions", "plan", "pools_from"]
+__all__ = [
+    "DirectoryPool",
+    "Found",
+    "Plan",
+    "Pool",
+    "Step",
+    "Volume",
+    "confusions",
+    "local_pool_of",
+    "plan",
+    "pools_from",
+]
 
 
 class Pool(Protocol):
@@ -95,6 +108,21 @@ def confusions(declared: Mapping[str, Mapping[str, Any]], seen: Mapping[str, Map
                 "`shared: false` away, or give every node storage of its own there."
             )
     return problems
+
+
+def local_pool_of(path: str, declared: Mapping[str, Mapping[str, Any]]) -> str:
+    """The name of the pool of each node's own that a path is in; empty when all nodes see the same there.
+
+    Pools may lie in one another: the innermost counts.
+    """
+    whole = PurePosixPath(normpath(path))
+    around = {
+        name: PurePosixPath(normpath(entry["path"]))
+        for name, entry in declared.items()
+        if whole.is_relative_to(normpath(entry["path"]))
+    }
+    innermost = max(around, key=lambda name: len(around[name].parts), default="")
+    return "" if innermost == "" or declared[innermost].get("shared", True) else innermost
 
 
 @dataclass(frozen=True)

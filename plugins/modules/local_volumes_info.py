@@ -10,7 +10,8 @@ module: local_volumes_info
 short_description: Tell which guests have volumes on a node's own storage
 version_added: 0.2.0
 description:
-  - Looks for the volumes of guests on storage that is not shared, and asks the cluster where it knows them to be.
+  - Looks for the volumes of guests on storage that is not shared, and asks the cluster where it knows them to be. Every
+    member knows that, so it is enough to ask one.
   - A root file system that has been copied to another node does not count.
 options:
   guests:
@@ -28,6 +29,10 @@ options:
         type: list
         elements: path
         required: true
+  ask_cluster:
+    description: Whether this node is to ask the cluster.
+    type: bool
+    default: true
 attributes:
   check_mode:
     support: full
@@ -54,7 +59,6 @@ kept:
   returned: always
 """
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +77,7 @@ def held(paths: list[str]) -> bool:
 
 
 def kept(guests: list[str]) -> dict[str, str]:
-    """Where the cluster knows their data to be. Raises ClusterError when it is there and does not answer."""
-    if shutil.which("cibadmin") is None:
-        return {}
+    """Where the cluster knows their data to be. Raises ClusterError when it does not answer."""
     constraints = read(Pacemaker().query()).constraints
     known = ((name, constraints.get(data_id(name))) for name in guests)
     return {name: place.node for name, place in known if isinstance(place, Location)}
@@ -84,12 +86,15 @@ def kept(guests: list[str]) -> dict[str, str]:
 def main() -> None:
     guest = {"name": {"type": "str", "required": True}, "paths": {"type": "list", "elements": "path", "required": True}}
     module = AnsibleModule(
-        argument_spec={"guests": {"type": "list", "elements": "dict", "required": True, "options": guest}},
+        argument_spec={
+            "guests": {"type": "list", "elements": "dict", "required": True, "options": guest},
+            "ask_cluster": {"type": "bool", "default": True},
+        },
         supports_check_mode=True,
     )
     wanted: list[dict[str, Any]] = module.params["guests"]
     try:
-        known = kept([entry["name"] for entry in wanted])
+        known = kept([entry["name"] for entry in wanted]) if module.params["ask_cluster"] else {}
     except ClusterError as error:
         module.fail_json(msg=f"The cluster cannot be asked where guests have their data: {error}")
     module.exit_json(changed=False, kept=known, held=[entry["name"] for entry in wanted if held(entry["paths"])])

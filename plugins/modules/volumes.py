@@ -114,7 +114,8 @@ def main() -> None:
         with nullcontext() if module.check_mode else exclusive():
             todo = plan(volumes, host.look(volumes))
             if todo.refusals:
-                module.fail_json(msg="Nothing was done. " + "\n".join(todo.refusals))
+                untouched = "No guest was touched." if module.check_mode else "Nothing was done on this node."
+                module.fail_json(msg=f"{untouched} " + "\n".join(todo.refusals))
             for step in () if module.check_mode else todo.steps:
                 host.carry_out(step)
     except (CommandError, OSError, WaitTimeout) as error:

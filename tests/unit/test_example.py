@@ -45,7 +45,7 @@ def test_its_guests_are_accepted(variables: dict[str, Any], hosts: list[dict[str
         "ssh_keys": variables["guests_ssh_keys"],
         "nameservers": [],
     }
-    assert declaration.problems(variables["guests"], cluster) == []
+    assert declaration.Declaration.read(variables["guests"], cluster).outline()["problems"] == []
 
 
 def test_every_node_can_be_fenced(hosts: list[dict[str, Any]]) -> None:

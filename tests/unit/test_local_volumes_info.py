@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,10 @@ CIB = """
 """
 
 
+def silent(_self: Pacemaker) -> str:
+    raise ClusterError("not a running member")
+
+
 @pytest.fixture
 def wanted(tmp_path: Path) -> list[dict[str, Any]]:
     for name in ("web", "moved", "vm"):
@@ -33,22 +36,22 @@ def wanted(tmp_path: Path) -> list[dict[str, Any]]:
     return [{"name": name, "paths": [str(tmp_path / name / "none"), str(tmp_path / name / "volume")]} for name in names]
 
 
-@pytest.mark.parametrize(("member", "kept"), [(True, {"web": "node2"}), (False, {})])
-def test_found(
-    call: Call, wanted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, member: bool, kept: dict[str, str]
-) -> None:
-    monkeypatch.setattr(shutil, "which", lambda _program: "/usr/sbin/cibadmin" if member else None)
+def test_found(call: Call, wanted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pacemaker, "query", lambda _self: CIB)
     result = call(local_volumes_info, guests=wanted)
-    assert (result["changed"], result["held"], result["kept"]) == (False, ["web", "vm"], kept)
+    assert (result["changed"], result["held"], result["kept"]) == (False, ["web", "vm"], {"web": "node2"})
+
+
+def test_a_node_that_is_no_member_tells_what_it_has(
+    call: Call, wanted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pacemaker, "query", silent)
+    result = call(local_volumes_info, guests=wanted, ask_cluster=False)
+    assert (result["held"], result["kept"]) == (["web", "vm"], {})
 
 
 def test_a_cluster_that_does_not_answer_is_not_taken_for_none(
     call: Call, wanted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def silent(_self: Pacemaker) -> str:
-        raise ClusterError("not a running member")
-
-    monkeypatch.setattr(shutil, "which", lambda _program: "/usr/sbin/cibadmin")
     monkeypatch.setattr(Pacemaker, "query", silent)
     assert "not a running member" in call(local_volumes_info, guests=wanted)["msg"]

@@ -10,15 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.cspp.drover.plugins.module_utils.model import (
-    Cluster,
-    Guest,
-    Migration,
-    Placement,
-    definition,
-    read,
-)
-from ansible_collections.cspp.drover.plugins.module_utils.placement import Node
+from ansible_collections.cspp.drover.plugins.module_utils.declared import Cluster, Guest, Migration, Node, Placement
+from ansible_collections.cspp.drover.plugins.module_utils.defining import definition
+from ansible_collections.cspp.drover.plugins.module_utils.model import read
 from ansible_collections.cspp.drover.plugins.module_utils.storage import pools_from
 from ansible_collections.cspp.drover.plugins.module_utils.units import GIB
 
@@ -210,6 +204,22 @@ def test_names(name: str, message: str) -> None:
 @pytest.mark.parametrize("text", ["[a, b]", "just text", "a: 5", "a: {kind: container}", "a: {}", "a.b: {}"])
 def test_any_yaml_can_be_judged(text: str) -> None:
     assert said(yaml.safe_load(text))
+
+
+def test_problems_come_in_the_order_of_the_guests() -> None:
+    tiny, large = guests()["echo"], {"memory": "64GiB"}
+    wrong = {
+        "b": {**tiny, **large, "cpus": 2},
+        "a": {**tiny, "nics": [{"bridge": "br9"}]},
+        "b.c": {**tiny, **large},
+    }
+    assert [problem.path for problem in read(wrong, CLUSTER).problems] == [
+        "guests.b.cpus",
+        "guests.b.memory",
+        "guests.a.nics[0].bridge",
+        "guests.b.c",
+        "guests.b.c.memory",
+    ]
 
 
 def test_what_two_guests_share_is_said() -> None:

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.model import Guest, Placement
-from ansible_collections.cspp.drover.plugins.module_utils.placement import Node, impossibilities, worries
+from ansible_collections.cspp.drover.plugins.module_utils.declared import Guest, Node, Placement
+from ansible_collections.cspp.drover.plugins.module_utils.placement import impossibilities, worries
 from ansible_collections.cspp.drover.plugins.module_utils.units import GIB
 
 NODES = {"node1": Node(8 * GIB, 4), "node2": Node(8 * GIB, 8)}
@@ -47,3 +47,34 @@ def test_apart_from_counts_whoever_says_it() -> None:
     )
     (worry,) = worries(guests, {"node1": Node(), "node2": Node()})
     assert worry.startswith("a, b, c are all to be apart")
+
+
+def test_those_who_are_together_through_others_cannot_be_apart() -> None:
+    guests = herd(
+        Guest("a", placement=Placement(together_with=("b",), apart_from=("d", "e"))),
+        Guest("b"),
+        Guest("c", placement=Placement(together_with=("b", "d"))),
+        Guest("d"),
+        Guest("e", placement=Placement(apart_from=("d",))),
+    )
+    assert [(name, at) for name, at, _text in impossibilities(guests, NODES)] == [("a", "placement.apart_from")]
+
+
+def test_every_crowd_is_told_of_once() -> None:
+    def crowd(*names: str) -> list[Guest]:
+        return [Guest(name, placement=Placement(apart_from=tuple({*names} - {name}))) for name in names]
+
+    found = [worry.partition(" are all")[0] for worry in worries(herd(*crowd(*"fbd"), *crowd(*"cae")), NODES)]
+    assert sorted(found) == ["a, c, e", "b, d, f"]
+
+
+def test_guests_are_judged_before_any_node_is_known() -> None:
+    assert list(worries(herd(Guest("a")), {})) == []
+
+
+def test_the_largest_node_is_named() -> None:
+    guests = herd(Guest("a", memory=16 * GIB, vcpus=9))
+    assert [text for _name, _at, text in impossibilities(guests, NODES)] == [
+        "16GiB is more than any node can give: the largest, node2, has 8GiB",
+        "9 is more than any node can give: the largest, node2, has 8",
+    ]

@@ -19,6 +19,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.storage import (
     Step,
     Volume,
     confusions,
+    local_pool_of,
     plan,
     pools_from,
 )
@@ -178,3 +179,27 @@ def test_a_disk_in_use_is_not_removed(tmp_path: Path, locked: bool) -> None:
     with pytest.raises(CommandError, match="is in use") if locked else nullcontext():
         StorageHost(Programs(locked=locked)).carry_out(step)
     assert folder.exists() is locked
+
+
+@pytest.mark.parametrize(
+    ("path", "pool"),
+    [
+        ("/srv/a", "own"),
+        ("/srv/a/images", "own"),
+        ("/srv/../srv/a/images/", "own"),
+        # What only begins alike is elsewhere.
+        ("/srv/ab/images", ""),
+        ("/mnt/srv/a/images", ""),
+        ("/srv", ""),
+        # A shared directory mounted within a local one is shared.
+        ("/srv/a/shared/images", ""),
+        ("/srv/a/shared/here/images", "deep"),
+    ],
+)
+def test_a_path_is_in_the_innermost_pool_around_it(path: str, pool: str) -> None:
+    pools: dict[str, dict[str, Any]] = {
+        "own": {"type": "directory", "path": "/srv/a", "shared": False},
+        "shared": {"type": "directory", "path": "/srv/a/shared"},
+        "deep": {"type": "directory", "path": "/srv/a/shared/here/", "shared": False},
+    }
+    assert local_pool_of(path, pools) == pool

@@ -27,8 +27,6 @@ sys.path.insert(0, str(ROOT / ".cache" / "collections"))
 os.environ.setdefault("DROVER_LAB", "scale")
 os.environ.setdefault("DROVER_LAB_SUBNET", "10.216.0.0/24")
 
-from ansible_collections.cspp.drover.plugins.module_utils import declaration  # noqa: E402
-
 from ...verify.lab import Lab  # noqa: E402
 from ...verify.plays import succeed  # noqa: E402
 from . import live, synthetic  # noqa: E402
@@ -120,12 +118,10 @@ class Bench:
 
 def declaration_figure(guests: int, nodes: list[str], repetitions: int) -> Figure:
     """What it takes here to read and judge a declaration, and to make of it what the modules are told."""
-    declared, cluster = synthetic.declared(guests, nodes), synthetic.judged_against(guests, nodes)
     cpu, seconds = [], []
     for _repetition in range(repetitions):
         at, began = time.process_time(), time.monotonic()
-        assert not declaration.problems(declared, cluster)
-        declaration.resources(declared, cluster, {}, {})
+        synthetic.specifications(guests, nodes)
         cpu.append(time.process_time() - at)
         seconds.append(time.monotonic() - began)
     return Figure(statistics.median(cpu), statistics.median(seconds), 0)

@@ -14,9 +14,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from ansible_collections.cspp.drover.plugins.module_utils import cib, cluster_options, declaration, resources
+from ansible_collections.cspp.drover.plugins.module_utils import cib, cluster_options, resources
 from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import NodeSettings, Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import reconcile
+from ansible_collections.cspp.drover.plugins.module_utils.declaration import Declaration
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterStatus
 
 __all__ = ["cluster_of", "declared", "judged_against", "node_names", "specifications"]
@@ -24,6 +25,10 @@ __all__ = ["cluster_of", "declared", "judged_against", "node_names", "specificat
 GIB = 2**30
 #: What a guest takes of its node, in bytes and processors: nodes have room for all guests of a lost one.
 _MEMORY, _VCPUS = GIB, 1
+_IMAGES = {
+    "vm/debian-13": {"path": "/images/debian-13-1", "files": {"disk": "disk.qcow2"}},
+    "container/debian-13": {"path": "/images/debian-13-2", "files": {"rootfs": "rootfs.tar"}},
+}
 _FEATURES = "3.20.0"
 _UUID = "3e63d660-eb7e-46d1-a439-eee27a61f017"
 _WHEN = "1795341181"
@@ -73,7 +78,10 @@ def judged_against(guests: int, nodes: Sequence[str]) -> dict[str, Any]:
 
 def specifications(guests: int, nodes: Sequence[str]) -> list[dict[str, Any]]:
     """The ``guests`` of module guests, as the role hands them over."""
-    return declaration.resources(declared(guests, nodes), judged_against(guests, nodes), {}, {})
+    seen: dict[str, Any] = {}
+    read = Declaration.read(declared(guests, nodes), judged_against(guests, nodes))
+    found: list[dict[str, Any]] = read.plan(_IMAGES, nodes, nodes[0], seen)["resources"]
+    return found
 
 
 def cluster_of(guests: int, nodes: Sequence[str], *, running: bool = True) -> str:
