@@ -102,15 +102,66 @@ import pwd
 import shutil
 import stat
 import tempfile
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
 
 HIDDEN = "(hidden)\n"
 
+Kind = Literal["absent", "link", "directory", "file"]
 
-def ids(entry: dict[str, Any], check: bool) -> tuple[int, int] | None:
-    """The numeric owner and group; None in check mode when a package that is to come brings them."""
+
+@dataclass(frozen=True)
+class Entry:
+    """What is at a path, or what should be. ``text`` is a file's content or a link's target.
+
+    ``mode`` and ``owner``, the numeric user and group, belong to files and folders. An owner that should be is unknown in
+    check mode when a package that is to come brings it.
+    """
+
+    kind: Kind
+    text: str | None = None
+    mode: int | None = None
+    owner: tuple[int, int] | None = None
+
+    @property
+    def rights(self) -> tuple[int | None, tuple[int, int] | None]:
+        return self.mode, self.owner
+
+    @property
+    def thing(self) -> tuple[Kind, str | None]:
+        return self.kind, self.text
+
+
+def look(path: str) -> Entry:
+    """What is at ``path``. Bytes that are no UTF-8 are kept as surrogates, line ends as they are."""
+    try:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return Entry("absent")
+    if stat.S_ISLNK(status.st_mode):
+        return Entry("link", os.readlink(path))
+    rights = {"mode": stat.S_IMODE(status.st_mode), "owner": (status.st_uid, status.st_gid)}
+    if stat.S_ISDIR(status.st_mode):
+        return Entry("directory", **rights)
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return Entry("file", file.read(), **rights)
+
+
+def declared(entry: dict[str, Any], check: bool) -> Entry:
+    """What should be at the path of one of the module's entries. Raises KeyError for an owner that does not exist."""
+    if entry["state"] == "absent":
+        return Entry("absent")
+    if entry["link"] is not None:
+        return Entry("link", entry["link"])
+    owner = _owner(entry, check)
+    if entry["state"] == "directory":
+        return Entry("directory", None, int(entry["mode"] or "0755", 8), owner)
+    return Entry("file", entry["content"], int(entry["mode"] or "0644", 8), owner)
+
+
+def _owner(entry: dict[str, Any], check: bool) -> tuple[int, int] | None:
     try:
         return pwd.getpwnam(entry["owner"]).pw_uid, grp.getgrnam(entry["group"]).gr_gid
     except KeyError:
@@ -119,33 +170,73 @@ def ids(entry: dict[str, Any], check: bool) -> tuple[int, int] | None:
         raise
 
 
-def look(path: str) -> tuple[str, str | None, os.stat_result | None]:
-    """What is at ``path``: its kind, its text or link target, its status."""
-    try:
-        status = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return "absent", None, None
-    if stat.S_ISLNK(status.st_mode):
-        return "link", os.readlink(path), status
-    if stat.S_ISDIR(status.st_mode):
-        return "directory", None, status
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        return "file", file.read(), status
+def difference(path: str, now: Entry, wanted: Entry, *, sensitive: bool) -> dict[str, str] | None:
+    """The difference as Ansible shows it, or None when there is none. Contents stay hidden when ``sensitive``."""
+    same_thing = now.thing == wanted.thing
+    # Rights of what is replaced, or not there, are not comparable: neither of them is missed.
+    same_rights = wanted.kind in ("absent", "link") or now.kind == "absent" or now.rights == wanted.rights
+    if same_thing and same_rights:
+        return None
+    with_mode = same_thing or not same_rights
+    return {
+        "before_header": path,
+        "after_header": path,
+        "before": _shown(now, with_mode, sensitive),
+        "after": _shown(wanted, with_mode, sensitive),
+    }
 
 
-def remove(path: str, kind: str) -> None:
-    """Remove what is at ``path``, of the kind that :func:`look` told."""
+def _shown(entry: Entry, with_mode: bool, sensitive: bool) -> str:
+    if entry.kind == "absent":
+        return ""
+    if entry.kind == "link":
+        return f"link to {entry.text}\n"
+    if entry.kind == "directory":
+        return "directory\n"
+    body = HIDDEN if sensitive else entry.text or ""
+    return f"# mode {entry.mode:04o}\n{body}" if with_mode else body
+
+
+def carry_out(path: str, now: Entry, wanted: Entry) -> None:
+    """Make ``path`` what is wanted."""
+    if now.kind not in ("absent", wanted.kind):
+        _remove(path, now.kind)
+    if wanted.kind == "absent":
+        return
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if wanted.kind == "link":
+        _link(path, wanted.text or "")
+        return
+    assert wanted.mode is not None
+    assert wanted.owner is not None
+    if wanted.kind == "directory":
+        os.makedirs(path, exist_ok=True)
+        os.chmod(path, wanted.mode)
+        os.chown(path, *wanted.owner)
+    else:
+        _write(path, wanted.text or "", wanted.mode, wanted.owner)
+
+
+def _remove(path: str, kind: Kind) -> None:
     if kind == "directory":
         shutil.rmtree(path)
-    elif kind != "absent":
+    else:
         os.unlink(path)
 
 
-def write(path: str, text: str, mode: int, owner: tuple[int, int]) -> None:
+def _link(path: str, target: str) -> None:
+    draft = f"{path}.drover-new"
+    with contextlib.suppress(FileNotFoundError):  # a run that was cut short may have left one
+        os.unlink(draft)
+    os.symlink(target, draft)
+    os.replace(draft, path)
+
+
+def _write(path: str, text: str, mode: int, owner: tuple[int, int]) -> None:
     """Replace ``path`` atomically."""
     handle, draft = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".drover-")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             file.write(text)
             os.fchown(file.fileno(), *owner)
             os.fchmod(file.fileno(), mode)
@@ -157,67 +248,8 @@ def write(path: str, text: str, mode: int, owner: tuple[int, int]) -> None:
         raise
 
 
-def settle(entry: dict[str, Any], check: bool) -> dict[str, str] | None:
-    """Make one entry true; the difference as Ansible shows it, or None when nothing differs."""
-    path = entry["path"]
-    kind, text, status = look(path)
-    if entry["state"] == "absent":
-        wanted_kind, wanted_text = "absent", None
-    elif entry["link"] is not None:
-        wanted_kind, wanted_text = "link", entry["link"]
-    elif entry["state"] == "directory":
-        wanted_kind, wanted_text = "directory", None
-    else:
-        wanted_kind, wanted_text = "file", entry["content"]
-    mode = int(entry["mode"] or ("0755" if wanted_kind == "directory" else "0644"), 8)
-    owner = ids(entry, check)
-
-    same_thing = kind == wanted_kind and text == wanted_text
-    same_rights = (
-        wanted_kind in ("absent", "link")
-        or status is None
-        or (stat.S_IMODE(status.st_mode) == mode and owner == (status.st_uid, status.st_gid))
-    )
-    if same_thing and same_rights:
-        return None
-
-    def shown(what: str, value: str | None, now: os.stat_result | None, target: bool) -> str:
-        if what == "file":
-            rights = f"{mode:04o}" if target else f"{stat.S_IMODE(now.st_mode):04o}" if now else ""
-            body = HIDDEN if entry["sensitive"] else value or ""
-            return body if same_rights and not same_thing else f"# mode {rights}\n{body}"
-        return {"absent": "", "directory": "directory\n", "link": f"link to {value}\n"}[what]
-
-    difference = {
-        "before_header": path,
-        "after_header": path,
-        "before": shown(kind, text, status, False),
-        "after": shown(wanted_kind, wanted_text, status, True),
-    }
-    if check or owner is None:
-        return difference
-    if kind != wanted_kind and kind != "absent":
-        remove(path, kind)
-    if wanted_kind == "absent":
-        return difference
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    if wanted_kind == "link":
-        draft = f"{path}.drover-new"
-        with contextlib.suppress(FileNotFoundError):  # a run that was cut short may have left one
-            os.unlink(draft)
-        os.symlink(entry["link"], draft)
-        os.replace(draft, path)
-    elif wanted_kind == "directory":
-        os.makedirs(path, exist_ok=True)
-        os.chmod(path, mode)
-        os.chown(path, *owner)
-    else:
-        write(path, entry["content"], mode, owner)
-    return difference
-
-
 def main() -> None:
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "files": {
                 "type": "list",
@@ -240,21 +272,23 @@ def main() -> None:
             }
         },
         supports_check_mode=True,
-        # Contents, secrets among them, are no business of the node's journal.
-        no_log=True,
     )
     changed: list[str] = []
     differences: list[dict[str, str]] = []
     for entry in module.params["files"]:
+        path = entry["path"]
         if entry["state"] == "file" and (entry["content"] is None) == (entry["link"] is None):
-            module.fail_json(msg=f"{entry['path']}: give exactly one of content, src, template, tree or link.")
+            module.fail_json(msg=f"{path}: give exactly one of content, src, template, tree or link.")
         try:
-            difference = settle(entry, module.check_mode)
+            now, wanted = look(path), declared(entry, module.check_mode)
+            shown = difference(path, now, wanted, sensitive=entry["sensitive"])
+            if shown and not module.check_mode:
+                carry_out(path, now, wanted)
         except (OSError, KeyError) as error:
-            module.fail_json(msg=f"{entry['path']}: {error}", changed_paths=changed)
-        if difference:
-            changed.append(entry["path"])
-            differences.append(difference)
+            module.fail_json(msg=f"{path}: {error}", changed_paths=changed)
+        if shown:
+            changed.append(path)
+            differences.append(shown)
     module.exit_json(changed=bool(changed), changed_paths=changed, diff=differences)
 
 

@@ -86,11 +86,10 @@ built:
 import time
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
 from ansible_collections.cspp.drover.plugins.module_utils.image import RecipeError, recipes, select
 from ansible_collections.cspp.drover.plugins.module_utils.image_builder import ImageBuilder
+from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
 
 
@@ -99,7 +98,7 @@ def main() -> None:
         "name": {"type": "str", "required": True},
         "kind": {"type": "str", "choices": ["vm", "container"], "required": True},
     }
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "directory": {"type": "path", "required": True},
             "wanted": {"type": "list", "elements": "dict", "options": image, "required": True},
