@@ -23,7 +23,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         task_vars = task_vars or {}
         files = [plain for entry in self._task.args.get("files", []) for plain in self._expand(dict(entry), task_vars)]
-        result.update(self._execute_module("cspp.drover.files", {"files": files}, task_vars=task_vars))
+        arguments = {**self._task.args, "files": files}
+        result.update(self._execute_module("cspp.drover.files", arguments, task_vars=task_vars))
         for entry in result.get("invocation", {}).get("module_args", {}).get("files") or []:
             if entry.get("sensitive"):
                 entry["content"] = "(hidden)"

@@ -12,8 +12,8 @@ __all__ = ["QuietModule"]
 class QuietModule(AnsibleModule):  # type: ignore[misc]
     """An Ansible module that tells the node's journal that it was called, but not with what.
 
-    ``no_log=True`` does not do that: the task's own ``no_log``, false unless told, overrides it (ansible-core 2.19), and
-    a task that sets it hides its result as well.
+    ``no_log=True`` does not do that: the task's own ``no_log``, false unless told, overrides it (ansible-core 2.19),
+    and a task that sets it hides its result as well.
     """
 
     def _log_invocation(self) -> None:

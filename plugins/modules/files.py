@@ -19,7 +19,7 @@ options:
     description: What should be where.
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       path:
         description: Absolute path on the node. With O(files[].tree) the folder to fill.
@@ -65,6 +65,22 @@ options:
         description: Keep the content out of the diff.
         type: bool
         default: false
+  owned:
+    description:
+      - Files that O(files) alone declares. Of those matching O(owned[].pattern), the ones that begin with
+        O(owned[].first_line) and are not in O(files) are removed.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      pattern:
+        description: Absolute path with wildcards in its last part.
+        type: str
+        required: true
+      first_line:
+        description: What says that a file was written by this list. Any other file is left alone.
+        type: str
+        required: true
 attributes:
   check_mode:
     support: full
@@ -85,17 +101,26 @@ EXAMPLES = r"""
         content: "{{ secret }}"
         mode: "0400"
         sensitive: true
+
+- name: Declare bridges, and remove what an earlier run declared
+  cspp.drover.files:
+    files: "{{ bridges | cspp.drover.networkd_files }}"
+    owned:
+      - pattern: /etc/systemd/network/05-drover-*
+        first_line: "# Kept by Drover's role network."
 """
 
 RETURN = r"""
 changed_paths:
-  description: Paths that were (in check mode would be) changed, in the order declared.
+  description:
+    - Paths that were (in check mode would be) changed, in the order declared, those removed because of O(owned) last.
   type: list
   elements: str
   returned: always
 """
 
 import contextlib
+import glob
 import grp
 import os
 import pwd
@@ -109,6 +134,22 @@ from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import Qu
 
 HIDDEN = "(hidden)\n"
 
+FILE = {
+    "path": {"type": "path", "required": True},
+    "content": {"type": "str"},
+    "src": {"type": "str"},
+    "template": {"type": "str"},
+    "tree": {"type": "str"},
+    "pattern": {"type": "str", "default": "*"},
+    "link": {"type": "str"},
+    "state": {"type": "str", "choices": ["file", "directory", "absent"], "default": "file"},
+    "mode": {"type": "str"},
+    "owner": {"type": "str", "default": "root"},
+    "group": {"type": "str", "default": "root"},
+    "sensitive": {"type": "bool", "default": False},
+}
+OWNED = {"pattern": {"type": "str", "required": True}, "first_line": {"type": "str", "required": True}}
+
 Kind = Literal["absent", "link", "directory", "file"]
 
 
@@ -116,8 +157,8 @@ Kind = Literal["absent", "link", "directory", "file"]
 class Entry:
     """What is at a path, or what should be. ``text`` is a file's content or a link's target.
 
-    ``mode`` and ``owner``, the numeric user and group, belong to files and folders. An owner that should be is unknown in
-    check mode when a package that is to come brings it.
+    ``mode`` and ``owner``, the numeric user and group, belong to files and folders. An owner that should be is unknown
+    in check mode when a package that is to come brings it.
     """
 
     kind: Kind
@@ -142,11 +183,11 @@ def look(path: str) -> Entry:
         return Entry("absent")
     if stat.S_ISLNK(status.st_mode):
         return Entry("link", os.readlink(path))
-    rights = {"mode": stat.S_IMODE(status.st_mode), "owner": (status.st_uid, status.st_gid)}
+    mode, owner = stat.S_IMODE(status.st_mode), (status.st_uid, status.st_gid)
     if stat.S_ISDIR(status.st_mode):
-        return Entry("directory", **rights)
+        return Entry("directory", None, mode, owner)
     with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-        return Entry("file", file.read(), **rights)
+        return Entry("file", file.read(), mode, owner)
 
 
 def declared(entry: dict[str, Any], check: bool) -> Entry:
@@ -248,34 +289,30 @@ def _write(path: str, text: str, mode: int, owner: tuple[int, int]) -> None:
         raise
 
 
+def strays(owned: list[dict[str, str]], files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Entries that remove what an earlier list of files declared and this one does not."""
+    declared_paths = {entry["path"] for entry in files}
+    found = {path for each in owned for path in glob.glob(each["pattern"]) if _begins_with(path, each["first_line"])}
+    return [{"path": path, "state": "absent", "sensitive": False} for path in sorted(found - declared_paths)]
+
+
+def _begins_with(path: str, line: str) -> bool:
+    here = look(path)
+    return here.kind == "file" and (here.text or "").split("\n", 1)[0] == line
+
+
 def main() -> None:
     module = QuietModule(
         argument_spec={
-            "files": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "path": {"type": "path", "required": True},
-                    "content": {"type": "str"},
-                    "src": {"type": "str"},
-                    "template": {"type": "str"},
-                    "tree": {"type": "str"},
-                    "pattern": {"type": "str", "default": "*"},
-                    "link": {"type": "str"},
-                    "state": {"type": "str", "choices": ["file", "directory", "absent"], "default": "file"},
-                    "mode": {"type": "str"},
-                    "owner": {"type": "str", "default": "root"},
-                    "group": {"type": "str", "default": "root"},
-                    "sensitive": {"type": "bool", "default": False},
-                },
-            }
+            "files": {"type": "list", "elements": "dict", "default": [], "options": FILE},
+            "owned": {"type": "list", "elements": "dict", "default": [], "options": OWNED},
         },
         supports_check_mode=True,
     )
     changed: list[str] = []
     differences: list[dict[str, str]] = []
-    for entry in module.params["files"]:
+    entries = module.params["files"]
+    for entry in [*entries, *strays(module.params["owned"], entries)]:
         path = entry["path"]
         if entry["state"] == "file" and (entry["content"] is None) == (entry["link"] is None):
             module.fail_json(msg=f"{path}: give exactly one of content, src, template, tree or link.")

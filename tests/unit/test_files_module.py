@@ -122,6 +122,25 @@ def test_bytes_that_are_no_text_are_replaced(call: Call, tmp_path: Path) -> None
     assert path.read_text() == "new\n"
 
 
+def test_owned_files_that_are_no_longer_declared_go(call: Call, tmp_path: Path) -> None:
+    mine, other = "# Mine.\n", "# Not mine.\n"
+    for name, text in {"05-a": mine, "05-b": mine, "05-c": other, "06-d": mine, "05-f": "# Mine. Not.\n"}.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "05-e").symlink_to("05-a")
+    (tmp_path / "05-a").chmod(0o644)
+    arguments = {
+        "files": [{"path": str(tmp_path / "05-a"), "content": mine, **OWNER}],
+        "owned": [{"pattern": f"{tmp_path}/05-*", "first_line": "# Mine."}],
+    }
+    predicted = call(files, check=True, **arguments)
+    assert predicted["changed_paths"] == [str(tmp_path / "05-b")]
+    assert predicted["diff"][0]["before"] == mine
+    assert (tmp_path / "05-b").exists()
+    assert call(files, **arguments)["changed_paths"] == predicted["changed_paths"]
+    assert set(snapshot(tmp_path)) == {"05-a", "05-c", "05-e", "05-f", "06-d"}
+    assert not call(files, **arguments)["changed"]
+
+
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
 def test_line_ends_are_kept_and_compared(call: Call, tmp_path: Path, ends: str) -> None:
     path = tmp_path / "it"
