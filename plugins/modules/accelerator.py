@@ -33,14 +33,15 @@ options:
     type: float
     default: 10.0
 requirements: [qemu-system-x86]
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.DIFF
+  - cspp.drover.attributes.NODE
 attributes:
   check_mode:
-    support: full
     description: Tells whether it would be found out for the first time; nothing is booted.
   diff_mode:
-    support: full
     description: The file before and after.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""

@@ -49,11 +49,12 @@ options:
     type: bool
     default: false
 requirements: [python3-cryptography]
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.NODE
 attributes:
   check_mode:
-    support: full
     description: Tells whether a certificate would be made, and why.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""

@@ -76,14 +76,15 @@ options:
     description: Seconds to wait for the cluster, before and after the change.
     type: int
     default: 90
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.DIFF
+  - cspp.drover.attributes.CLUSTER
 attributes:
   check_mode:
-    support: full
     description: Predicts what the cluster would do, and changes nothing.
   diff_mode:
-    support: full
     description: One difference per object, secrets hidden.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""

@@ -50,11 +50,12 @@ options:
     description: Seconds until a device counts as not answering.
     type: int
     default: 20
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.NODE
 attributes:
   check_mode:
-    support: full
     description: Changes nothing in any mode. In check mode an agent that is still to be installed proves nothing.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""

@@ -81,14 +81,13 @@ options:
         description: What says that a file was written by this list. Any other file is left alone.
         type: str
         required: true
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.DIFF
+  - cspp.drover.attributes.NODE
 attributes:
-  check_mode:
-    support: full
-    description: Tells what would change and changes nothing.
   diff_mode:
-    support: full
     description: Shows the difference of every file.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""

@@ -72,14 +72,13 @@ options:
     description: Seconds to wait until the guests run, or are gone.
     type: int
     default: 300
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.DIFF
+  - cspp.drover.attributes.CLUSTER
 attributes:
   check_mode:
-    support: full
     description: Predicts what the cluster would do, and changes nothing.
-  diff_mode:
-    support: full
-    description: One difference per object.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""

@@ -43,14 +43,15 @@ options:
     type: dict
     default: {}
 requirements: [mmdebstrap, e2fsprogs, fdisk, qemu-utils]
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.DIFF
+  - cspp.drover.attributes.NODE
 attributes:
   check_mode:
-    support: full
     description: Tells which images would be built, and where each would be.
   diff_mode:
-    support: full
     description: Lists images before and after.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""

@@ -42,11 +42,12 @@ options:
     type: list
     elements: str
     default: []
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.NODE
 attributes:
   check_mode:
-    support: full
     description: Tells that it would act and does not.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""

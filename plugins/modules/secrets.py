@@ -30,11 +30,12 @@ options:
     type: bool
     default: false
 requirements: [python3-cryptography]
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.NODE
 attributes:
   check_mode:
-    support: full
     description: Changes nothing in any mode; what it makes new is thrown away unless the caller writes it.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""

@@ -36,11 +36,9 @@ options:
     description: Let systemd read its unit files again first.
     type: bool
     default: false
-attributes:
-  check_mode:
-    support: full
-    description: Tells what would change and changes nothing.
-author: The Drover maintainers (@cspp)
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.NODE
 """
 
 EXAMPLES = r"""

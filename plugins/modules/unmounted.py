@@ -23,14 +23,15 @@ options:
     type: list
     elements: str
     default: []
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.DIFF
+  - cspp.drover.attributes.NODE
 attributes:
   check_mode:
-    support: full
     description: Tells what would be given up and touches nothing. Whether a mount is in use is not tried.
   diff_mode:
-    support: full
     description: The unit files before.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""

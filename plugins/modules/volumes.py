@@ -53,14 +53,15 @@ options:
       rival:
         description: A folder that exists only if the guest is of the other kind, which is refused.
         type: path
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.DIFF
+  - cspp.drover.attributes.NODE
 attributes:
   check_mode:
-    support: full
     description: Tells what would be done and does nothing.
   diff_mode:
-    support: full
     description: Shows each volume before and after.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""
