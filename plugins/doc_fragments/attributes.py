@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the documentation of Drover's modules says alike: how they behave in check mode, and whose defaults they share."""
+"""What the documentation of Drover's modules says alike: check mode, and the groups whose defaults they share."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ attributes:
 attributes:
   action_group:
     support: full
-    description: Use C(group/cspp.drover.cluster) in C(module_defaults) for all modules that deal with a running cluster.
+    description: Use C(group/cspp.drover.cluster) in C(module_defaults) for all modules that ask or change a cluster.
     membership: [cspp.drover.cluster, cspp.drover.all]
 """
 

@@ -57,7 +57,9 @@ created:
   returned: always
 """
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import missing_required_lib
+
+from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
 
 try:
     from ansible_collections.cspp.drover.plugins.module_utils import trust
@@ -66,7 +68,7 @@ except ImportError:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "given": {"type": "dict", "default": {}, "no_log": False},
             "found": {"type": "dict", "default": {}, "no_log": False},

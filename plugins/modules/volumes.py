@@ -85,9 +85,8 @@ steps:
 
 from contextlib import nullcontext
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.cspp.drover.plugins.module_utils.storage import Volume, plan
 from ansible_collections.cspp.drover.plugins.module_utils.storage_host import StorageHost, exclusive
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
@@ -105,7 +104,7 @@ VOLUME = {
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={"volumes": {"type": "list", "elements": "dict", "required": True, "options": VOLUME}},
         supports_check_mode=True,
     )
