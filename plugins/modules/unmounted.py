@@ -71,12 +71,12 @@ def given_up(declared: list[str]) -> dict[str, str]:
 
 def give_up(unit: str, stay: bool) -> str | None:
     """Unmount, unless it is to stay mounted, and remove the unit's file. Returns why that can't be, if so."""
-    try:
-        run(["systemctl", "disable", *([] if stay else ["--now"]), "--", unit], timeout=120)
-    except CommandError as error:
-        # It stays as it was, also at boot: what uses it needs it then, too.
-        run(["systemctl", "enable", "--", unit], ok=None)
-        return str(error)
+    if not stay:
+        try:
+            run(["systemctl", "stop", "--", unit], timeout=120)
+        except CommandError as error:
+            return str(error).rstrip(".")
+    run(["systemctl", "disable", "--", unit])
     (UNITS / unit).unlink()
     return None
 

@@ -18,7 +18,7 @@ Call = Callable[..., dict[str, Any]]
 Programs = Callable[..., list[list[str]]]
 
 GOES, STAYS, ANOTHERS = "srv-old.mount", "srv-new.mount", "srv-mine.mount"
-DISABLE = ["systemctl", "disable", "--now", "--", GOES]
+STOP, DISABLE = (["systemctl", verb, "--", GOES] for verb in ("stop", "disable"))
 
 
 @pytest.fixture
@@ -45,11 +45,11 @@ def test_what_is_no_longer_declared_goes(call: Call, programs: Programs, folder:
     done = call(unmounted, declared=[STAYS])
     assert (done["changed"], done["units"], done["in_use"]) == (True, [GOES], [])
     assert (predicted["units"], predicted["diff"]) == (done["units"], done["diff"])
-    assert calls == [DISABLE, ["systemctl", "daemon-reload"]]
+    assert calls == [STOP, DISABLE, ["systemctl", "daemon-reload"]]
     assert names(folder) == ["srv-link.mount", ANOTHERS, STAYS]
     (folder / "srv-link.mount").unlink()
     assert not call(unmounted, declared=[STAYS])["changed"]
-    assert len(calls) == 2
+    assert len(calls) == 3
 
 
 def test_what_is_in_use_is_kept_and_told(
@@ -57,17 +57,17 @@ def test_what_is_in_use_is_kept_and_told(
 ) -> None:
     warnings: list[str] = []
     monkeypatch.setattr(AnsibleModule, "warn", lambda self, warning: warnings.append(warning))
-    calls = programs(unmounted, {"systemctl disable": 1, "systemctl enable": ""})
+    calls = programs(unmounted, {"systemctl stop": 1})
     before = names(folder)
     result = call(unmounted, declared=[STAYS])
     assert (result["changed"], result["units"], result["in_use"], result["diff"]) == (False, [], [GOES], [])
     assert f"{GOES} is no longer declared in storage_pools and is kept" in warnings[0]
-    assert calls == [DISABLE, ["systemctl", "enable", "--", GOES]]
+    assert calls == [STOP]
     assert names(folder) == before
 
 
 def test_what_others_mount_now_stays_mounted(call: Call, programs: Programs, folder: Path) -> None:
     calls = programs(unmounted, {"systemctl": ""})
     assert call(unmounted, declared=[STAYS], mounted_by_others=["/srv/old"])["units"] == [GOES]
-    assert calls[0] == ["systemctl", "disable", "--", GOES]
+    assert calls == [DISABLE, ["systemctl", "daemon-reload"]]
     assert GOES not in names(folder)
