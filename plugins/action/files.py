@@ -23,7 +23,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         task_vars = task_vars or {}
         files = [plain for entry in self._task.args.get("files", []) for plain in self._expand(dict(entry), task_vars)]
-        result.update(self._execute_module("cspp.drover.files", {"files": files}, task_vars=task_vars))
+        arguments = {**self._task.args, "files": files}
+        result.update(self._execute_module("cspp.drover.files", arguments, task_vars=task_vars))
         for entry in result.get("invocation", {}).get("module_args", {}).get("files") or []:
             if entry.get("sensitive"):
                 entry["content"] = "(hidden)"
@@ -40,23 +41,27 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 raise AnsibleActionFail(f"{tree}: no file matches {pattern}.")
             for file in found:
                 path = f"{entry['path'].rstrip('/')}/{file.relative_to(tree)}"
-                yield {**entry, "path": path, "content": file.read_text(encoding="utf-8")}
+                yield {**entry, "path": path, "content": _text(file)}
             return
         if "src" in sources:
-            entry["content"] = Path(self._find_needle("files", entry.pop("src"))).read_text(encoding="utf-8")
+            entry["content"] = _text(Path(self._find_needle("files", entry.pop("src"))))
         elif "template" in sources:
             source = Path(self._find_needle("templates", entry.pop("template")))
             entry["content"] = self._render(source, task_vars)
         yield entry
 
     def _render(self, source: Path, task_vars: dict[str, Any]) -> str:
-        text = source.read_text(encoding="utf-8")
         templar = self._templar.copy_with_new_env(available_variables=task_vars, searchpath=[str(source.parent)])
         return str(
             templar.template(
-                trust_as_template(text),
+                trust_as_template(_text(source)),
                 convert_data=False,
                 escape_backslashes=False,
                 overrides={"trim_blocks": True, "keep_trailing_newline": True},
             )
         )
+
+
+def _text(path: Path) -> str:
+    """A file's whole text, line ends as they are."""
+    return path.read_bytes().decode()

@@ -8,13 +8,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from .command import CommandError, Runner, run
 
-__all__ = ["Circumstances", "circumstances", "find_out", "recorded"]
+__all__ = ["Circumstances", "circumstances", "find_out", "recorded", "settled"]
 
 #: What the tiny VM's init says when told on the kernel's command line to say so and power off.
 MARKER = "drover: probe passed"
@@ -44,7 +45,7 @@ def circumstances(kernel: str, *, device: Path = Path("/dev/kvm"), run: Runner =
 
 
 def recorded(text: str, now: Circumstances) -> dict[str, Any] | None:
-    """The answer in ``text``, the record as left by an earlier run, if it still holds."""
+    """The answer in ``text``, the record as left by an earlier run, if its circumstances are the same."""
     try:
         record = json.loads(text)
     except ValueError:
@@ -52,6 +53,14 @@ def recorded(text: str, now: Circumstances) -> dict[str, Any] | None:
     if not isinstance(record, dict) or any(record.get(key) != value for key, value in asdict(now).items()):
         return None
     return record if record.get("accelerator") in ("kvm", "tcg") else None
+
+
+def settled(record: Mapping[str, Any]) -> bool:
+    """Whether an answer can be relied on while its circumstances stay the same.
+
+    One cannot: that there is a device, yet it did not carry the tiny VM. The node may have been too busy just then.
+    """
+    return bool(record["accelerator"] == "kvm" or not record["device"])
 
 
 def find_out(

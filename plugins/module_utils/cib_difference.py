@@ -5,15 +5,22 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from .cib_objects import Version
 
-__all__ = ["Change", "Difference"]
+__all__ = ["Change", "Difference", "is_secret"]
 
-#: Parameters whose values are never shown.
-SECRETS = frozenset({"passwd", "password", "secret"})
+#: Parts of the names of parameters whose values are never shown, over all fence agents. A file's path is no secret.
+_SECRET = re.compile(r"passw|passphrase|secret|token|credential|community|(\b|_)kg\b|key", re.IGNORECASE)
+_PATH = re.compile(r"(file|path|script)\Z", re.IGNORECASE)
+
+
+def is_secret(name: str) -> bool:
+    """Whether a parameter of this name holds what nobody may see, such as a password, a key, an SNMP community."""
+    return bool(_SECRET.search(name)) and not _PATH.search(name)
 
 
 @dataclass(frozen=True)
@@ -81,11 +88,11 @@ def _masked(
 
     def hide(view: dict[str, Any], other: dict[str, Any], word: str) -> dict[str, Any]:
         params = view.get("params")
-        if not isinstance(params, dict) or not SECRETS.intersection(params):
+        if not isinstance(params, dict):
             return view
         known = other.get("params", {})
         shown = {
-            name: (value if name not in SECRETS else "(hidden)" if known.get(name) == value else word)
+            name: (value if not is_secret(name) else "(hidden)" if known.get(name) == value else word)
             for name, value in params.items()
         }
         return {**view, "params": shown}

@@ -19,20 +19,20 @@ class FenceDevice:
 
     node: str
     address: str
-    username: str
-    password: str
+    username: str = ""
+    password: str = ""
     port: int = 623
     agent: str = "fence_ipmilan"
     options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What the fence agent itself is told."""
+        """What the fence agent itself is told. Some know users by a key rather than a password, or no users."""
+        login = {"username": self.username, "password": self.password}
         return {
             "ip": self.address,
             "ipport": str(self.port),
-            "username": self.username,
-            "password": self.password,
+            **{name: value for name, value in login.items() if value},
             "lanplus": "1",
             # Off, seen to be off, on: a power cycle that nobody verified is no fencing.
             "method": "onoff",

@@ -97,9 +97,9 @@ def boot_code(boot: bytes, core: bytes, start: int) -> tuple[bytes, bytes]:
 
 
 class ImageBuilder:
-    """The cache of images in ``directory``; builds in ``work``, which should be on a local disk."""
+    """The cache of images in ``directory``; builds in ``work``, local and root's alone: root runs what is in it."""
 
-    def __init__(self, directory: Path, work: Path = Path("/var/tmp/drover-images"), run: Runner = run) -> None:
+    def __init__(self, directory: Path, work: Path = Path("/var/lib/drover/build"), run: Runner = run) -> None:
         self._directory = directory
         self._work = work
         self._run = run

@@ -9,6 +9,9 @@ from typing import Any
 
 __all__ = ["packages", "unit_name", "units"]
 
+FOLDER = "/etc/systemd/system"
+HEADER = "# Kept by Drover's role storage.\n"
+
 #: What brings mount its helper, by type of file system. Minimal installations lack them.
 _HELPERS = {"nfs": "nfs-common", "nfs4": "nfs-common", "cifs": "cifs-utils", "glusterfs": "glusterfs-client"}
 
@@ -43,13 +46,12 @@ def units(pools: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
         if not mount:
             continue
         content = (
-            "# Kept by Drover's role storage.\n"
-            f"[Unit]\nDescription=Storage pool {name}\n"
+            f"{HEADER}[Unit]\nDescription=Storage pool {name}\n"
             # Guests must be gone before their disks are.
             "Before=pacemaker.service\n\n"
             f"[Mount]\nWhat={mount['src']}\nWhere={pool['path']}\nType={mount['fstype']}\n"
             f"Options={mount.get('options', 'defaults')}\n\n"
             "[Install]\nWantedBy=multi-user.target\n"
         )
-        entries.append({"path": f"/etc/systemd/system/{unit_name(pool['path'])}", "content": content})
+        entries.append({"path": f"{FOLDER}/{unit_name(pool['path'])}", "content": content})
     return entries

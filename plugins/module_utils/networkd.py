@@ -1,16 +1,19 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Bridges as systemd-networkd's files."""
+"""Bridges as systemd-networkd's files: written from what is declared, and read again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["files"]
+__all__ = ["Bridges", "files", "read"]
 
 FOLDER = "/etc/systemd/network"
 HEADER = "# Kept by Drover's role network.\n"
+
+#: The ports of each bridge.
+Bridges = dict[str, frozenset[str]]
 
 
 def _unit(sections: Mapping[str, list[tuple[str, str]]]) -> str:
@@ -61,3 +64,17 @@ def files(bridges: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, str
             }
             entries.append({"path": f"{FOLDER}/05-drover-{name}-{port}.network", "content": _unit(port_unit)})
     return entries
+
+
+def read(texts: Iterable[str]) -> Bridges:
+    """The bridges and ports that files of :func:`files` declare, by their contents. Other files are passed over."""
+    ports: dict[str, set[str]] = {}
+    for text in texts:
+        if not text.startswith(HEADER):
+            continue
+        pairs = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+        if pairs.get("Kind") == "bridge":
+            ports.setdefault(pairs["Name"], set())
+        elif "Bridge" in pairs:
+            ports.setdefault(pairs["Bridge"], set()).add(pairs["Name"])
+    return {bridge: frozenset(names) for bridge, names in ports.items()}

@@ -13,7 +13,8 @@ description:
   - Boots the tiny VM with KVM. If it does not come up in time, virtual machines on this node run on TCG, QEMU's own
     and slow processor.
   - The answer is written to a file that the agents read, and not sought again while QEMU, the tiny image, the node's
-    kernel and the presence of C(/dev/kvm) stay the same.
+    kernel and the presence of C(/dev/kvm) stay the same. A device with which the tiny VM did not come up is tried again
+    in the next run, for the node may have been busy.
 options:
   image:
     description: Folder of the tiny image.
@@ -32,14 +33,15 @@ options:
     type: float
     default: 10.0
 requirements: [qemu-system-x86]
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.DIFF
+  - cspp.drover.attributes.NODE
 attributes:
   check_mode:
-    support: full
-    description: Tells whether it would be found out; nothing is booted.
+    description: Tells whether it would be found out for the first time; nothing is booted.
   diff_mode:
-    support: full
     description: The file before and after.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""
@@ -59,6 +61,10 @@ reason:
   type: str
   returned: always
   sample: "no KVM: there is no /dev/kvm"
+settled:
+  description: False when there is a device that is not used, which the next run tries again.
+  type: bool
+  returned: when the accelerator is known
 """
 
 import json
@@ -69,7 +75,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.accelerator import circumstances, find_out, recorded
+from ansible_collections.cspp.drover.plugins.module_utils.accelerator import (
+    circumstances,
+    find_out,
+    recorded,
+    settled,
+)
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
 
 
@@ -83,7 +94,7 @@ def put(path: Path, text: str) -> None:
 
 
 def answer(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: record[key] for key in ("accelerator", "reason")}
+    return {**{key: record[key] for key in ("accelerator", "reason")}, "settled": settled(record)}
 
 
 def main() -> None:
@@ -102,7 +113,7 @@ def main() -> None:
     try:
         now = circumstances(params["hash"])
         known = recorded(before, now)
-        if known:
+        if known and (settled(known) or module.check_mode):
             module.exit_json(changed=False, **answer(known))
         if module.check_mode:
             module.exit_json(changed=True, accelerator=None, reason="it would be found out by booting the tiny VM")
@@ -115,9 +126,10 @@ def main() -> None:
             module.exit_json(changed=True, accelerator=None, reason="it would be found out when QEMU is installed")
         module.fail_json(msg=f"{error}. Let role kvm run first.")
     after = json.dumps(record, indent=2, sort_keys=True) + "\n"
-    put(path, after)
+    if after != before:
+        put(path, after)
     headers = {"before_header": str(path), "after_header": str(path)}
-    module.exit_json(changed=True, diff={"before": before, "after": after, **headers}, **answer(record))
+    module.exit_json(changed=after != before, diff={"before": before, "after": after, **headers}, **answer(record))
 
 
 if __name__ == "__main__":

@@ -83,11 +83,12 @@ options:
     type: int
     default: 90
 requirements: [python3-cryptography]
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.NODE
 attributes:
   check_mode:
-    support: full
     description: Tells whether certificates would be made, and why.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""

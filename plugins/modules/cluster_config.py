@@ -36,37 +36,6 @@ options:
       - One device per node. Devices of nodes that are not in the list are removed.
       - Without this option devices are left alone, and so is the option C(stonith-enabled).
       - An empty list removes all devices and switches fencing off.
-    type: list
-    elements: dict
-    suboptions:
-      node:
-        description: The node whose power it cuts.
-        type: str
-        required: true
-      agent:
-        description: Fence agent.
-        type: str
-        default: fence_ipmilan
-      address:
-        description: Address of the device, a BMC for instance.
-        type: str
-        required: true
-      port:
-        description: UDP port of the device.
-        type: int
-        default: 623
-      username:
-        description: User of the device.
-        type: str
-        required: true
-      password:
-        description: Password of that user. Never shown.
-        type: str
-        required: true
-      options:
-        description: Further parameters of the agent.
-        type: dict
-        default: {}
   fenced:
     description:
       - Whether the cluster relies on fencing (C(stonith-enabled)). Devices can be there before it does.
@@ -76,14 +45,16 @@ options:
     description: Seconds to wait for the cluster, before and after the change.
     type: int
     default: 90
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.DIFF
+  - cspp.drover.attributes.CLUSTER
+  - cspp.drover.fencing
 attributes:
   check_mode:
-    support: full
     description: Predicts what the cluster would do, and changes nothing.
   diff_mode:
-    support: full
     description: One difference per object, secrets hidden.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""
@@ -118,36 +89,13 @@ kept:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.cspp.drover.plugins.module_utils import cluster_options, fencing
+from ansible_collections.cspp.drover.plugins.module_utils import cluster_options, fence_arguments, fencing
 from ansible_collections.cspp.drover.plugins.module_utils.cib import Configuration, read
 from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import NodeSettings, Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import NotOurs
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker, Snapshot
+from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
-
-FENCING = {
-    "node": {"type": "str", "required": True},
-    "agent": {"type": "str", "default": "fence_ipmilan"},
-    "address": {"type": "str", "required": True},
-    "port": {"type": "int", "default": 623},
-    "username": {"type": "str", "required": True},
-    "password": {"type": "str", "required": True, "no_log": True},
-    "options": {"type": "dict", "default": {}},
-}
-
-
-def settings(values: dict[str, Any]) -> dict[str, str | None]:
-    """A mapping as YAML gives it, in Pacemaker's words: true, 5, nothing."""
-    return {
-        str(name): None
-        if value is None or value == ""
-        else str(value).lower()
-        if isinstance(value, bool)
-        else str(value)
-        for name, value in values.items()
-    }
 
 
 def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
@@ -156,7 +104,7 @@ def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
     fenced = params["fenced"]
     described = None
     if params["fencing"] is not None:
-        described = [_device(device) for device in params["fencing"]]
+        described = [fence_arguments.device(device) for device in params["fencing"]]
         fenced = bool(described) if fenced is None else fenced
     devices, places, gone = fencing.fencing(described, live)
     if fenced is not None:
@@ -164,20 +112,22 @@ def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
     return Wanted(
         primitives=tuple(devices),
         constraints=tuple(places),
-        properties={**properties, **settings(params["properties"])},
-        resource_defaults={**cluster_options.RESOURCE_DEFAULTS, **settings(params["resource_defaults"])},
-        operation_defaults=settings(params["op_defaults"]),
+        properties={**properties, **fence_arguments.settings(params["properties"])},
+        resource_defaults={
+            **cluster_options.RESOURCE_DEFAULTS,
+            **fence_arguments.settings(params["resource_defaults"]),
+        },
+        operation_defaults=fence_arguments.settings(params["op_defaults"]),
         nodes=tuple(
-            NodeSettings(name, settings(node.get("attributes") or {}), settings(node.get("utilization") or {}))
+            NodeSettings(
+                name,
+                fence_arguments.settings(node.get("attributes") or {}),
+                fence_arguments.settings(node.get("utilization") or {}),
+            )
             for name, node in sorted(params["nodes"].items())
         ),
         absent=frozenset(gone),
     )
-
-
-def _device(device: dict[str, Any]) -> fencing.FenceDevice:
-    options = {name: value for name, value in settings(device["options"]).items() if value is not None}
-    return fencing.FenceDevice(**{**device, "options": options})
 
 
 def configure(cluster: Pacemaker, params: dict[str, Any], check: bool) -> dict[str, Any]:
@@ -213,18 +163,19 @@ def configure(cluster: Pacemaker, params: dict[str, Any], check: bool) -> dict[s
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "properties": {"type": "dict", "default": {}},
             "resource_defaults": {"type": "dict", "default": {}},
             "op_defaults": {"type": "dict", "default": {}},
             "nodes": {"type": "dict", "default": {}},
-            "fencing": {"type": "list", "elements": "dict", "options": FENCING},
+            "fencing": {"type": "list", "elements": "dict", "options": fence_arguments.FENCING},
             "fenced": {"type": "bool"},
             "wait_timeout": {"type": "int", "default": 90},
         },
         supports_check_mode=True,
     )
+    module.no_log_values.update(fence_arguments.secrets(module.params["fencing"] or []))
     try:
         module.exit_json(**configure(Pacemaker(), module.params, module.check_mode))
     except (ClusterError, NotOurs, ValueError, WaitTimeout) as error:

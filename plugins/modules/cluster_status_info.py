@@ -12,11 +12,9 @@ version_added: 0.1.0
 description:
   - Tells nodes, guests, where they are and how they do, as one member sees it.
   - Does not fail on a node that is not a running member; it says so in C(member).
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing in any mode.
-author: The Drover maintainers (@cspp)
+extends_documentation_fragment:
+  - cspp.drover.attributes.INFO
+  - cspp.drover.attributes.CLUSTER
 """
 
 EXAMPLES = r"""

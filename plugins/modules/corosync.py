@@ -22,11 +22,9 @@ options:
     description: Seconds within which corosync has to run with the file's settings.
     type: int
     default: 20
-attributes:
-  check_mode:
-    support: full
-    description: Tells what would change and changes nothing.
-author: The Drover maintainers (@cspp)
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.NODE
 """
 
 EXAMPLES = r"""

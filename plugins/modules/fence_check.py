@@ -12,55 +12,26 @@ version_added: 0.1.0
 description:
   - Runs the fence agent of every device with the action C(status), all at once, from the node. Switches nothing.
 options:
-  devices:
+  fencing:
     description: The devices.
-    type: list
-    elements: dict
     required: true
-    suboptions:
-      node:
-        description: The node that the device switches.
-        type: str
-        required: true
-      agent:
-        description: The fence agent.
-        type: str
-        default: fence_ipmilan
-      address:
-        description: Address of the power controller.
-        type: str
-        required: true
-      port:
-        description: Its port.
-        type: int
-        default: 623
-      username:
-        description: User name.
-        type: str
-        default: ""
-      password:
-        description: Password.
-        type: str
-        default: ""
-      options:
-        description: Further parameters of the agent.
-        type: dict
-        default: {}
   timeout:
     description: Seconds until a device counts as not answering.
     type: int
     default: 20
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.NODE
+  - cspp.drover.fencing
 attributes:
   check_mode:
-    support: full
     description: Changes nothing in any mode. In check mode an agent that is still to be installed proves nothing.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""
 - name: Ask every power controller
   cspp.drover.fence_check:
-    devices: [{node: node1, address: 192.0.2.111, username: fence, password: "{{ password }}"}]
+    fencing: [{node: node1, address: 192.0.2.111, username: fence, password: "{{ password }}"}]
 """
 
 RETURN = r"""
@@ -77,10 +48,9 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ansible_collections.cspp.drover.plugins.module_utils import fence_arguments
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, run
-from ansible_collections.cspp.drover.plugins.module_utils.fencing import FenceDevice
+from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
 
 #: "2026-01-31 12:00:00,123 ERROR: ", as fence agents begin a line.
 TIME = re.compile(r"^[0-9-]+ [0-9:,]+ [A-Z]+: ")
@@ -88,7 +58,7 @@ TIME = re.compile(r"^[0-9-]+ [0-9:,]+ [A-Z]+: ")
 
 def ask(device: dict[str, Any], timeout: int) -> dict[str, Any]:
     """One device's answer. Fence agents read their parameters from standard input, where no other user sees them."""
-    parameters = {**FenceDevice(**device).parameters, "action": "status"}
+    parameters = {**fence_arguments.device(device).parameters, "action": "status"}
     text = "".join(f"{key}={value}\n" for key, value in parameters.items())
     try:
         # 0 says that the node is on, 2 that it is off: both are answers.
@@ -105,27 +75,15 @@ def ask(device: dict[str, Any], timeout: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
-            "devices": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "node": {"type": "str", "required": True},
-                    "agent": {"type": "str", "default": "fence_ipmilan"},
-                    "address": {"type": "str", "required": True},
-                    "port": {"type": "int", "default": 623},
-                    "username": {"type": "str", "default": ""},
-                    "password": {"type": "str", "default": "", "no_log": True},
-                    "options": {"type": "dict", "default": {}},
-                },
-            },
+            "fencing": {"type": "list", "elements": "dict", "required": True, "options": fence_arguments.FENCING},
             "timeout": {"type": "int", "default": 20},
         },
         supports_check_mode=True,
     )
-    devices = module.params["devices"]
+    devices = module.params["fencing"]
+    module.no_log_values.update(fence_arguments.secrets(devices))
     if module.check_mode:
         missing = {
             device["agent"] for device in devices if not shutil.which(device["agent"], path="/usr/sbin:/usr/bin")

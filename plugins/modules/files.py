@@ -19,7 +19,7 @@ options:
     description: What should be where.
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       path:
         description: Absolute path on the node. With O(files[].tree) the folder to fill.
@@ -65,14 +65,29 @@ options:
         description: Keep the content out of the diff.
         type: bool
         default: false
+  owned:
+    description:
+      - Files that O(files) alone declares. Of those matching O(owned[].pattern), the ones that begin with
+        O(owned[].first_line) and are not in O(files) are removed.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      pattern:
+        description: Absolute path with wildcards in its last part.
+        type: str
+        required: true
+      first_line:
+        description: What says that a file was written by this list. Any other file is left alone.
+        type: str
+        required: true
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.DIFF
+  - cspp.drover.attributes.NODE
 attributes:
-  check_mode:
-    support: full
-    description: Tells what would change and changes nothing.
   diff_mode:
-    support: full
     description: Shows the difference of every file.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""
@@ -85,32 +100,108 @@ EXAMPLES = r"""
         content: "{{ secret }}"
         mode: "0400"
         sensitive: true
+
+- name: Declare bridges, and remove what an earlier run declared
+  cspp.drover.files:
+    files: "{{ bridges | cspp.drover.networkd_files }}"
+    owned:
+      - pattern: /etc/systemd/network/05-drover-*
+        first_line: "# Kept by Drover's role network."
 """
 
 RETURN = r"""
 changed_paths:
-  description: Paths that were (in check mode would be) changed, in the order declared.
+  description:
+    - Paths that were (in check mode would be) changed, in the order declared, those removed because of O(owned) last.
   type: list
   elements: str
   returned: always
 """
 
 import contextlib
+import glob
 import grp
 import os
 import pwd
 import shutil
 import stat
 import tempfile
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
 
 HIDDEN = "(hidden)\n"
 
+FILE = {
+    "path": {"type": "path", "required": True},
+    "content": {"type": "str"},
+    "src": {"type": "str"},
+    "template": {"type": "str"},
+    "tree": {"type": "str"},
+    "pattern": {"type": "str", "default": "*"},
+    "link": {"type": "str"},
+    "state": {"type": "str", "choices": ["file", "directory", "absent"], "default": "file"},
+    "mode": {"type": "str"},
+    "owner": {"type": "str", "default": "root"},
+    "group": {"type": "str", "default": "root"},
+    "sensitive": {"type": "bool", "default": False},
+}
+OWNED = {"pattern": {"type": "str", "required": True}, "first_line": {"type": "str", "required": True}}
 
-def ids(entry: dict[str, Any], check: bool) -> tuple[int, int] | None:
-    """The numeric owner and group; None in check mode when a package that is to come brings them."""
+Kind = Literal["absent", "link", "directory", "file"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is at a path, or what should be. ``text`` is a file's content or a link's target.
+
+    ``mode`` and ``owner``, the numeric user and group, belong to files and folders. An owner that should be is unknown
+    in check mode when a package that is to come brings it.
+    """
+
+    kind: Kind
+    text: str | None = None
+    mode: int | None = None
+    owner: tuple[int, int] | None = None
+
+    @property
+    def rights(self) -> tuple[int | None, tuple[int, int] | None]:
+        return self.mode, self.owner
+
+    @property
+    def thing(self) -> tuple[Kind, str | None]:
+        return self.kind, self.text
+
+
+def look(path: str) -> Entry:
+    """What is at ``path``. Bytes that are no UTF-8 are kept as surrogates, line ends as they are."""
+    try:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return Entry("absent")
+    if stat.S_ISLNK(status.st_mode):
+        return Entry("link", os.readlink(path))
+    mode, owner = stat.S_IMODE(status.st_mode), (status.st_uid, status.st_gid)
+    if stat.S_ISDIR(status.st_mode):
+        return Entry("directory", None, mode, owner)
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return Entry("file", file.read(), mode, owner)
+
+
+def declared(entry: dict[str, Any], check: bool) -> Entry:
+    """What should be at the path of one of the module's entries. Raises KeyError for an owner that does not exist."""
+    if entry["state"] == "absent":
+        return Entry("absent")
+    if entry["link"] is not None:
+        return Entry("link", entry["link"])
+    owner = _owner(entry, check)
+    if entry["state"] == "directory":
+        return Entry("directory", None, int(entry["mode"] or "0755", 8), owner)
+    return Entry("file", entry["content"], int(entry["mode"] or "0644", 8), owner)
+
+
+def _owner(entry: dict[str, Any], check: bool) -> tuple[int, int] | None:
     try:
         return pwd.getpwnam(entry["owner"]).pw_uid, grp.getgrnam(entry["group"]).gr_gid
     except KeyError:
@@ -119,33 +210,73 @@ def ids(entry: dict[str, Any], check: bool) -> tuple[int, int] | None:
         raise
 
 
-def look(path: str) -> tuple[str, str | None, os.stat_result | None]:
-    """What is at ``path``: its kind, its text or link target, its status."""
-    try:
-        status = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return "absent", None, None
-    if stat.S_ISLNK(status.st_mode):
-        return "link", os.readlink(path), status
-    if stat.S_ISDIR(status.st_mode):
-        return "directory", None, status
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        return "file", file.read(), status
+def difference(path: str, now: Entry, wanted: Entry, *, sensitive: bool) -> dict[str, str] | None:
+    """The difference as Ansible shows it, or None when there is none. Contents stay hidden when ``sensitive``."""
+    same_thing = now.thing == wanted.thing
+    # Rights of what is replaced, or not there, are not comparable: neither of them is missed.
+    same_rights = wanted.kind in ("absent", "link") or now.kind == "absent" or now.rights == wanted.rights
+    if same_thing and same_rights:
+        return None
+    with_mode = same_thing or not same_rights
+    return {
+        "before_header": path,
+        "after_header": path,
+        "before": _shown(now, with_mode, sensitive),
+        "after": _shown(wanted, with_mode, sensitive),
+    }
 
 
-def remove(path: str, kind: str) -> None:
-    """Remove what is at ``path``, of the kind that :func:`look` told."""
+def _shown(entry: Entry, with_mode: bool, sensitive: bool) -> str:
+    if entry.kind == "absent":
+        return ""
+    if entry.kind == "link":
+        return f"link to {entry.text}\n"
+    if entry.kind == "directory":
+        return "directory\n"
+    body = HIDDEN if sensitive else entry.text or ""
+    return f"# mode {entry.mode:04o}\n{body}" if with_mode else body
+
+
+def carry_out(path: str, now: Entry, wanted: Entry) -> None:
+    """Make ``path`` what is wanted."""
+    if now.kind not in ("absent", wanted.kind):
+        _remove(path, now.kind)
+    if wanted.kind == "absent":
+        return
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if wanted.kind == "link":
+        _link(path, wanted.text or "")
+        return
+    assert wanted.mode is not None
+    assert wanted.owner is not None
+    if wanted.kind == "directory":
+        os.makedirs(path, exist_ok=True)
+        os.chmod(path, wanted.mode)
+        os.chown(path, *wanted.owner)
+    else:
+        _write(path, wanted.text or "", wanted.mode, wanted.owner)
+
+
+def _remove(path: str, kind: Kind) -> None:
     if kind == "directory":
         shutil.rmtree(path)
-    elif kind != "absent":
+    else:
         os.unlink(path)
 
 
-def write(path: str, text: str, mode: int, owner: tuple[int, int]) -> None:
+def _link(path: str, target: str) -> None:
+    draft = f"{path}.drover-new"
+    with contextlib.suppress(FileNotFoundError):  # a run that was cut short may have left one
+        os.unlink(draft)
+    os.symlink(target, draft)
+    os.replace(draft, path)
+
+
+def _write(path: str, text: str, mode: int, owner: tuple[int, int]) -> None:
     """Replace ``path`` atomically."""
     handle, draft = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".drover-")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             file.write(text)
             os.fchown(file.fileno(), *owner)
             os.fchmod(file.fileno(), mode)
@@ -157,104 +288,43 @@ def write(path: str, text: str, mode: int, owner: tuple[int, int]) -> None:
         raise
 
 
-def settle(entry: dict[str, Any], check: bool) -> dict[str, str] | None:
-    """Make one entry true; the difference as Ansible shows it, or None when nothing differs."""
-    path = entry["path"]
-    kind, text, status = look(path)
-    if entry["state"] == "absent":
-        wanted_kind, wanted_text = "absent", None
-    elif entry["link"] is not None:
-        wanted_kind, wanted_text = "link", entry["link"]
-    elif entry["state"] == "directory":
-        wanted_kind, wanted_text = "directory", None
-    else:
-        wanted_kind, wanted_text = "file", entry["content"]
-    mode = int(entry["mode"] or ("0755" if wanted_kind == "directory" else "0644"), 8)
-    owner = ids(entry, check)
+def strays(owned: list[dict[str, str]], files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Entries that remove what an earlier list of files declared and this one does not."""
+    declared_paths = {entry["path"] for entry in files}
+    found = {path for each in owned for path in glob.glob(each["pattern"]) if _begins_with(path, each["first_line"])}
+    return [{"path": path, "state": "absent", "sensitive": False} for path in sorted(found - declared_paths)]
 
-    same_thing = kind == wanted_kind and text == wanted_text
-    same_rights = (
-        wanted_kind in ("absent", "link")
-        or status is None
-        or (stat.S_IMODE(status.st_mode) == mode and owner == (status.st_uid, status.st_gid))
-    )
-    if same_thing and same_rights:
-        return None
 
-    def shown(what: str, value: str | None, now: os.stat_result | None, target: bool) -> str:
-        if what == "file":
-            rights = f"{mode:04o}" if target else f"{stat.S_IMODE(now.st_mode):04o}" if now else ""
-            body = HIDDEN if entry["sensitive"] else value or ""
-            return body if same_rights and not same_thing else f"# mode {rights}\n{body}"
-        return {"absent": "", "directory": "directory\n", "link": f"link to {value}\n"}[what]
-
-    difference = {
-        "before_header": path,
-        "after_header": path,
-        "before": shown(kind, text, status, False),
-        "after": shown(wanted_kind, wanted_text, status, True),
-    }
-    if check or owner is None:
-        return difference
-    if kind != wanted_kind and kind != "absent":
-        remove(path, kind)
-    if wanted_kind == "absent":
-        return difference
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    if wanted_kind == "link":
-        draft = f"{path}.drover-new"
-        with contextlib.suppress(FileNotFoundError):  # a run that was cut short may have left one
-            os.unlink(draft)
-        os.symlink(entry["link"], draft)
-        os.replace(draft, path)
-    elif wanted_kind == "directory":
-        os.makedirs(path, exist_ok=True)
-        os.chmod(path, mode)
-        os.chown(path, *owner)
-    else:
-        write(path, entry["content"], mode, owner)
-    return difference
+def _begins_with(path: str, line: str) -> bool:
+    here = look(path)
+    return here.kind == "file" and (here.text or "").split("\n", 1)[0] == line
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
-            "files": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "path": {"type": "path", "required": True},
-                    "content": {"type": "str"},
-                    "src": {"type": "str"},
-                    "template": {"type": "str"},
-                    "tree": {"type": "str"},
-                    "pattern": {"type": "str", "default": "*"},
-                    "link": {"type": "str"},
-                    "state": {"type": "str", "choices": ["file", "directory", "absent"], "default": "file"},
-                    "mode": {"type": "str"},
-                    "owner": {"type": "str", "default": "root"},
-                    "group": {"type": "str", "default": "root"},
-                    "sensitive": {"type": "bool", "default": False},
-                },
-            }
+            "files": {"type": "list", "elements": "dict", "default": [], "options": FILE},
+            "owned": {"type": "list", "elements": "dict", "default": [], "options": OWNED},
         },
         supports_check_mode=True,
-        # Contents, secrets among them, are no business of the node's journal.
-        no_log=True,
     )
     changed: list[str] = []
     differences: list[dict[str, str]] = []
-    for entry in module.params["files"]:
+    entries = module.params["files"]
+    for entry in [*entries, *strays(module.params["owned"], entries)]:
+        path = entry["path"]
         if entry["state"] == "file" and (entry["content"] is None) == (entry["link"] is None):
-            module.fail_json(msg=f"{entry['path']}: give exactly one of content, src, template, tree or link.")
+            module.fail_json(msg=f"{path}: give exactly one of content, src, template, tree or link.")
         try:
-            difference = settle(entry, module.check_mode)
+            now, wanted = look(path), declared(entry, module.check_mode)
+            shown = difference(path, now, wanted, sensitive=entry["sensitive"])
+            if shown and not module.check_mode:
+                carry_out(path, now, wanted)
         except (OSError, KeyError) as error:
-            module.fail_json(msg=f"{entry['path']}: {error}", changed_paths=changed)
-        if difference:
-            changed.append(entry["path"])
-            differences.append(difference)
+            module.fail_json(msg=f"{path}: {error}", changed_paths=changed)
+        if shown:
+            changed.append(path)
+            differences.append(shown)
     module.exit_json(changed=bool(changed), changed_paths=changed, diff=differences)
 
 

@@ -56,14 +56,15 @@ options:
         V(client_silence) and V(packets_lost) need a O(probe).
     type: dict
     version_added: 0.2.0
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.DIFF
+  - cspp.drover.attributes.CLUSTER
 attributes:
   check_mode:
-    support: full
     description: Tells where the guest would go and what the cluster would do, and changes nothing.
   diff_mode:
-    support: full
     description: One difference per object of the cluster's configuration.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""

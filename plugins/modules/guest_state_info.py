@@ -21,11 +21,9 @@ options:
     type: list
     elements: dict
     required: true
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing in any mode.
-author: The Drover maintainers (@cspp)
+extends_documentation_fragment:
+  - cspp.drover.attributes.INFO
+  - cspp.drover.attributes.CLUSTER
 """
 
 EXAMPLES = r"""
@@ -53,12 +51,11 @@ guests:
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.cspp.drover.plugins.module_utils import container, domain
 from ansible_collections.cspp.drover.plugins.module_utils.definition import Change, Definition, read
 from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import HostError, LibvirtHost, State, VmGone
 from ansible_collections.cspp.drover.plugins.module_utils.lxc_host import LxcError, LxcHost
+from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
 
 _NOT_HERE = (State.ABSENT, State.OFF, State.INCOMING)
 
@@ -107,7 +104,7 @@ def guests(wanted: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={"guests": {"type": "list", "elements": "dict", "required": True}}, supports_check_mode=True
     )
     try:

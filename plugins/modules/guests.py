@@ -72,14 +72,13 @@ options:
     description: Seconds to wait until the guests run, or are gone.
     type: int
     default: 300
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.DIFF
+  - cspp.drover.attributes.CLUSTER
 attributes:
   check_mode:
-    support: full
     description: Predicts what the cluster would do, and changes nothing.
-  diff_mode:
-    support: full
-    description: One difference per object.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""
@@ -126,7 +125,6 @@ kept:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.cspp.drover.plugins.module_utils import guest_health, move, resources
@@ -135,6 +133,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cib_difference import 
 from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import NotOurs
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker, Snapshot
+from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
 
@@ -295,7 +294,7 @@ class Run:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "guests": {"type": "list", "elements": "dict", "required": True, "options": GUEST},
             "restart_needed": {"type": "list", "elements": "str", "default": []},

@@ -43,11 +43,9 @@ options:
       - What M(cspp.drover.local_volumes_info) found on each node, if there was anything to look for. Second call.
     type: dict
     default: {}
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing in any mode.
-author: The Drover maintainers (@cspp)
+extends_documentation_fragment:
+  - cspp.drover.attributes.INFO
+  - cspp.drover.attributes.CLUSTER
 """
 
 EXAMPLES = r"""

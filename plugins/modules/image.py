@@ -43,14 +43,15 @@ options:
     type: dict
     default: {}
 requirements: [mmdebstrap, e2fsprogs, fdisk, qemu-utils]
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.DIFF
+  - cspp.drover.attributes.NODE
 attributes:
   check_mode:
-    support: full
     description: Tells which images would be built, and where each would be.
   diff_mode:
-    support: full
     description: Lists images before and after.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""
@@ -86,11 +87,10 @@ built:
 import time
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
 from ansible_collections.cspp.drover.plugins.module_utils.image import RecipeError, recipes, select
 from ansible_collections.cspp.drover.plugins.module_utils.image_builder import ImageBuilder
+from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
 
 
@@ -99,7 +99,7 @@ def main() -> None:
         "name": {"type": "str", "required": True},
         "kind": {"type": "str", "choices": ["vm", "container"], "required": True},
     }
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "directory": {"type": "path", "required": True},
             "wanted": {"type": "list", "elements": "dict", "options": image, "required": True},

@@ -20,11 +20,12 @@ options:
     description: At most so many moves, the last ones.
     type: int
     default: 100
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.CLUSTER
 attributes:
   check_mode:
-    support: full
     description: Changes nothing in any mode, save that the node's copy of the journal is completed.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""

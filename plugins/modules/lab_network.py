@@ -34,11 +34,12 @@ options:
     description: TCP port at which the package cache is offered to nodes.
     type: int
     default: 3142
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.LAB
 attributes:
   check_mode:
-    support: full
     description: Returns the same steps, and does none of them.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""

@@ -54,11 +54,12 @@ options:
     description: Seconds within which nodes must be ready.
     type: int
     default: 120
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.LAB
 attributes:
   check_mode:
-    support: full
     description: Returns the same steps, and does none of them.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""

@@ -47,11 +47,12 @@ options:
     type: list
     elements: str
     default: []
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.LAB
 attributes:
   check_mode:
-    support: full
     description: Returns the same steps, and does none of them.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""

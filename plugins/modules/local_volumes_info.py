@@ -33,11 +33,9 @@ options:
     description: Whether this node is to ask the cluster.
     type: bool
     default: true
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing in any mode.
-author: The Drover maintainers (@cspp)
+extends_documentation_fragment:
+  - cspp.drover.attributes.INFO
+  - cspp.drover.attributes.NODE
 """
 
 EXAMPLES = r"""

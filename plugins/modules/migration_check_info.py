@@ -20,11 +20,9 @@ options:
   to:
     description: The node it would move to. By default all nodes.
     type: str
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing in any mode.
-author: The Drover maintainers (@cspp)
+extends_documentation_fragment:
+  - cspp.drover.attributes.INFO
+  - cspp.drover.attributes.CLUSTER
 """
 
 EXAMPLES = r"""

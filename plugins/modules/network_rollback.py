@@ -13,9 +13,21 @@ description:
   - With O(state=armed) the node copies its network configuration aside and starts a timer that puts it back. Where an
     earlier run was interrupted, its copies are kept.
   - With O(state=applied) systemd-networkd reads its files again. Interfaces of O(takeover) leave ifupdown first.
+    Bridges that Drover declared before and does not any more are deleted, and ports that it declared are released.
   - With O(state=disarmed) the timer is stopped, which the controller can only ask for when it still reaches the node.
     Fails when the node has taken the way back.
+  - A bridge that is to be deleted while guests are on it is refused.
 options:
+  bridges:
+    description: With O(state=armed), all bridges that are declared, those that are kept by other means included.
+    type: list
+    elements: str
+    default: []
+  foreign:
+    description: With O(state=applied), bridges that are kept by other means. They and their ports are left as they are.
+    type: list
+    elements: str
+    default: []
   state:
     description: The step to take.
     type: str
@@ -30,11 +42,12 @@ options:
     type: list
     elements: str
     default: []
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.NODE
 attributes:
   check_mode:
-    support: full
     description: Tells that it would act and does not.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""
@@ -42,6 +55,7 @@ EXAMPLES = r"""
   cspp.drover.network_rollback:
     state: armed
     after: 60
+    bridges: [br0]
 """
 
 RETURN = r""" # """
@@ -51,12 +65,14 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.cspp.drover.plugins.module_utils import networkd
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, run
 
 UNIT = "drover-network-rollback"
 ASIDE = Path("/var/lib/drover/network-before")
 NETWORKD = Path("/etc/systemd/network")
 IFUPDOWN = Path("/etc/network")
+LINKS = Path("/sys/class/net")
 #: There from arming to disarming, unless the way back was taken.
 SCRIPT = "way-back"
 #: Run by the timer, when nobody may be there to ask: the copies go back, then both managers read them.
@@ -75,6 +91,10 @@ if [ -d {ASIDE}/ifupdown ]; then systemctl restart networking.service; fi
 
 class WayBackTaken(Exception):
     """The node has put its old network configuration back."""
+
+
+class InUse(Exception):
+    """A bridge that is to go still carries what Drover did not attach to it: guests, most likely."""
 
 
 def arm(after: int) -> None:
@@ -110,25 +130,54 @@ def disarm() -> None:
         ) from None
 
 
-def declared_bridges() -> list[str]:
-    """Bridges that the files of Drover declare."""
-    return [file.stem.removeprefix("05-drover-") for file in NETWORKD.glob("05-drover-*.netdev")]
+def declared(folder: Path) -> networkd.Bridges:
+    """Bridges that the files of Drover declare, with their ports."""
+    return networkd.read(file.read_text() for file in sorted(folder.glob("05-drover-*")))
 
 
-def apply(takeover: list[str]) -> None:
+def declared_before() -> networkd.Bridges:
+    """Those of before the change that is under way, also of one that was interrupted."""
+    return declared(ASIDE / "networkd" if (ASIDE / SCRIPT).exists() else NETWORKD)
+
+
+def require_unused(bridges: networkd.Bridges) -> None:
+    """Raises InUse when there is more on one of these bridges than its ports."""
+    for bridge, ports in sorted(bridges.items()):
+        attached = {link.name for link in LINKS.glob(f"{bridge}/brif/*")} - ports
+        if attached:
+            raise InUse(
+                f"{bridge} is no longer declared in network_bridges, but {', '.join(sorted(attached))} is attached "
+                "to it. "
+                "Move the guests that use it to another bridge first, or declare it again"
+            )
+
+
+def apply(takeover: list[str], foreign: list[str]) -> None:
     """Let systemd-networkd carry its files out."""
     if takeover:
         run(["ifdown", "--force", *takeover], ok=None)
         for file in [IFUPDOWN / "interfaces", *sorted((IFUPDOWN / "interfaces.d").glob("*"))]:
             if file.is_file():
                 take_over(file, takeover)
+    before = {bridge: ports for bridge, ports in declared_before().items() if bridge not in foreign}
+    now = declared(NETWORKD)
+    gone = {bridge: ports for bridge, ports in before.items() if bridge not in now}
+    require_unused(gone)
     # Not those of an earlier run that was interrupted: they are new, too.
     known = (ASIDE / "new-bridges").read_text().split()
-    new = [name for name in declared_bridges() if name in known or not Path("/sys/class/net", name).exists()]
-    (ASIDE / "new-bridges").write_text("\n".join(new))
+    (ASIDE / "new-bridges").write_text("\n".join(name for name in now if name in known or not (LINKS / name).exists()))
     # Only now: it would give an interface to its bridge that ifdown then takes down.
     run(["systemctl", "start", "systemd-networkd.service"])
     run(["networkctl", "reload"])
+    # What is not declared any more systemd-networkd leaves as it is.
+    for bridge in sorted(gone):
+        if (LINKS / bridge / "bridge").exists():
+            run(["ip", "link", "delete", bridge])
+    kept = {port for ports in now.values() for port in ports}
+    for bridge in sorted(before.keys() & now.keys()):
+        for port in sorted(before[bridge] - kept):
+            if (LINKS / bridge / "brif" / port).exists():
+                run(["ip", "link", "set", port, "nomaster"])
 
 
 def take_over(file: Path, interfaces: list[str]) -> None:
@@ -171,23 +220,29 @@ def main() -> None:
         argument_spec={
             "state": {"type": "str", "choices": ["armed", "applied", "disarmed"], "required": True},
             "after": {"type": "int", "default": 60},
+            "bridges": {"type": "list", "elements": "str", "default": []},
+            "foreign": {"type": "list", "elements": "str", "default": []},
             "takeover": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
     params = module.params
-    if not module.check_mode:
-        try:
-            if params["state"] == "armed":
-                arm(params["after"])
-            elif params["state"] == "applied":
-                apply(params["takeover"])
-            else:
-                disarm()
-        except WayBackTaken as error:
-            module.fail_json(msg=str(error))
-        except (CommandError, OSError) as error:
-            module.fail_json(msg=f"{error}. The node puts its old network configuration back by itself if armed.")
+    try:
+        if params["state"] == "armed":
+            before = declared_before()
+            require_unused({bridge: before[bridge] for bridge in before if bridge not in params["bridges"]})
+        if module.check_mode:
+            pass
+        elif params["state"] == "armed":
+            arm(params["after"])
+        elif params["state"] == "applied":
+            apply(params["takeover"], params["foreign"])
+        else:
+            disarm()
+    except (InUse, WayBackTaken) as error:
+        module.fail_json(msg=f"{error}.")
+    except (CommandError, OSError) as error:
+        module.fail_json(msg=f"{error}. The node puts its old network configuration back by itself if armed.")
     module.exit_json(changed=True)
 
 

@@ -11,11 +11,9 @@ short_description: Tell a node's system, size, packages and host keys
 version_added: 0.1.0
 description:
   - One quick look for all roles, in place of the general fact gathering, which takes seconds a node.
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing in any mode.
-author: The Drover maintainers (@cspp)
+extends_documentation_fragment:
+  - cspp.drover.attributes.INFO
+  - cspp.drover.attributes.NODE
 """
 
 EXAMPLES = r"""

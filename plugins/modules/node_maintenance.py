@@ -33,14 +33,15 @@ options:
     description: Seconds to wait until the node is empty, or its guests are home.
     type: int
     default: 1800
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.DIFF
+  - cspp.drover.attributes.CLUSTER
 attributes:
   check_mode:
-    support: full
     description: Tells which guest would go where, and changes nothing.
   diff_mode:
-    support: full
     description: One difference per object of the cluster's configuration.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""

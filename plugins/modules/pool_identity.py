@@ -18,11 +18,12 @@ options:
     type: list
     elements: path
     required: true
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.NODE
 attributes:
   check_mode:
-    support: full
     description: Tells what would be made.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""

@@ -61,14 +61,13 @@ options:
   packed:
     description: What the action plugin packed.
     type: str
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.DIFF
+  - cspp.drover.attributes.NODE
 attributes:
-  check_mode:
-    support: full
-    description: Tells what would change and changes nothing.
   diff_mode:
-    support: full
     description: Shows both versions, and the files whose content differs.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""
@@ -105,8 +104,7 @@ kept:
 from collections.abc import Callable
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.cspp.drover.plugins.module_utils.release import (
     Agents,
     Releases,
@@ -121,7 +119,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeou
 DIFFERENCE = "release"
 
 
-def install(module: AnsibleModule, releases: Releases, agents: Agents) -> None:
+def install(module: QuietModule, releases: Releases, agents: Agents) -> None:
     """Make the release the one in use."""
     files = unpack(module.params["packed"])
     name, before = version(files), releases.current
@@ -151,7 +149,7 @@ def _comes_true(look: Callable[[], bool], patience: int) -> bool:
         return False
 
 
-def tidy(module: AnsibleModule, releases: Releases, unreleased: Unreleased) -> None:
+def tidy(module: QuietModule, releases: Releases, unreleased: Unreleased) -> None:
     """Remove what nothing runs from."""
     patience = 0 if module.check_mode else module.params["patience"]
     old = unreleased.paths()
@@ -177,7 +175,7 @@ def tidy(module: AnsibleModule, releases: Releases, unreleased: Unreleased) -> N
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "state": {"type": "str", "choices": ["installed", "tidied"], "default": "installed"},
             "source": {"type": "path"},
@@ -207,7 +205,7 @@ def main() -> None:
         )
 
 
-def _settle(module: AnsibleModule, releases: Releases, root: Path, folder: Path) -> None:
+def _settle(module: QuietModule, releases: Releases, root: Path, folder: Path) -> None:
     if module.params["state"] == "installed":
         install(module, releases, Agents(folder, root, module.params["agents"]))
     tidy(module, releases, Unreleased(root, folder, module.params["programs"]))

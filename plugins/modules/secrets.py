@@ -31,11 +31,12 @@ options:
     type: bool
     default: false
 requirements: [python3-cryptography]
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.NODE
 attributes:
   check_mode:
-    support: full
     description: Changes nothing in any mode; what it makes new is thrown away unless the caller writes it.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""
@@ -57,7 +58,9 @@ created:
   returned: always
 """
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import missing_required_lib
+
+from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
 
 try:
     from ansible_collections.cspp.drover.plugins.module_utils import trust
@@ -66,7 +69,7 @@ except ImportError:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "given": {"type": "dict", "default": {}, "no_log": False},
             "found": {"type": "dict", "default": {}, "no_log": False},

@@ -11,11 +11,9 @@ short_description: Read the cluster secrets a node holds
 version_added: 0.1.0
 description:
   - Reads C(/etc/drover/secrets). Run it with C(no_log), the result is secret.
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing in any mode.
-author: The Drover maintainers (@cspp)
+extends_documentation_fragment:
+  - cspp.drover.attributes.INFO
+  - cspp.drover.attributes.NODE
 """
 
 EXAMPLES = r"""

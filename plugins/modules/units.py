@@ -67,11 +67,9 @@ options:
       not looked for.
     type: int
     default: 0
-attributes:
-  check_mode:
-    support: full
-    description: Tells what would change and changes nothing.
-author: The Drover maintainers (@cspp)
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.NODE
 """
 
 EXAMPLES = r"""

@@ -53,14 +53,15 @@ options:
       rival:
         description: A folder that exists only if the guest is of the other kind, which is refused.
         type: path
+extends_documentation_fragment:
+  - cspp.drover.attributes
+  - cspp.drover.attributes.DIFF
+  - cspp.drover.attributes.NODE
 attributes:
   check_mode:
-    support: full
     description: Tells what would be done and does nothing.
   diff_mode:
-    support: full
     description: Shows each volume before and after.
-author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""
@@ -84,9 +85,8 @@ steps:
 
 from contextlib import nullcontext
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.cspp.drover.plugins.module_utils.storage import Volume, plan
 from ansible_collections.cspp.drover.plugins.module_utils.storage_host import StorageHost, exclusive
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
@@ -104,7 +104,7 @@ VOLUME = {
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={"volumes": {"type": "list", "elements": "dict", "required": True, "options": VOLUME}},
         supports_check_mode=True,
     )

@@ -18,8 +18,10 @@ from ansible_collections.cspp.drover.plugins.module_utils.accelerator import (
     circumstances,
     find_out,
     recorded,
+    settled,
 )
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
+from ansible_collections.cspp.drover.plugins.modules import accelerator as module
 
 NOW = Circumstances(qemu="1:10.0", kernel="abc", host="6.12.0", device=True)
 
@@ -54,6 +56,8 @@ def died(stderr: str) -> CommandError:
 def test_find_out(tmp_path: Path, run: Callable[..., CommandResult], accelerator: str, reason: str) -> None:
     record = find_out(NOW, Path("/images/tiny-abc"), tmp_path, run=run)
     assert record == {"accelerator": accelerator, "reason": reason, **asdict(NOW)}
+    # The node may have been busy, or may be mended: only KVM itself is believed without looking again.
+    assert settled(record) == (accelerator == "kvm")
 
 
 def test_without_a_device_nothing_is_booted(tmp_path: Path) -> None:
@@ -62,6 +66,7 @@ def test_without_a_device_nothing_is_booted(tmp_path: Path) -> None:
 
     record = find_out(replace(NOW, device=False), Path("/images/tiny-abc"), tmp_path, run=run)
     assert (record["accelerator"], record["reason"]) == ("tcg", "no KVM: there is no /dev/kvm")
+    assert settled(record)
 
 
 RECORD = {"accelerator": "kvm", "reason": "", **asdict(NOW)}
@@ -97,3 +102,48 @@ def test_circumstances(tmp_path: Path) -> None:
 
     assert circumstances("abc", device=tmp_path, run=run) == NOW
     assert not circumstances("abc", device=tmp_path / "kvm", run=run).device
+
+
+@pytest.mark.parametrize(
+    ("record", "found", "runs", "changed", "settles"),
+    [
+        (None, "kvm", 1, True, True),
+        (None, "tcg", 1, True, False),
+        ("kvm", None, 0, False, True),
+        # The node was too busy for the tiny VM to come up in time.
+        ("tcg", "kvm", 1, True, True),
+        ("tcg", "tcg", 1, False, False),
+    ],
+)
+@pytest.mark.parametrize("check", [True, False])
+def test_a_device_that_was_of_no_use_is_tried_again_and_told(
+    call: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    record: str | None,
+    found: str | None,
+    runs: int,
+    changed: bool,
+    settles: bool,
+    check: bool,
+) -> None:
+    def boot(now: Circumstances, *_: Any, **__: Any) -> dict[str, Any]:
+        booted.append(now)
+        return {"accelerator": found, "reason": f"said {found}", **asdict(now)}
+
+    booted: list[Circumstances] = []
+    monkeypatch.setattr(module, "circumstances", lambda _hash: NOW)
+    monkeypatch.setattr(module, "find_out", boot)
+    (tmp_path / "kernel").write_text("")
+    path = tmp_path / "accelerator.json"
+    if record:
+        before = {"accelerator": record, "reason": f"said {record}", **asdict(NOW)}
+        path.write_text(json.dumps(before, indent=2, sort_keys=True) + "\n")
+    result = call(module, check=check, image=str(tmp_path), hash="abc", path=str(path))
+    if check:
+        # What a boot would say is not known: the answer so far is told.
+        assert (result["accelerator"], result["changed"], booted) == (record, record is None, [])
+        return
+    assert (len(booted), result["changed"]) == (runs, changed)
+    assert result["accelerator"] == json.loads(path.read_text())["accelerator"] == (found or record)
+    assert result["settled"] == settles

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.modules import fence_check
+from ansible_collections.cspp.drover.plugins.modules import cluster_config, fence_check
 
 Call = Callable[..., dict[str, Any]]
 
@@ -42,7 +44,7 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dic
     ],
 )
 def test_an_answer(call: Call, device: Callable[..., dict[str, Any]], script: str, works: bool, message: str) -> None:
-    result = call(fence_check, devices=[device(script)], timeout=1)
+    result = call(fence_check, fencing=[device(script)], timeout=1)
     assert result["changed"] is False
     [found] = result["results"]
     assert (found["node"], found["works"]) == ("node1", works)
@@ -53,7 +55,7 @@ def test_an_answer(call: Call, device: Callable[..., dict[str, Any]], script: st
 def test_the_agent_reads_its_parameters_where_nobody_else_sees_them(
     call: Call, device: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:
-    call(fence_check, devices=[device(username="fence", port=6230, options={"power_wait": "2"})])
+    call(fence_check, fencing=[device(username="fence", port=6230, options={"power_wait": "2"})])
     asked = (tmp_path / "asked-node1").read_text().splitlines()
     wanted = {"action=status", "ip=192.0.2.101", "ipport=6230", "username=fence", "password=pass word", "power_wait=2"}
     assert wanted <= set(asked)
@@ -63,18 +65,52 @@ def test_devices_are_asked_at_once(call: Call, device: Callable[..., dict[str, A
     # Each waits until all three have been asked.
     everybody = f"for i in 1 2 3; do while [ ! -e {tmp_path}/asked-node$i ]; do sleep 0.05; done; done"
     devices = [device(everybody, node=f"node{number}") for number in (1, 2, 3)]
-    results = call(fence_check, devices=devices, timeout=10)["results"]
+    results = call(fence_check, fencing=devices, timeout=10)["results"]
     assert [(found["node"], found["works"]) for found in results] == [(d["node"], True) for d in devices]
 
 
 def test_an_agent_that_is_not_there_proves_nothing(call: Call) -> None:
     devices = [{"node": "node1", "agent": "fence_drover_none", "address": "192.0.2.101"}]
-    [predicted] = call(fence_check, check=True, devices=devices)["results"]
+    [predicted] = call(fence_check, check=True, fencing=devices)["results"]
     assert predicted["works"] is None
-    [found] = call(fence_check, devices=devices)["results"]
+    [found] = call(fence_check, fencing=devices)["results"]
     assert found["works"] is False
     assert "fence_drover_none is not installed here" in found["message"]
 
 
 def test_no_devices_no_answers(call: Call) -> None:
-    assert call(fence_check, devices=[])["results"] == []
+    assert call(fence_check, fencing=[])["results"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "hidden"),
+    [
+        *(
+            (name, True)
+            for name in ("hexadecimal_kg", "kg", "community", "snmp_priv_passwd", "secret_key", "api_token")
+        ),
+        *((name, False) for name in ("power_wait", "identity_file", "passwd_script", "privlvl", "pcmk_host_map")),
+    ],
+)
+@pytest.mark.parametrize("check", [True, False])
+def test_secrets_among_the_parameters_are_not_shown(
+    call: Call,
+    device: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    hidden: bool,
+    check: bool,
+) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "log", lambda self, msg, log_args=None: logged.append(f"{msg} {log_args}"))
+    result = call(fence_check, check=check, fencing=[device("exit 1", options={name: "tell-nobody"})])
+    assert ("tell-nobody" in json.dumps(result)) is not hidden
+    assert "tell-nobody" not in "".join(logged)
+    assert "pass word" not in json.dumps(result)
+
+
+def test_both_modules_take_the_same_devices() -> None:
+    for module in (cluster_config, fence_check):
+        source = Path(str(module.__file__)).read_text()
+        assert "fence_arguments.FENCING" in source
+        assert "cspp.drover.fencing\n" in source

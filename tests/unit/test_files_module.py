@@ -14,6 +14,7 @@ from unittest.mock import MagicMock
 
 import pytest
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.basic import AnsibleModule
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
@@ -121,6 +122,47 @@ def test_bytes_that_are_no_text_are_replaced(call: Call, tmp_path: Path) -> None
     assert path.read_text() == "new\n"
 
 
+def test_owned_files_that_are_no_longer_declared_go(call: Call, tmp_path: Path) -> None:
+    mine, other = "# Mine.\n", "# Not mine.\n"
+    for name, text in {"05-a": mine, "05-b": mine, "05-c": other, "06-d": mine, "05-f": "# Mine. Not.\n"}.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "05-e").symlink_to("05-a")
+    (tmp_path / "05-a").chmod(0o644)
+    arguments = {
+        "files": [{"path": str(tmp_path / "05-a"), "content": mine, **OWNER}],
+        "owned": [{"pattern": f"{tmp_path}/05-*", "first_line": "# Mine."}],
+    }
+    predicted = call(files, check=True, **arguments)
+    assert predicted["changed_paths"] == [str(tmp_path / "05-b")]
+    assert predicted["diff"][0]["before"] == mine
+    assert (tmp_path / "05-b").exists()
+    assert call(files, **arguments)["changed_paths"] == predicted["changed_paths"]
+    assert set(snapshot(tmp_path)) == {"05-a", "05-c", "05-e", "05-f", "06-d"}
+    assert not call(files, **arguments)["changed"]
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_line_ends_are_kept_and_compared(call: Call, tmp_path: Path, ends: str) -> None:
+    path = tmp_path / "it"
+    path.write_bytes(b"a\nb\r\nc\r")
+    path.chmod(0o644)
+    entry = {"path": str(path), "content": f"a{ends}b{ends}", **OWNER}
+    assert call(files, files=[entry])["changed"]
+    assert path.read_bytes() == f"a{ends}b{ends}".encode()
+    assert not call(files, files=[entry])["changed"]
+    # The other way about: what the node has is another file than the one with plain line ends.
+    assert call(files, check=True, files=[{**entry, "content": "a\nb\n"}])["changed"] == (ends != "\n")
+
+
+def test_contents_do_not_get_into_the_nodes_journal(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "log", lambda self, msg, log_args=None: logged.append(f"{msg} {log_args}"))
+    call(files, files=[{"path": str(tmp_path / "it"), "content": "the-key", **OWNER}])
+    assert logged == ["Invoked None"]
+
+
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
@@ -177,6 +219,9 @@ def test_sources_become_contents(tmp_path: Path) -> None:
         {"path": "/c", "content": ""},
         {"path": "/d", "state": "absent"},
     ]
+    (tmp_path / "files" / "dos").write_bytes(b"a\r\nb\r\n")
+    [dos] = expanded(tmp_path, [{"path": "/a", "src": "dos"}])
+    assert dos["content"] == "a\r\nb\r\n"
     assert expanded(tmp_path, entries, names=["x", "y"]) == [
         {"path": "/a", "content": "{{ not a template }}\n", "mode": "0600"},
         {"path": "/b", "content": "  x\n  y\n[1, 2]\n"},

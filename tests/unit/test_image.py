@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import fcntl
+import inspect
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -290,3 +291,10 @@ def test_scripts_have_to_leave_a_kernel(tmp_path: Path) -> None:
 
     with pytest.raises(CommandError, match="left no /image/kernel"):
         ImageBuilder(tmp_path / "images", tmp_path / "work", bare).build(Recipe("tiny", "vm", "kernel", "trixie"))
+
+
+def test_images_are_built_where_nobody_else_can_write(tmp_path: Path) -> None:
+    work = inspect.signature(ImageBuilder).parameters["work"].default
+    assert work.parent == Path("/var/lib/drover")
+    ImageBuilder(tmp_path / "images", tmp_path / "work", Node()).build(RECIPE)
+    assert (tmp_path / "work").stat().st_mode & 0o777 == 0o700

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cspp.drover.plugins.module_utils import networkd
 from ansible_collections.cspp.drover.plugins.modules import network_rollback
 
 Call = Callable[..., dict[str, Any]]
@@ -22,13 +23,34 @@ STARTED = [["systemctl", "start", "systemd-networkd.service"], ["networkctl", "r
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A node's folders below tmp_path: networkd's and ifupdown's."""
-    for name, place in {"ASIDE": "aside", "NETWORKD": "networkd", "IFUPDOWN": "ifupdown"}.items():
+    for name, place in {"ASIDE": "aside", "NETWORKD": "networkd", "IFUPDOWN": "ifupdown", "LINKS": "links"}.items():
         monkeypatch.setattr(network_rollback, name, tmp_path / place)
     for place in ("networkd", "ifupdown"):
         (tmp_path / place).mkdir()
     (tmp_path / "networkd" / "10-eth0.network").write_text("old\n")
     (tmp_path / "ifupdown" / "interfaces").write_text("iface eno1 inet dhcp\n")
     return tmp_path
+
+
+def declare(node: Path, bridges: dict[str, list[str]]) -> None:
+    """Write what the role writes for these bridges and their ports, and remove what it no longer declares."""
+    wanted = {Path(entry["path"]).name: entry["content"] for entry in networkd.files(declared(bridges))}
+    for file in (node / "networkd").glob("05-drover-*"):
+        file.unlink()
+    for name, content in wanted.items():
+        (node / "networkd" / name).write_text(content)
+
+
+def declared(bridges: dict[str, list[str]]) -> dict[str, dict[str, list[str]]]:
+    return {name: {"ports": ports, "addresses": []} for name, ports in bridges.items()}
+
+
+def attach(node: Path, bridges: dict[str, list[str]]) -> None:
+    """The node's links are these bridges, with this attached to each."""
+    for bridge, attached in bridges.items():
+        (node / "links" / bridge / "bridge").mkdir(parents=True)
+        for link in attached:
+            (node / "links" / bridge / "brif" / link).mkdir(parents=True)
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -54,8 +76,8 @@ def test_the_whole_way(call: Call, programs: Programs, node: Path) -> None:
     assert {"--unit=drover-network-rollback", "--on-active=45", "--collect"} <= set(calls[1])
     assert len(calls) == 2
 
-    (node / "networkd" / "05-drover-br0.netdev").write_text("new\n")
-    (node / "networkd" / "05-drover-lo.netdev").write_text("one that is there already\n")
+    declare(node, {"br0": ["eno1"], "there": []})
+    attach(node, {"there": []})
     call(network_rollback, state="applied")
     assert calls[2:] == STARTED
     assert (node / "aside" / "new-bridges").read_text() == "br0"
@@ -109,9 +131,10 @@ def test_arming_again_starts_from_what_is_there_now(call: Call, programs: Progra
 def test_after_an_interruption_the_way_back_is_still_the_first(call: Call, programs: Programs, node: Path) -> None:
     programs(network_rollback, ANSWERS)
     call(network_rollback, state="armed")
-    (node / "networkd" / "05-drover-br0.netdev").write_text("new\n")
+    declare(node, {"br0": []})
     call(network_rollback, state="applied")
-    call(network_rollback, state="armed")
+    attach(node, {"br0": []})
+    call(network_rollback, state="armed", bridges=["br0"])
     assert tree(node / "aside" / "networkd") == {"10-eth0.network": "old\n"}
     assert (node / "aside" / "new-bridges").read_text() == "br0"
 
@@ -123,6 +146,66 @@ def test_a_way_back_that_was_taken_is_no_success(call: Call, programs: Programs,
     result = call(network_rollback, state="disarmed")
     assert result["failed"]
     assert "has put the old one back" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "foreign", "links", "programs_run"),
+    [
+        # A bridge goes, and its ports with it.
+        ({"br0": ["eno1"], "br1": ["eno2"]}, {"br0": ["eno1"]}, [], {"br1": ["eno2"]}, ["ip link delete br1"]),
+        # A port changes its bridge: systemd-networkd does that by itself.
+        ({"br0": ["eno1", "eno2"], "br1": []}, {"br0": ["eno1"], "br1": ["eno2"]}, [], {"br0": ["eno1", "eno2"]}, []),
+        # A port goes.
+        ({"br0": ["eno1", "eno2"]}, {"br0": ["eno1"]}, [], {"br0": ["eno1", "eno2"]}, ["ip link set eno2 nomaster"]),
+        ({"br0": ["eno1", "eno2"]}, {"br0": ["eno1"]}, [], {"br0": ["eno1"]}, []),
+        # Nothing of it is there.
+        ({"br1": ["eno2"]}, {}, [], {}, []),
+        # Its owner keeps it by other means from now on.
+        ({"br0": ["eno1"]}, {}, ["br0"], {"br0": ["eno1", "vnet0"]}, []),
+    ],
+)
+def test_what_is_no_longer_declared_goes(
+    call: Call,
+    programs: Programs,
+    node: Path,
+    before: dict[str, list[str]],
+    after: dict[str, list[str]],
+    foreign: list[str],
+    links: dict[str, list[str]],
+    programs_run: list[str],
+) -> None:
+    declare(node, before)
+    attach(node, links)
+    calls = programs(network_rollback, {**ANSWERS, "ip": ""})
+    call(network_rollback, state="armed", bridges=[*after, *foreign])
+    declare(node, after)
+    # The files are those of now; what they were is with the way back, also for a run after one that was interrupted.
+    call(network_rollback, state="armed", bridges=[*after, *foreign])
+    assert not call(network_rollback, state="applied", foreign=foreign).get("failed")
+    assert [" ".join(argv) for argv in calls if argv[0] == "ip"] == programs_run
+    assert calls.index(STARTED[-1]) < min((n for n, argv in enumerate(calls) if argv[0] == "ip"), default=99)
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_bridge_with_guests_does_not_go(call: Call, programs: Programs, node: Path, check: bool) -> None:
+    declare(node, {"br0": ["eno1"], "br1": ["eno2"]})
+    attach(node, {"br1": ["eno2", "vnet7"]})
+    calls = programs(network_rollback, ANSWERS)
+    result = call(network_rollback, check=check, state="armed", bridges=["br0"])
+    assert result["failed"]
+    assert "br1 is no longer declared in network_bridges, but vnet7 is attached to it" in result["msg"]
+    assert calls == []
+    assert not call(network_rollback, check=check, state="armed", bridges=["br0", "br1"]).get("failed")
+
+
+def test_a_guest_that_comes_in_between_keeps_its_bridge(call: Call, programs: Programs, node: Path) -> None:
+    declare(node, {"br1": []})
+    calls = programs(network_rollback, {**ANSWERS, "ip": ""})
+    call(network_rollback, state="armed")
+    attach(node, {"br1": ["vnet7"]})
+    declare(node, {})
+    assert "vnet7 is attached" in call(network_rollback, state="applied")["msg"]
+    assert [argv for argv in calls if argv[0] == "ip"] == []
 
 
 def test_a_failure_says_that_there_is_a_way_back(call: Call, programs: Programs, node: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.networkd import HEADER, files
+from ansible_collections.cspp.drover.plugins.module_utils.networkd import HEADER, files, read
 
 
 def written(bridges: dict[str, Any]) -> dict[str, list[str]]:
@@ -59,3 +59,16 @@ def test_an_option_adds_its_lines_and_nothing_else(change: dict[str, Any], file:
 @pytest.mark.parametrize("empty", [None, {}])
 def test_a_bridge_declared_empty_is_somebody_elses(empty: dict[str, Any] | None) -> None:
     assert files({"br0": empty}) == []
+
+
+def test_what_was_written_is_read_again() -> None:
+    bridges: dict[str, Any] = {
+        "br0": {"ports": ["eno1", "eno2"], "addresses": ["192.0.2.11/24"], "vlan_aware": True, "mtu": 9000},
+        "br-1": {"ports": ["br-x"]},
+        "br2": {},
+    }
+    assert read(entry["content"] for entry in files(bridges)) == {
+        "br0": {"eno1", "eno2"},
+        "br-1": {"br-x"},
+    }
+    assert read(["[NetDev]\nName=br9\nKind=bridge\n", ""]) == {}

@@ -1,0 +1,45 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The option C(fencing) of modules, see module_utils/fence_arguments.py."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """A module adds its own description of the option."""
+
+    DOCUMENTATION = r"""
+options:
+  fencing:
+    type: list
+    elements: dict
+    suboptions:
+      node:
+        description: The node whose power it cuts.
+        type: str
+        required: true
+      agent:
+        description: Fence agent.
+        type: str
+        default: fence_ipmilan
+      address:
+        description: Address of the device, a BMC for instance.
+        type: str
+        required: true
+      port:
+        description: UDP port of the device.
+        type: int
+        default: 623
+      username:
+        description: User of the device.
+        type: str
+        default: ""
+      password:
+        description: Password of that user. Never shown.
+        type: str
+        default: ""
+      options:
+        description: Further parameters of the agent. What looks like a secret by its name is never shown.
+        type: dict
+        default: {}
+"""
