@@ -48,7 +48,10 @@ class LxcHost:
 
     def init_pid(self, name: str) -> int:
         """The process id of the running container's init, as the node sees it."""
-        return int(self._lxc("lxc-info", name, "-p", "-H"))
+        said = self._lxc("lxc-info", name, "-p", "-H")
+        if not said.isdigit():
+            raise LxcError(f"{name} has no init: it does not run")
+        return int(said)
 
     def config(self, name: str) -> str:
         """The configuration the container was started from; empty for one that was not started here."""

@@ -136,3 +136,9 @@ def test_a_container_is_ended_without_lxc(
 
 def test_what_is_not_there_has_ended(tmp_path: Path) -> None:
     assert LxcHost(root=tmp_path).end("web", 30.0, lambda: 0.0, time.sleep)
+
+
+def test_a_container_that_has_just_ended_has_no_init(tmp_path: Path) -> None:
+    assert LxcHost(Commands("4711\n"), tmp_path).init_pid("web") == 4711
+    with pytest.raises(LxcError, match="does not run"):
+        LxcHost(Commands("\n"), tmp_path).init_pid("web")
