@@ -418,7 +418,7 @@ def _switch_over(request: Request, host: LxcHost, guardian: Guardian, copy: Copy
             move["bytes"] = sum(one.bytes for one in copy.passes)
             move["path"] = ["copying", "last difference"]
             copy.arrived({**move, "away": time.monotonic() - stopped})
-            Folder(Path(definition["rootfs"]["path"])).moved.write_text(f"{request.target}\n", encoding="utf-8")
+            Folder(Path(definition["rootfs"]["path"])).note_moved(str(request.target))
         except (AgentError, LxcError, CopyError, OSError) as error:
             if host.state(request.instance) == STOPPED:
                 _start(host, definition, request.deadline.left(2.0))
