@@ -119,8 +119,9 @@ class Copy:
         self._peer = self._begin()
 
     def _begin(self) -> Peer:
-        request = {"do": "receive", "guest": self.guest, "path": str(self.root), "mark": Folder(self.root).identity()}
+        request = {"do": "receive", "guest": self.guest, "path": str(self.root)}
         try:
+            request["mark"] = Folder(self.root).identity()
             peer = Peer.connect(self.node, request, 30.0)
             answer = peer.receive()
             room, self._held = int(answer["free"]), bool(answer["held"])
@@ -160,7 +161,10 @@ class Copy:
         since = self._read_since()
         with self._begun():
             # Pages that a program has mapped count as changed only once: from now on, when it writes them anew.
-            run(["sync", "--file-system", str(self.root)], timeout=3600)
+            try:
+                run(["sync", "--file-system", str(self.root)], timeout=3600)
+            except CommandError as error:
+                raise CopyError(str(error)) from error
             theirs = self._theirs()
             with self._rsync([*_LISTED, self._limit]) as rsync, self._pass():
                 self._look(rsync, theirs, since, [self._limit])

@@ -83,7 +83,7 @@ class Listing:
     def __init__(self, blocks: Iterable[bytes], most: int = _MOST_ENTRIES, longest: int = _MOST_BYTES) -> None:
         self.whole = True
         self.places: dict[int, int] = {}
-        self._spool: IO[bytes] = tempfile.TemporaryFile(dir=_SPOOL)  # noqa: SIM115 - as long as this is
+        self._spool: IO[bytes] | None = None
         place = 0
         # To its end in any case: what is left of it would be taken for the next answer.
         for entry in _entries(self._kept(blocks, longest)):
@@ -95,6 +95,7 @@ class Listing:
 
     def name(self, place: int) -> bytes:
         """The name of an entry."""
+        assert self._spool is not None
         entry = os.pread(self._spool.fileno(), _LONGEST_ENTRY, place).partition(b"\0")[0]
         return _name(entry.partition(b" ")[2])
 
@@ -104,6 +105,8 @@ class Listing:
             size += len(block)
             if self.whole:
                 try:
+                    if self._spool is None:
+                        self._spool = tempfile.TemporaryFile(dir=_SPOOL)  # noqa: SIM115 - it stays as long as this
                     self._spool.write(block)
                     self._spool.flush()
                 except OSError:  # no room
@@ -115,8 +118,9 @@ class Listing:
     def _give_up(self) -> None:
         self.whole = False
         self.places.clear()
-        with suppress(OSError):
-            self._spool.close()
+        if self._spool is not None:
+            with suppress(OSError):
+                self._spool.close()
 
 
 def differences(here: Iterable[bytes], there: Listing | None, since: float) -> Iterator[bytes]:
