@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from .atomic import sync_folder
 from .command import CommandError, Runner, run
 from .lock import LOCKS, locked
 from .storage import Found, Step, Volume
@@ -164,3 +165,4 @@ def _beside(path: Path) -> Iterator[Path]:
     draft.unlink(missing_ok=True)
     yield draft
     draft.rename(path)
+    sync_folder(path.parent)
