@@ -259,14 +259,17 @@ class _Rsync:
 
     def __init__(self, argv: Sequence[str], node: str, watch: Callable[[int, float], None]) -> None:
         self._node, self._watch = node, watch
-        self._process = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "LC_ALL": "C"},
-            preexec_fn=_die_with_parent,
-        )
+        try:
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "LC_ALL": "C"},
+                preexec_fn=_die_with_parent,
+            )
+        except OSError as error:
+            raise CopyError(f"rsync cannot be started: {error}") from error
         self._complaints = Complaints(self._process, lambda line: line.startswith(_GONE))
 
     def __enter__(self) -> _Rsync:
