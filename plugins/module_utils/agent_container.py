@@ -462,7 +462,7 @@ def _switch_over(request: Request, host: LxcHost, guardian: Guardian, copy: Copy
             move["bytes"] = sum(one.bytes for one in copy.passes)
             move["path"] = ["copying", "last difference"]
             copy.arrived({**move, "away": time.monotonic() - stopped})
-            folder.moved.write_text(f"{request.target}\n", encoding="utf-8")
+            folder.note_moved(str(request.target))
             guardian.rest()
         except (AgentError, LxcError, CopyError, OSError) as error:
             folder.moved.unlink(missing_ok=True)

@@ -6,10 +6,16 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["CommandError", "CommandResult", "Runner", "run"]
+__all__ = ["CommandError", "CommandResult", "Complaints", "Runner", "run"]
+
+#: Lines of a running program's complaints that are kept: the first and the last. Bytes of a line.
+_FIRST, _LAST, _LONGEST = 10, 20, 4096
 
 
 @dataclass(frozen=True)
@@ -72,3 +78,35 @@ def run(
         tail = "; ".join(words[-3:]) if words else "it said nothing"
         raise CommandError(f"{' '.join(argv)} exited with {result.rc}: {tail}", result)
     return result
+
+
+class Complaints(threading.Thread):
+    """The error output of a program that runs beside: read all the time, or a talkative program would wait for ever.
+
+    Of however much it says, the first lines and the last are kept. ``harmless`` tells lines that are not even counted.
+    """
+
+    def __init__(self, program: subprocess.Popen[Any], harmless: Callable[[str], bool] = lambda _line: False) -> None:
+        super().__init__(daemon=True)
+        self.count = 0
+        assert program.stderr is not None
+        # From now on this thread's alone: to close what another thread reads is to wait for that.
+        self._stream, program.stderr = program.stderr, None
+        self._harmless = harmless
+        self._first: list[str] = []
+        self._last: deque[str] = deque(maxlen=_LAST)
+        self.start()
+
+    def run(self) -> None:
+        with self._stream as stream:
+            while line := stream.readline(_LONGEST):
+                text = line.decode(errors="replace").strip()
+                if text and not self._harmless(text):
+                    self.count += 1
+                    (self._first if len(self._first) < _FIRST else self._last).append(text)
+
+    def lines(self) -> list[str]:
+        """What is kept, once the program has ended."""
+        # A process that the program has left behind may hold its output open.
+        self.join(timeout=2)
+        return [*self._first, *self._last]

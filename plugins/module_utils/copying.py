@@ -5,7 +5,8 @@
 The first pass is rsync's own, over everything. For each later one both ends list their trees, and rsync is told
 what to look at: what is listed differently, and whatever has changed since the last pass began to read, even when
 it looks the same (its size and time can be; its change time cannot). The other end's list is fetched beforehand,
-and rsync started, so that the last difference costs one look through the tree here, and what has changed.
+and rsync started, so that the last difference costs one look through the tree here, and what has changed. A tree
+with more files than are kept in memory has rsync look through all of it each time.
 
 rsync keeps numeric owners, permissions, ACLs, extended attributes and with them capabilities, hard links, holes,
 device nodes and times to the nanosecond. It writes changed files beside their place, not in it: in a tree with
@@ -20,20 +21,21 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .command import CommandError, run
+from .command import CommandError, Complaints, run
 from .installed import program
-from .peer import Peer, PeerError
-from .receiving import Folder, listing
+from .peer import Peer, PeerError, Refusal
+from .receiving import Folder, occupied
+from .tree import Listing, TreeError, differences, walk
 from .units import KIB, MIB, format_size
 
-__all__ = ["Copy", "CopyError", "Pass", "differences", "settled"]
+__all__ = ["Copy", "CopyError", "Pass", "settled"]
 
 _KEEPING = [
     "--links",
@@ -56,8 +58,11 @@ _OVERLAP = 1.0
 _TICK = 0.5
 #: Room that has to remain on the other node.
 _MARGIN = 64 * MIB
-#: Exit status of rsync when files vanished while it read them, which the next pass sees to.
+#: Exit status of rsync when files vanished while it read them, which the next pass sees to; and what it says of each.
 _VANISHED = 24
+_GONE = ("file has vanished: ", "directory has vanished: ")
+#: Bytes of a block of the other node's list.
+_LONGEST_BLOCK = 1 << 20
 _PR_SET_PDEATHSIG = 1
 
 
@@ -85,37 +90,6 @@ def settled(passes: Sequence[Pass], most: int = 8) -> bool:
     return len(passes) >= most or last < 1 or last > 0.7 * before
 
 
-def differences(here: bytes, there: bytes, since: float) -> bytes:
-    """What rsync has to look at so that ``there`` becomes ``here``, both as listed: names, each ended by NUL.
-
-    Everything that changed here after ``since`` is among them. A name that is not here is to be removed there.
-    """
-    moment = b"%.9f" % since
-    mine: dict[bytes, bytes] = {}
-    changed: set[bytes] = set()
-    for line in here.split(b"\0")[:-1]:
-        when, _, key = line.partition(b" ")
-        mine[key] = b""
-        if when >= moment:
-            changed.add(key)
-    theirs = {line.partition(b" ")[2] for line in there.split(b"\0")[:-1]}
-    changed.update(mine.keys() - theirs)
-    gone = theirs - mine.keys()
-    if gone:
-        names = {_name(key) for key in mine}
-        missing = {name for name in map(_name, gone) if name not in names}
-        # With a folder goes what is in it.
-        changed_names = {name for name in missing if name.rpartition(b"/")[0] not in missing}
-    else:
-        changed_names = set()
-    changed_names.update(map(_name, changed))
-    return b"".join(name + b"\0" for name in sorted(changed_names))
-
-
-def _name(key: bytes) -> bytes:
-    return key.split(b" ", 7)[7] or b"."
-
-
 class Copy:
     """One container's copy to one node.
 
@@ -138,20 +112,24 @@ class Copy:
         self.watch = watch
         self.passes: list[Pass] = []
         self.size = 0
+        self._sent = 0
         self._since = 0.0
         self._clock = 0.0
         self._held = False
         self._peer = self._begin()
 
     def _begin(self) -> Peer:
-        request = {"do": "receive", "guest": self.guest, "path": str(self.root), "mark": Folder(self.root).identity()}
+        request = {"do": "receive", "guest": self.guest, "path": str(self.root)}
         try:
+            request["mark"] = Folder(self.root).identity()
             peer = Peer.connect(self.node, request, 30.0)
             answer = peer.receive()
             room, self._held = int(answer["free"]), bool(answer["held"])
+            if not answer.get("entries"):
+                raise PeerError("its Drover is of another version; run site.yml")
             # A disk may take its time to write what has come.
             peer.stream.settimeout(3600.0)
-            self.size = int(run(["du", "-s", "--block-size=1", str(self.root)], timeout=3600).stdout.split()[0])
+            self.size = self.size or occupied(self.root)
         except (PeerError, OSError, CommandError) as error:
             raise CopyError(f"{self.node}: {error}") from error
         if self.size + _MARGIN > room:
@@ -173,8 +151,9 @@ class Copy:
         """The first pass."""
         # What an earlier try has left there may look like what is here, and not be the same.
         content = ["--checksum"] if self._held else []
-        with self._begun(), self._rsync([*_ALL, *content, self._limit]) as rsync:
-            self._wait(rsync)
+        with self._begun():
+            with self._pass(), self._rsync([*_ALL, *content, self._limit]) as rsync:
+                self._sent += rsync.wait()
             self._say("sync")
 
     def difference(self) -> None:
@@ -182,10 +161,13 @@ class Copy:
         since = self._read_since()
         with self._begun():
             # Pages that a program has mapped count as changed only once: from now on, when it writes them anew.
-            run(["sync", "--file-system", str(self.root)], timeout=3600)
-            with self._rsync([*_LISTED, self._limit]) as rsync:
-                self._tell(rsync, differences(listing(self.root), self._theirs(), since))
-                self._wait(rsync)
+            try:
+                run(["sync", "--file-system", str(self.root)], timeout=3600)
+            except CommandError as error:
+                raise CopyError(str(error)) from error
+            theirs = self._theirs()
+            with self._rsync([*_LISTED, self._limit]) as rsync, self._pass():
+                self._look(rsync, theirs, since, [self._limit])
             self._say("sync")
 
     @contextmanager
@@ -195,8 +177,8 @@ class Copy:
         with self._rsync(_LISTED) as rsync:
 
             def make() -> None:
-                self._tell(rsync, differences(listing(self.root), theirs, self._read_since()))
-                self._wait(rsync)
+                with self._pass():
+                    self._look(rsync, theirs, self._read_since())
 
             yield make
 
@@ -227,75 +209,109 @@ class Copy:
         return self._since + min(0.0, step) - _OVERLAP
 
     def _say(self, then: str, **more: Any) -> dict[str, Any]:
-        try:
+        with self._talking():
             self._peer.send({"then": then, **more})
             return self._peer.receive()
-        except PeerError as error:
-            raise CopyError(f"{self.node}: {error}", transport=True) from error
 
-    def _theirs(self) -> bytes:
-        left = int(self._say("list")["size"])
-        entries = bytearray()
-        try:
-            while left > len(entries):
-                some = self._peer.stream.recv(left - len(entries))
-                if not some:
-                    raise CopyError(f"{self.node} went away", transport=True)
-                entries += some
-        except OSError as error:
-            raise CopyError(f"{self.node} went away: {error}", transport=True) from error
-        return bytes(entries)
+    def _theirs(self) -> Listing | None:
+        """What the other node has got; None when that is more than can be kept here."""
+        with self._talking():
+            self._peer.send({"then": "entries"})
+            theirs = Listing(iter(lambda: self._peer.receive_block(_LONGEST_BLOCK), b""))
+            self._peer.receive()
+        return theirs if theirs.whole else None
 
     @contextmanager
-    def _rsync(self, options: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    def _talking(self) -> Iterator[None]:
+        try:
+            yield
+        except PeerError as error:
+            raise CopyError(f"{self.node}: {error}", transport=not isinstance(error, Refusal)) from error
+
+    def _look(self, rsync: _Rsync, theirs: Listing | None, since: float, options: Sequence[str] = ()) -> None:
+        """Have rsync look at what differs, and wait for it."""
+        with closing(walk(self.root)) as here:
+            try:
+                rsync.tell(differences(here, theirs, since))
+            except TreeError as error:
+                raise CopyError(str(error)) from error
+        self._sent += rsync.wait()
+        if theirs is None:
+            with self._rsync([*_ALL, *options]) as everything:
+                self._sent += everything.wait()
+
+    @contextmanager
+    def _pass(self) -> Iterator[None]:
+        began, self._sent = time.monotonic(), 0
+        yield
+        self.passes.append(Pass(time.monotonic() - began, self._sent))
+
+    @contextmanager
+    def _rsync(self, options: Sequence[str]) -> Iterator[_Rsync]:
         argv = ["rsync", "-e", f"{program('copy')} {self.guest} {self.root}", *_KEEPING, *options]
         argv += [f"{self.root}/", f"{self.node}:."]
-        with subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "LC_ALL": "C"},
-            preexec_fn=_die_with_parent,
-        ) as rsync:
-            try:
-                yield rsync
-            finally:
-                rsync.kill()
+        with _Rsync(argv, self.node, lambda sent, rate: self.watch(self._sent + sent, rate)) as rsync:
+            yield rsync
 
-    def _tell(self, rsync: subprocess.Popen[bytes], names: bytes) -> None:
-        assert rsync.stdin is not None
+
+class _Rsync:
+    """rsync's sending end, which ends with this. ``watch`` is told the bytes that it has sent, and those a second."""
+
+    def __init__(self, argv: Sequence[str], node: str, watch: Callable[[int, float], None]) -> None:
+        self._node, self._watch = node, watch
         try:
-            rsync.stdin.write(names)
-            rsync.stdin.close()
-        except BrokenPipeError:  # its exit status tells why
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "LC_ALL": "C"},
+                preexec_fn=_die_with_parent,
+            )
+        except OSError as error:
+            raise CopyError(f"rsync cannot be started: {error}") from error
+        self._complaints = Complaints(self._process, lambda line: line.startswith(_GONE))
+
+    def __enter__(self) -> _Rsync:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        with suppress(BrokenPipeError), self._process:  # what it was not told any more
             pass
 
-    def _wait(self, rsync: subprocess.Popen[bytes]) -> None:
-        """Until rsync has ended. Raises CopyError with its last words when it failed."""
-        began, before, sent = time.monotonic(), 0, 0
+    def tell(self, names: Iterable[bytes]) -> None:
+        """Tell it what to look at. It begins with the first."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # its exit status tells why
+            for name in names:
+                self._process.stdin.write(name)
+            self._process.stdin.close()
+
+    def wait(self) -> int:
+        """Until it has ended; the bytes that it sent. Raises CopyError with its last words when it failed."""
+        sent = before = 0
         # To wait for a process with a timeout would be to look at it ever more seldom.
-        ended = os.pidfd_open(rsync.pid)
+        ended = os.pidfd_open(self._process.pid)
         try:
             while not select.select([ended], [], [], _TICK)[0]:
-                sent = _sent(rsync.pid)
-                self.watch(sent, (sent - before) / _TICK)
+                sent = _sent(self._process.pid)
+                self._watch(sent, (sent - before) / _TICK)
                 before = sent
-            sent = _sent(rsync.pid) or sent
-            rsync.wait()
+            sent = _sent(self._process.pid) or sent
+            self._process.wait()
         finally:
             os.close(ended)
-        assert rsync.stderr is not None
-        words = rsync.stderr.read().decode(errors="replace")
-        if rsync.returncode not in (0, _VANISHED):
-            raise _failure(self.node, rsync.returncode, words)
-        self.passes.append(Pass(time.monotonic() - began, sent))
+        if self._process.returncode not in (0, _VANISHED):
+            raise _failure(self._node, self._process.returncode, self._complaints.lines())
+        return sent
 
 
-def _failure(node: str, status: int, words: str) -> CopyError:
-    if "No space left on device" in words:
+def _failure(node: str, status: int, lines: Sequence[str]) -> CopyError:
+    if any("No space left on device" in line for line in lines):
         return CopyError(f"{node} has no room left for it")
-    lines = [line for line in words.splitlines() if line.strip()]
     said = "; ".join(lines[:2]) or "it said nothing"
     # 10, 12, 30: errors in the protocol or in a socket; 1 is the launcher's, when nobody answered.
     return CopyError(f"rsync to {node} ended with {status}: {said}", transport=status in (1, 10, 12, 30, 255))

@@ -27,6 +27,7 @@ import select
 import socket
 import ssl
 import struct
+import syslog
 import threading
 import time
 from collections import deque
@@ -56,7 +57,7 @@ _AUXDATA = struct.Struct("=IIIHHHH")
 #: PACKET_OUTGOING, accept all or nothing (classic BPF).
 _TO_THE_VM = ((0x28, 0, 0, 0xFFFFF004), (0x15, 0, 1, 4), (0x06, 0, 0, 0xFFFFFFFF), (0x06, 0, 0, 0))
 _LARGEST = 70_000
-#: Frames and bytes kept of what the VM has most probably read already.
+#: Frames kept at the source of what the VM has most probably read, and at the target of what it cannot read yet.
 _KEEP_FRAMES = 4096
 _SOCKET_BUFFER = 8 << 20
 #: Frames that QEMU can have taken out of the device without passing them on.
@@ -275,15 +276,20 @@ def receive(request: Mapping[str, Any], peer: Peer, keep: Callable[[str, Mapping
     inlets: dict[int, _Inlet] = {}
     try:
         while True:
-            length, index = _HEADER.unpack(_exactly(peer.stream, _HEADER.size))
+            length, index = _HEADER.unpack(peer.exactly(_HEADER.size))
             if length == 0:
                 break
-            data = _exactly(peer.stream, length)
+            if length > _LARGEST or index >= len(taps):
+                raise PeerError(f"a frame of {length} bytes for interface {index} is none")
+            data = peer.exactly(length)
             if index not in inlets:
                 inlets[index] = _Inlet(taps[index])
             inlets[index].put(data)
         report = peer.receive()
         if report:
+            dropped = sum(inlet.dropped for inlet in inlets.values())
+            if dropped:
+                report["path"] = [*report.get("path", ()), f"{dropped} packets dropped (more came than it could read)"]
             keep(guest, report)
         peer.send({})
     finally:
@@ -295,9 +301,13 @@ def receive(request: Mapping[str, Any], peer: Peer, keep: Callable[[str, Mapping
 
 
 class _Inlet:
-    """A VM's new interface: frames are put in no faster than it can hold them."""
+    """A VM's new interface: frames are put in no faster than it can hold them.
+
+    Of those that wait for that, the newest are ``dropped`` when they become too many, as the interface itself would.
+    """
 
     def __init__(self, name: str) -> None:
+        self.dropped = 0
         self._name = name
         self._waiting: deque[bytes] = deque()
         self._put = 0
@@ -307,7 +317,10 @@ class _Inlet:
         self._socket.bind((name, 0))
 
     def put(self, data: bytes) -> None:
-        self._waiting.append(data)
+        if len(self._waiting) < _KEEP_FRAMES:
+            self._waiting.append(data)
+        else:
+            self.dropped += 1
         self._flush()
 
     def drain(self) -> None:
@@ -316,6 +329,9 @@ class _Inlet:
         while self._waiting and time.monotonic() < until:
             self._flush()
             time.sleep(0.001)
+        self.dropped += len(self._waiting)
+        if self.dropped:
+            syslog.syslog(syslog.LOG_WARNING, f"{self._name}: {self.dropped} packets for a VM that came were dropped")
         self._socket.close()
 
     def _flush(self) -> None:
@@ -364,16 +380,6 @@ def with_vlan_tag(data: bytes, ancillary: Sequence[tuple[int, int, bytes]]) -> b
         header, frame = _VNET_HDR.pack(flags, gso, hdr_len, gso_size, start, offset), data[_VNET_HDR.size :]
         return header + frame[:12] + struct.pack("!HH", ethertype, tci) + frame[12:]
     return data
-
-
-def _exactly(stream: ssl.SSLSocket, size: int) -> bytes:
-    data = bytearray()
-    while len(data) < size:
-        part = stream.recv(size - len(data))
-        if not part:
-            raise PeerError("the source went away in the middle of it")
-        data += part
-    return bytes(data)
 
 
 def _attach_filter(outlet: socket.socket) -> None:

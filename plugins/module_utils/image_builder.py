@@ -7,21 +7,20 @@ An image appears in the cache in one step. Whatever an interrupted build left is
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import struct
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .atomic import sync_folder
 from .command import CommandError, Runner, run
 from .image import Recipe
-from .wait import wait_for
+from .lock import locked
 
 __all__ = ["Apt", "ImageBuilder", "Layout", "apt_of_node", "boot_code"]
 
@@ -126,7 +125,7 @@ class ImageBuilder:
         steps = {"disk": self._build_disk, "kernel": self._build_kernel, "rootfs": self._build_rootfs}
         self._directory.mkdir(parents=True, exist_ok=True)
         self._work.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(self._work / "lock", patience), _locked(self._directory / ".lock", patience):
+        with _alone(self._work / "lock", patience), _alone(self._directory / ".lock", patience):
             if self.find(recipe):
                 return False
             draft, work = self._directory / _DRAFT, self._work / "build"
@@ -140,7 +139,9 @@ class ImageBuilder:
                 for file in draft.iterdir():
                     _settle(file)
                 draft.chmod(0o755)
+                sync_folder(draft)
                 draft.rename(self._directory / recipe.folder)
+                sync_folder(self._directory)
             finally:
                 for leftover in (draft, work):
                     shutil.rmtree(leftover, ignore_errors=True)
@@ -242,16 +243,5 @@ def _settle(file: Path) -> None:
         os.fsync(opened.fileno())
 
 
-@contextmanager
-def _locked(path: Path, patience: float) -> Iterator[None]:
-    """Hold the lock; it goes with the process that holds it, however that ends."""
-
-    def take() -> bool:
-        with suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        return False
-
-    with path.open("w") as file:
-        wait_for(take, bool, what=f"the end of another build that holds {path}", timeout=patience)
-        yield
+def _alone(path: Path, patience: float) -> AbstractContextManager[None]:
+    return locked(path, patience, what=f"the end of another build that holds {path}")

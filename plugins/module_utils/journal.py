@@ -12,22 +12,24 @@ knew is known again.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import re
 import syslog
-import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from .atomic import write
+from .lock import locked
+from .parallel import side_by_side
 from .peer import Peer, PeerError
+from .wait import WaitTimeout
 
 __all__ = ["Book", "Entry", "Since", "failure", "members", "read", "record", "service", "stamp"]
 
@@ -40,6 +42,8 @@ _PLAIN = re.compile(r"[0-9A-Za-z.:+-]{1,64}")
 _LINE = re.compile(rb'\{"started":"(?P<started>[^"]*)","id":"(?P<id>[^"]*)",.*\}')
 #: Seconds that all other members together may take.
 _PATIENCE = 2.0
+#: Seconds for another process here to write down what it knows.
+_LOCK_PATIENCE = 10.0
 #: Bytes of all entries together, some ten times what they are.
 _LONGEST = 1 << 27
 
@@ -73,7 +77,7 @@ class Book:
             # What is older than all that is kept would be dropped again, and offered again the next time.
             fresh = [line for key, line in new.items() if key in have]
             if len(written) + len(fresh) > self._most + self._slack:
-                self._replace(have.values())
+                write(self.path, b"".join(line + b"\n" for line in have.values()))
             elif fresh:
                 self._append(fresh)
             return have
@@ -98,26 +102,20 @@ class Book:
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
                     file.write(b"\n")
-            self._write(file, lines)
-
-    def _replace(self, lines: Iterable[bytes]) -> None:
-        fresh = self.path.with_suffix(".new")
-        with fresh.open("wb") as file:
-            self._write(file, lines)
-        fresh.replace(self.path)
-
-    @staticmethod
-    def _write(file: BinaryIO, lines: Iterable[bytes]) -> None:
-        file.write(b"".join(line + b"\n" for line in lines))
-        file.flush()
-        os.fsync(file.fileno())
+            file.write(b"".join(line + b"\n" for line in lines))
+            file.flush()
+            os.fsync(file.fileno())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         folder = self.path.parent
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with ExitStack() as held:
+            try:
+                what = "the end of another process that writes to the journal"
+                held.enter_context(locked(folder / "lock", _LOCK_PATIENCE, what=what, interval=0.01))
+            except WaitTimeout as error:
+                raise TimeoutError(str(error)) from error
             yield
 
 
@@ -192,9 +190,9 @@ def service(request: Mapping[str, Any], peer: Peer, book: Book | None = None) ->
     same = _digest(mine) == request["digest"]
     peer.send({"same": same})
     if not same:
-        _pour(peer, list(mine))
-        theirs = _draw(peer)
-        _pour(peer, _parsed(mine[wanted] for wanted in theirs["want"] if wanted in mine))
+        _say(peer, list(mine))
+        theirs = _hear(peer)
+        _say(peer, _parsed(mine[wanted] for wanted in theirs["want"] if wanted in mine))
         book.add(theirs["entries"])
 
 
@@ -213,15 +211,10 @@ def _exchange(book: Book, others: Sequence[str], entries: Sequence[Entry] = ()) 
     """Bring this node's journal and each of the others to the same, all at a time; who does not answer is left out."""
 
     def exchange(node: str) -> None:
-        with suppress(PeerError, OSError, ValueError, KeyError):
+        with suppress(PeerError, OSError, ValueError, KeyError, TypeError):
             _exchange_with(node, book, entries)
 
-    threads = [threading.Thread(target=exchange, args=(node,), daemon=True) for node in others]
-    for thread in threads:
-        thread.start()
-    end = time.monotonic() + _PATIENCE
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
+    side_by_side(exchange, others, patience=_PATIENCE)
 
 
 def _exchange_with(node: str, book: Book, entries: Sequence[Entry]) -> None:
@@ -230,34 +223,21 @@ def _exchange_with(node: str, book: Book, entries: Sequence[Entry]) -> None:
     with Peer.connect(node, request, _PATIENCE) as peer:
         if peer.receive()["same"]:
             return
-        theirs = set(_draw(peer))
+        theirs = set(_hear(peer))
         missing = _parsed(line for known, line in mine.items() if known not in theirs)
-        _pour(peer, {"entries": missing, "want": sorted(theirs - mine.keys())})
-        book.add(_draw(peer))
+        _say(peer, {"entries": missing, "want": sorted(theirs - mine.keys())})
+        book.add(_hear(peer))
 
 
-def _pour(peer: Peer, content: Any) -> None:
-    """Say more than a line holds: its length in bytes first, as a number of four bytes."""
-    data = json.dumps(content).encode()
-    peer.stream.sendall(len(data).to_bytes(4, "big") + data)
+def _say(peer: Peer, content: Any) -> None:
+    peer.send_block(json.dumps(content).encode())
 
 
-def _draw(peer: Peer) -> Any:
-    """Hear what _pour says."""
-
-    def exactly(size: int) -> bytes:
-        data = bytearray()
-        while len(data) < size:
-            piece = peer.stream.recv(min(size - len(data), 1 << 16))
-            if not piece:
-                raise PeerError("the other node went away")
-            data += piece
-        return bytes(data)
-
-    size = int.from_bytes(exactly(4), "big")
-    if size > _LONGEST:
-        raise PeerError(f"the other node wants to say {size} bytes")
-    return json.loads(exactly(size))
+def _hear(peer: Peer) -> Any:
+    try:
+        return json.loads(peer.receive_block(_LONGEST))
+    except RecursionError as error:
+        raise ValueError("the other node says something too deep") from error
 
 
 def _sound(entry: Any) -> bool:

@@ -14,6 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from .atomic import write
 from .command import CommandError, Runner, run
 
 if TYPE_CHECKING:
@@ -327,11 +328,8 @@ class LibvirtHost:
         if without is None:
             return
         record = _RUN / f"{name}.xml"
-        draft = record.with_suffix(".xml.new")  # as libvirt itself writes it
         try:
-            draft.write_text(without, encoding="utf-8")
-            draft.chmod(record.stat().st_mode & 0o777)
-            draft.replace(record)
+            write(record, without, mode=record.stat().st_mode & 0o777)
         except OSError as error:
             raise HostError(f"libvirt's record of {name} cannot be changed: {error}") from error
         try:

@@ -18,11 +18,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .command import CommandError, Runner, run
+from .command import Runner, run
 from .definition import Definition
 from .libvirt_host import emulator_pid
 from .peer import Peer, PeerError, ask
-from .receiving import alone, pool_of
+from .receiving import alone, keeper, pool_of
 
 __all__ = ["Mirror", "local_disks", "make", "tidy"]
 
@@ -121,17 +121,14 @@ def make(request: Mapping[str, Any], peer: Peer, runner: Runner = run) -> None:
             peer.send({})
             for seed in seeds:
                 made.append(Path(seed["path"]))
-                made[-1].write_bytes(_exactly(peer, int(seed["size"])))
+                made[-1].write_bytes(_seed(peer, int(seed["size"])))
                 made[-1].chmod(0o600)
             peer.send({})
             if _word(peer) == "keep":
                 with suppress(PeerError):
                     peer.send({})
                 return
-        except CommandError as error:
-            _remove(made)
-            raise PeerError(str(error)) from error
-        except (PeerError, OSError):
+        except BaseException:
             _remove(made)
             raise
         _await_end(guest)
@@ -148,18 +145,18 @@ def tidy(definition: Definition, ask_node: Callable[..., dict[str, Any]] = ask) 
     if not any(path.exists() for path in paths) or emulator_pid(guest) is not None:
         return
     with suppress(PeerError):
-        keeper = _keeper(guest)
-        if keeper in (None, os.uname().nodename):
+        node = keeper(guest)
+        if node in (None, os.uname().nodename):
             return
         with alone(guest, 0.0):
-            if ask_node(keeper, {"do": "vm runs", "guest": guest}, 5.0)["runs"]:
+            if ask_node(node, {"do": "vm runs", "guest": guest}, 5.0)["runs"]:
                 _remove(paths)
 
 
 def _make_room(guest: str, paths: Sequence[Path]) -> None:
     """Remove what an earlier move left here, provided that it is not the VM's."""
     left = [path for path in paths if path.exists()]
-    if left and _keeper(guest) in (None, os.uname().nodename):
+    if left and keeper(guest) in (None, os.uname().nodename):
         raise PeerError(f"there is a disk at {left[0]} that nobody has moved away: see whether it is needed, remove it")
     _remove(left)
     for folder in reversed(paths[0].parents):
@@ -177,17 +174,7 @@ def _await_end(guest: str) -> None:
 
 
 def _is_ours(guest: str) -> bool:
-    return _keeper(guest) == os.uname().nodename
-
-
-def _keeper(guest: str) -> str | None:
-    """The node that has the VM's data, by the cluster's word. Raises PeerError when nobody can tell."""
-    from .pacemaker import ClusterError, Pacemaker
-
-    try:
-        return Pacemaker().data_of(guest)
-    except ClusterError as error:
-        raise PeerError(f"nobody can tell where the data of {guest} is: {error}") from error
+    return keeper(guest) == os.uname().nodename
 
 
 def _word(peer: Peer) -> str:
@@ -198,16 +185,10 @@ def _word(peer: Peer) -> str:
         return "gone"
 
 
-def _exactly(peer: Peer, size: int) -> bytes:
+def _seed(peer: Peer, size: int) -> bytes:
     if size > _LONGEST_SEED:
         raise PeerError(f"a seed disk of {size} bytes is none")
-    data = bytearray()
-    while len(data) < size:
-        part = peer.stream.recv(min(size - len(data), 1 << 16))
-        if not part:
-            raise PeerError("the source went away")
-        data += part
-    return bytes(data)
+    return peer.exactly(size)
 
 
 def _used(path: str) -> int:

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .atomic import write
+from .parallel import side_by_side
 from .processes import born, lives
 
 if TYPE_CHECKING:
@@ -135,20 +136,14 @@ def gather(nodes: Sequence[str]) -> list[dict[str, Any]]:
     """The moves that any of these nodes is working on, one per guest: what was said last."""
     from .peer import PeerError, ask  # whoever tells of a move asks nobody
 
-    answers: list[list[dict[str, Any]]] = []
-
-    def hear(node: str) -> None:
+    def hear(node: str) -> list[dict[str, Any]]:
         with suppress(PeerError, KeyError):
-            answers.append(ask(node, {"do": "progress"}, _PATIENCE)["moves"])
+            return list(ask(node, {"do": "progress"}, _PATIENCE)["moves"])
+        return []
 
-    threads = [threading.Thread(target=hear, args=(node,), daemon=True) for node in nodes]
-    for thread in threads:
-        thread.start()
-    end = time.monotonic() + _PATIENCE
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
+    answers = side_by_side(hear, nodes, patience=_PATIENCE).values()
     newest: dict[str, dict[str, Any]] = {}
-    for move in sorted((move for moves in list(answers) for move in moves), key=lambda move: move["writer"]["at"]):
+    for move in sorted((move for moves in answers for move in moves), key=lambda move: move["writer"]["at"]):
         newest[move["guest"]] = move
     return [newest[guest] for guest in sorted(newest)]
 
@@ -166,9 +161,7 @@ def service(_request: Mapping[str, Any], peer: Peer) -> None:
 
 def _write(path: Path, entry: Mapping[str, Any]) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.stem}.{os.getpid()}")
-    draft.write_text(json.dumps(entry), encoding="utf-8")
-    draft.replace(path)
+    write(path, json.dumps(entry))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -15,29 +15,28 @@ import shutil
 import socket
 import ssl
 import stat
-import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from .confinement import PKI as QEMU_PKI
 from .confinement import keys
 from .libvirt_host import LIBVIRT_PORT
+from .parallel import side_by_side
 from .peer import Peer, PeerError
 from .wire import speed
 
-__all__ = ["BRIDGE_FIREWALL", "POST_COPY", "PROGRAMS", "door", "facts", "side_by_side", "suits", "sysctl"]
-
-T = TypeVar("T")
-K = TypeVar("K")
+__all__ = ["BRIDGE_FIREWALL", "PLATFORM", "POST_COPY", "PROGRAMS", "door", "facts", "suits", "sysctl"]
 
 #: The ports that migrations come in at (qemu.conf: migration_port_min, _max).
 MIGRATION_PORTS = range(49152, 49216)
 BRIDGE_FIREWALL = tuple(f"net.bridge.bridge-nf-call-{family}tables" for family in ("ip", "ip6", "arp"))
 POST_COPY = "vm.unprivileged_userfaultfd"
 PROGRAMS = ("lxc-start", "rsync")
+#: What of a VM decides whether a node can run it (see libvirt_facts.py: digest, takes).
+PLATFORM = ("virt", "arch", "machine", "cpu", "cpu_mode", "host_cpu")
 
 #: Kernel modules that guests need, by the device that brings them in.
 _DEVICES = {"tun": Path("/dev/net/tun"), "vhost_net": Path("/dev/vhost-net")}
@@ -52,16 +51,16 @@ _MARK = ".drover-pool"
 _LIBVIRT_PATIENCE = 8.0
 #: Seconds to get to a port of another node.
 _REACH_PATIENCE = 2.0
-#: Seconds for adding up what a directory holds; what takes longer stays unknown.
-_COUNT_PATIENCE = 1.0
+#: Seconds for adding up what a directory holds, and for all of them; what takes longer stays unknown.
+_COUNT_PATIENCE, _COUNT_ALL_PATIENCE = 1.0, 6.0
 _LISTENING = "0A"
 #: libvirt's first byte to a client that it believes; the door does the same.
 _WELCOME = b"\x01"
 
 
 def facts(request: Mapping[str, Any], peer: Peer) -> None:
-    """Tell what this node is, and what those of ``guests`` (null: all) that are VMs and run here take along."""
-    guests = request.get("guests")
+    """Tell what this node is, and what those of ``guests`` that are VMs and run here take along."""
+    guests = request["guests"]
     peer.send(
         {
             "time": time.time(),
@@ -79,11 +78,14 @@ def facts(request: Mapping[str, Any], peer: Peer) -> None:
 
 
 def suits(request: Mapping[str, Any], peer: Peer) -> None:
-    """Judge. ``vms`` are digests by guest, ``paths`` are to be looked at, ``count`` are those whose size matters,
-    ``reach`` are nodes to get to, ``measure`` are VMs here whose use of memory is wanted."""
+    """Judge. ``platforms`` are what VMs need (see PLATFORM), ``paths`` are to be looked at, ``count`` are those whose
+    size matters, ``reach`` are nodes to get to, ``measure`` are VMs here whose use of memory is wanted."""
+    counted, until = set(request["count"]), time.monotonic() + _COUNT_ALL_PATIENCE
     work: dict[str, Callable[[], Any]] = {
-        "vms": lambda: of_libvirt(lambda host: {"takes": {n: host.takes(vm) for n, vm in request["vms"].items()}}),
-        "paths": lambda: {path: look(path, count=path in request["count"]) for path in request["paths"]},
+        "platforms": lambda: of_libvirt(lambda host: {"takes": [host.takes(one) for one in request["platforms"]]}),
+        "paths": lambda: {
+            path: look(path, count=path in counted and time.monotonic() < until) for path in request["paths"]
+        },
         "reach": lambda: side_by_side(reach, request["reach"]),
         "measure": lambda: side_by_side(lambda name: of_libvirt(lambda host: host.measure(name)), request["measure"]),
     }
@@ -234,46 +236,19 @@ def bridges(net: Path = Path("/sys/class/net")) -> dict[str, dict[str, Any]]:
     }
 
 
-def side_by_side(do: Callable[[K], T], things: Iterable[K]) -> dict[K, T]:
-    """``do`` for each of the things at the same time; what each came to. Raises what one of them raised."""
-    results: dict[K, T] = {}
-    errors: list[Exception] = []
-
-    def one(thing: K) -> None:
-        try:
-            results[thing] = do(thing)
-        except Exception as error:  # raised again in the thread that waits
-            errors.append(error)
-
-    threads = [threading.Thread(target=one, args=(thing,), daemon=True) for thing in things]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for error in errors:
-        raise error
-    return results
-
-
 def of_libvirt(question: Callable[[Any], dict[str, Any]], connect: Callable[[], Any] | None = None) -> dict[str, Any]:
     """libvirt's answer, or its ``error``. A daemon that hangs is given up."""
-    answer: dict[str, Any] = {"error": "it does not answer"}
 
-    def ask() -> None:
+    def asked(connect: Callable[[], Any] | None) -> dict[str, Any]:
         from .libvirt_facts import LibvirtFacts
         from .libvirt_host import HostError
 
         try:
-            found = question((connect or LibvirtFacts)())
+            return question((connect or LibvirtFacts)())
         except (HostError, ImportError) as error:
-            found = {"error": str(error)}
-        answer.clear()
-        answer.update(found)
+            return {"error": str(error)}
 
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(_LIBVIRT_PATIENCE)
-    return dict(answer)
+    return side_by_side(asked, [connect], patience=_LIBVIRT_PATIENCE).get(connect, {"error": "it does not answer"})
 
 
 def _accelerator() -> str | None:
@@ -302,18 +277,25 @@ def taken(ports: Collection[int], proc: Path = Path("/proc/net")) -> set[int]:
 
 def _used(path: Path, deadline: float) -> int | None:
     """Bytes on the disk; None when counting takes too long."""
-    total, folders = 0, [path]
+    total, folders = 0, [str(path)]
+    # Of what has several names: it takes its place once.
+    linked: set[tuple[int, int]] = set()
     if not path.is_dir():
         return path.stat().st_blocks * 512
     while folders:
-        if time.monotonic() > deadline:
-            return None
         with suppress(OSError), os.scandir(folders.pop()) as entries:
             for entry in entries:
-                status = entry.stat(follow_symlinks=False)
-                total += status.st_blocks * 512
-                if stat.S_ISDIR(status.st_mode):
-                    folders.append(Path(entry.path))
+                if time.monotonic() > deadline:
+                    return None
+                with suppress(OSError):  # it vanished
+                    status = entry.stat(follow_symlinks=False)
+                    if stat.S_ISDIR(status.st_mode):
+                        folders.append(entry.path)
+                    elif status.st_nlink > 1:
+                        if (status.st_dev, status.st_ino) in linked:
+                            continue
+                        linked.add((status.st_dev, status.st_ino))
+                    total += status.st_blocks * 512
     return total
 
 

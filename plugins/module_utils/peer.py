@@ -17,13 +17,14 @@ import signal
 import socket
 import socketserver
 import ssl
+import struct
 import syslog
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-__all__ = ["PORT", "Peer", "PeerError", "ask", "serve"]
+__all__ = ["PORT", "Peer", "PeerError", "Refusal", "ask", "serve"]
 
 PORT = 16515
 _PKI = Path("/etc/drover/pki")
@@ -31,19 +32,31 @@ _PKI = Path("/etc/drover/pki")
 _GREETING = 5.0
 #: Bytes of a line: a definition with all its disks is a few thousand.
 _LONGEST_LINE = 1 << 22
+#: Bytes that are read at a time: as many as TLS carries in one piece.
+_BLOCK = 1 << 14
 _MOST_CONNECTIONS = 128
+_LENGTH = struct.Struct("!I")
 
 
 class PeerError(Exception):
     """The other node can't be reached, is not what it should be, or refuses; the text says which."""
 
 
+class Refusal(PeerError):
+    """The other node's own word that it does not do it, or could not; the connection is well."""
+
+
 class Peer:
-    """One end of a connection. ``stream`` is the socket once the lines are through."""
+    """One end of a connection.
+
+    What the other end says is read by lines (:meth:`receive`), by bytes (:meth:`exactly`, :meth:`some`), or by both in
+    turn. ``stream`` is the socket: to write bytes to, and to set its timeout; reading from it would miss what came in
+    one block with the line before (:meth:`ahead`).
+    """
 
     def __init__(self, stream: ssl.SSLSocket) -> None:
         self.stream = stream
-        self._lines = stream.makefile("rb", buffering=0)
+        self._ahead = bytearray()
 
     @classmethod
     def connect(cls, node: str, request: Mapping[str, Any], timeout: float = 10.0, pki: Path | None = None) -> Peer:
@@ -70,26 +83,69 @@ class Peer:
 
     def receive(self) -> dict[str, Any]:
         """Hear one line. Raises PeerError, also with the reason when the other end refuses."""
-        # Unbuffered, byte by byte: what follows the line belongs to the stream's next reader.
-        line = bytearray()
         try:
-            while not line.endswith(b"\n"):
-                byte = self._lines.read(1)
-                if not byte or len(line) > _LONGEST_LINE:
-                    raise PeerError("the other node went away without an answer")
-                line += byte
-            message = json.loads(line)
-        except (OSError, ValueError) as error:
+            message = json.loads(self._line())
+        except (OSError, ValueError, RecursionError) as error:
             raise PeerError(f"the other node does not answer: {error}") from error
         if not isinstance(message, dict):
             raise PeerError("the other node speaks another language")
         if "error" in message:
-            raise PeerError(str(message["error"]))
+            raise Refusal(str(message["error"]))
         return message
+
+    def exactly(self, size: int) -> bytes:
+        """The next ``size`` bytes. Raises PeerError when the other end goes away before."""
+        data = bytearray()
+        while len(data) < size:
+            part = self.some(size - len(data))
+            if not part:
+                raise PeerError("the other node went away in the middle of it")
+            data += part
+        return bytes(data)
+
+    def some(self, most: int) -> bytes:
+        """The next bytes, at least one and at most so many; none when the other end has closed. Raises PeerError."""
+        if self._ahead:
+            return self.ahead(most)
+        try:
+            return self.stream.recv(min(most, _BLOCK))
+        except OSError as error:
+            raise PeerError(f"the other node went away: {error}") from error
+
+    def send_block(self, data: bytes) -> None:
+        """Say more than a line holds: its length in bytes first, as a number of four bytes. Raises PeerError."""
+        try:
+            self.stream.sendall(_LENGTH.pack(len(data)) + data)
+        except OSError as error:
+            raise PeerError(f"the other node went away: {error}") from error
+
+    def receive_block(self, longest: int) -> bytes:
+        """Hear a block of at most so many bytes. Raises PeerError."""
+        [size] = _LENGTH.unpack(self.exactly(_LENGTH.size))
+        if size > longest:
+            raise PeerError(f"the other node wants to say {size} bytes")
+        return self.exactly(size)
+
+    def ahead(self, most: int | None = None) -> bytes:
+        """What has been read already and not been asked for: who reads the stream itself begins with it."""
+        data = bytes(self._ahead[:most])
+        del self._ahead[:most]
+        return data
+
+    def _line(self) -> bytes:
+        looked = 0
+        while (end := self._ahead.find(b"\n", looked)) < 0:
+            looked = len(self._ahead)
+            if looked > _LONGEST_LINE:
+                raise PeerError(f"the other node says more than {_LONGEST_LINE} bytes in one go")
+            block = self.stream.recv(_BLOCK)
+            if not block:
+                raise PeerError("the other node went away without an answer")
+            self._ahead += block
+        return self.ahead(end + 1)
 
     def close(self) -> None:
         """End it."""
-        self._lines.close()
         self.stream.close()
 
     def __enter__(self) -> Peer:
@@ -170,9 +226,16 @@ def _answer(plain: socket.socket, services: Mapping[str, Service], pki: Path) ->
                     f"this node knows no {request.get('do')!r}: its Drover is of another version; run site.yml"
                 )
             service(request, peer)
-        except (PeerError, OSError, ValueError, KeyError) as error:
-            syslog.syslog(syslog.LOG_WARNING, f"{request.get('do')} failed: {error}")
+        except Exception as error:  # whatever it is: who asked is told, for nobody else waits for it
+            reason = _reason(error)
+            syslog.syslog(syslog.LOG_WARNING, f"{request.get('do')} failed: {reason}")
             try:
-                peer.send({"error": f"{error}" if str(error) else repr(error)})
+                peer.send({"error": reason})
             except PeerError:
                 os._exit(1)
+
+
+def _reason(error: Exception) -> str:
+    """An error's own words; with its name, when it is one of Python's, whose words alone say little."""
+    told = str(error) and (isinstance(error, OSError) or type(error).__module__ != "builtins")
+    return str(error) if told else repr(error)

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 from . import forward, journal, landing, mirroring, moves, node_facts, probe, receiving
-from .peer import Peer, Service, serve
+from .peer import Peer, PeerError, Service, serve
+from .receiving import GUEST
 
 __all__ = ["SERVICES", "main"]
 
@@ -19,7 +21,27 @@ def _forward(request: Mapping[str, Any], peer: Peer) -> None:
     forward.receive(request, peer, moves.arrived)
 
 
-SERVICES: dict[str, Service] = {
+def _checked(service: Service) -> Service:
+    """A service that is only asked about guests, and interfaces of guests, whose names can be such.
+
+    They become parts of paths and of programs' arguments.
+    """
+
+    def serve_checked(request: Mapping[str, Any], peer: Peer) -> None:
+        guest = request.get("guest", "a")
+        guests = [guest, *request.get("guests", ()), *request.get("measure", ())]
+        strange = [name for name in guests if not (isinstance(name, str) and GUEST.fullmatch(name))]
+        # Of this guest and no other (definition.host_interface).
+        tap = re.compile(re.escape(str(guest)[:8]) + "-[0-9a-f]{6}")
+        strange += [name for name in request.get("taps", ()) if not (isinstance(name, str) and tap.fullmatch(name))]
+        if strange:
+            raise PeerError(f"{strange[0]!r} is no name of a guest, or of an interface of {guest!r}")
+        service(request, peer)
+
+    return serve_checked
+
+
+_SERVICES: dict[str, Service] = {
     "copy": receiving.copy,
     "door": node_facts.door,
     "facts": node_facts.facts,
@@ -34,6 +56,7 @@ SERVICES: dict[str, Service] = {
     "vm runs": landing.runs,
     "suits": node_facts.suits,
 }
+SERVICES = {name: _checked(service) for name, service in _SERVICES.items()}
 
 
 def main() -> int:

@@ -15,7 +15,6 @@ Which node's is the true one, the cluster's configuration says (resources.data_i
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -24,22 +23,26 @@ import subprocess
 import syslog
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .atomic import sync_folder, write
 from .command import CommandError, run
+from .lock import LOCKS, locked
 from .lxc_host import STOPPED, LxcHost
 from .peer import Peer, PeerError, ask
 from .relay import relay
+from .tree import TreeError, walk
+from .wait import WaitTimeout
 
-__all__ = ["Folder", "alone", "copy", "listing", "pool_of", "receive", "runs", "tidy"]
+__all__ = ["GUEST", "Folder", "alone", "copy", "keeper", "occupied", "pool_of", "receive", "runs", "tidy"]
 
 #: What marks a pool, written by module pool_identity.
 _MARK = ".drover-pool"
-_GUEST = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_LOCKS = Path("/run/lock")
+GUEST = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_LOCKS = LOCKS
 #: The options that rsync's sender passes on to its receiver when started by copying.py. A path is in none of them.
 _OPTION = re.compile(
     r"-[A-Za-z.]+|-@-1|--(bwlimit=\d+|delete|delete-missing-args|dirs|force|from0|ignore-times|numeric-ids|partial)"
@@ -47,12 +50,6 @@ _OPTION = re.compile(
 #: Seconds that a half copy waits for somebody to go on with it, and a whole one to be taken over.
 _PATIENCE = 60.0
 _LOOK_AGAIN = 0.5
-#: What tells one entry of a tree from another: change time; type, mode, owners, size, time, links; name.
-_KEY = "%m %U %G {} %T@ {} %P\\0"
-_LISTING = [
-    *("-type", "d", "-printf", "%C@ d " + _KEY.format("-", "-"), "-o"),
-    *("-printf", "%C@ %y " + _KEY.format("%s", "%n")),
-]
 
 
 @dataclass(frozen=True)
@@ -95,6 +92,10 @@ class Folder:
             return None
         return found if self.incoming.is_dir() else None
 
+    def note_moved(self, node: str) -> None:
+        """Say that what is here has been copied to a node; when this returns, it is said on the disk."""
+        write(self.moved, f"{node}\n")
+
     def take_over(self) -> None:
         """Make the whole copy the container's root file system. Whatever stops in the middle can do it again."""
         if self.rootfs.is_dir():
@@ -102,6 +103,7 @@ class Folder:
         self.incoming.rename(self.rootfs)
         self.arrived.unlink(missing_ok=True)
         self.moved.unlink(missing_ok=True)
+        sync_folder(self.rootfs.parent)
 
     def discard(self, tree: Path) -> None:
         """Remove a tree: at once from its place, and its contents in the background, however long that takes."""
@@ -123,7 +125,7 @@ def pool_of(guest: str, path: str, kind: str, name: str | None = None) -> str:
     ``kind`` is the folder of all guests of its kind; ``name`` is the volume's, when there is only one.
     """
     place = Path(path)
-    if not _GUEST.fullmatch(guest) or not place.is_absolute() or ".." in place.parts:
+    if not GUEST.fullmatch(guest) or not place.is_absolute() or ".." in place.parts:
         raise PeerError(f"{path} is no place for a guest's data")
     if place.parts[-3:-1] != (kind, guest) or place.name != (name or place.name):
         raise PeerError(f"{path} is no place for the data of {guest}")
@@ -136,34 +138,41 @@ def pool_of(guest: str, path: str, kind: str, name: str | None = None) -> str:
 @contextmanager
 def alone(guest: str, patience: float) -> Iterator[None]:
     """Keep others on this node from receiving the same container. Raises PeerError."""
-    deadline = time.monotonic() + patience
-    with (_LOCKS / f"drover-receive-{guest}").open("w") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise PeerError(f"another copy of {guest} is coming here; wait for its end") from None
-            time.sleep(0.2)
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(_LOCKS / f"receive-{guest}", patience, what="the end of another copy"))
+        except WaitTimeout:
+            raise PeerError(f"another copy of {guest} is coming here; wait for its end") from None
         yield
 
 
-def listing(tree: Path) -> bytes:
-    """Everything in a tree, see _KEY; entries end with NUL."""
+def keeper(guest: str) -> str | None:
+    """The node that has a guest's data, by the cluster's word. Raises PeerError when nobody can tell."""
+    from .pacemaker import ClusterError, Pacemaker
+
     try:
-        argv = ["find", str(tree), *_LISTING]
-        return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
-    except OSError as error:
-        raise PeerError(f"{tree} cannot be looked through: {error}") from error
+        return Pacemaker().data_of(guest)
+    except ClusterError as error:
+        raise PeerError(f"nobody can tell where the data of {guest} is: {error}") from error
+
+
+def occupied(tree: Path) -> int:
+    """Bytes on the disk that a tree takes, while it may be changing. Raises CommandError."""
+    # It exits with 1 when something vanished while it looked, and has counted all the rest.
+    counted = run(["du", "-s", "--block-size=1", str(tree)], timeout=3600, ok=(0, 1))
+    size = counted.stdout.partition("\t")[0]
+    if not size.isdigit():
+        said = counted.stderr.strip() or "du says nothing"
+        raise CommandError(f"what {tree} takes cannot be counted: {said}", counted)
+    return int(size)
 
 
 def receive(request: Mapping[str, Any], peer: Peer) -> None:
     """Service: receive a container's root file system, for as long as the other node stays connected.
 
-    ``{"free": bytes, "held": whether some of it is here already}`` is the answer; then the other node says, each time
-    with an answer, ``list`` (the answer is a size, then that many bytes), ``sync``, ``arrived`` with what it knows of
-    the move, or ``drop``.
+    ``{"free": bytes, "held": whether some of it is here already, "entries": true}`` is the answer; then the other node
+    says, each time with an answer, ``entries`` (what is here, see tree.py, in blocks of which the last is empty, and
+    then the answer), ``sync``, ``arrived`` with what it knows of the move, or ``drop``.
     """
     guest = str(request["guest"])
     folder = Folder.of(guest, str(request["path"]))
@@ -173,17 +182,17 @@ def receive(request: Mapping[str, Any], peer: Peer) -> None:
     with alone(guest, 15.0):
         _prepare(guest, folder)
         # What is here already need not come again.
-        used = int(run(["du", "-s", "--block-size=1", str(folder.incoming)], timeout=600).stdout.split()[0])
+        used = occupied(folder.incoming)
         free = os.statvfs(folder.incoming)
         held = any(folder.incoming.iterdir())
-        peer.send({"free": free.f_bavail * free.f_frsize + used, "held": held})
-        with suppress(PeerError):
-            _converse(folder, peer)
+        peer.send({"free": free.f_bavail * free.f_frsize + used, "held": held, "entries": True})
+        _converse(folder, peer)
     peer.close()
     until = time.monotonic() + _PATIENCE
     while folder.incoming.exists() and time.monotonic() < until:
         time.sleep(_LOOK_AGAIN)
-    with suppress(PeerError, CommandError), alone(guest, 0.0):
+    # Nobody hears any more what goes wrong with that, and there is a next time.
+    with suppress(PeerError, CommandError, OSError), alone(guest, 0.0):
         _tidy_known(guest, folder)
 
 
@@ -192,7 +201,8 @@ def _prepare(guest: str, folder: Folder) -> None:
         raise PeerError(f"{guest} is running here")
     folder.arrived.unlink(missing_ok=True)
     if folder.rootfs.exists():
-        if not folder.moved.exists():
+        # A node that lost its power may have forgotten that it was moved away; the cluster has not.
+        if not folder.moved.exists() and keeper(guest) in (None, os.uname().nodename):
             raise PeerError(
                 f"there is a root file system at {folder.rootfs} that nobody has moved away: "
                 "look whether it is still needed, and remove it"
@@ -202,7 +212,7 @@ def _prepare(guest: str, folder: Folder) -> None:
             folder.discard(folder.rootfs)
         else:
             folder.rootfs.rename(folder.incoming)
-        folder.moved.unlink()
+        folder.moved.unlink(missing_ok=True)
     for place in reversed(folder.incoming.parents):
         if not place.exists():
             place.mkdir(mode=0o711)
@@ -210,25 +220,37 @@ def _prepare(guest: str, folder: Folder) -> None:
 
 
 def _converse(folder: Folder, peer: Peer) -> None:
-    while True:
-        message = peer.receive()
-        if message["then"] == "list":
-            entries = listing(folder.incoming)
-            peer.send({"size": len(entries)})
-            peer.stream.sendall(entries)
-        elif message["then"] == "sync":
-            _sync(folder.incoming)
-            peer.send({})
-        elif message["then"] == "arrived":
-            draft = folder.arrived.with_suffix(".new")
-            draft.write_text(json.dumps({**message["move"], "received": time.time()}), encoding="utf-8")
-            draft.rename(folder.arrived)
-            _sync(folder.incoming)
-            peer.send({})
-        else:
-            folder.arrived.unlink(missing_ok=True)
-            folder.discard(folder.incoming)
-            peer.send({})
+    """Do what the other node says, until it is gone. What goes wrong with a word is its answer."""
+    with suppress(PeerError):
+        while True:
+            message = peer.receive()
+            try:
+                _obey(folder, peer, message)
+            except (CommandError, TreeError, OSError, KeyError) as error:
+                syslog.syslog(syslog.LOG_WARNING, f"{folder.incoming}: {error}")
+                peer.send({"error": str(error)})
+            else:
+                peer.send({})
+
+
+def _obey(folder: Folder, peer: Peer, message: Mapping[str, Any]) -> None:
+    word = message["then"]
+    if word == "entries":
+        try:
+            for block in walk(folder.incoming):
+                peer.send_block(block)
+        finally:
+            peer.send_block(b"")
+    elif word == "sync":
+        _sync(folder.incoming)
+    elif word == "arrived":
+        _sync(folder.incoming)
+        write(folder.arrived, json.dumps({**message["move"], "received": time.time()}))
+    elif word == "drop":
+        folder.arrived.unlink(missing_ok=True)
+        folder.discard(folder.incoming)
+    else:
+        raise KeyError(f"{word!r} is not understood here: the Drover of one node is of another version; run site.yml")
 
 
 def _sync(tree: Path) -> None:
@@ -253,7 +275,7 @@ def copy(request: Mapping[str, Any], peer: Peer) -> None:
         peer.send({})
         # From here on the connection is rsync's: an error of ours has no place in it.
         with suppress(OSError):
-            relay(peer.stream, rsync.stdout.fileno(), rsync.stdin.fileno())
+            relay(peer, rsync.stdout.fileno(), rsync.stdin.fileno())
         # Either it is done, or it has lost its sender and has nothing more to do.
         with suppress(ProcessLookupError):
             os.killpg(rsync.pid, signal.SIGKILL)
@@ -274,19 +296,17 @@ def tidy(guest: str, path: str, ask_node: Callable[..., dict[str, Any]] = ask) -
 
 
 def _tidy_known(guest: str, folder: Folder, ask_node: Callable[..., dict[str, Any]] = ask) -> None:
-    from .pacemaker import ClusterError, Pacemaker
-
     try:
-        keeper = Pacemaker().data_of(guest)
-        if keeper == os.uname().nodename:
+        node = keeper(guest)
+        if node == os.uname().nodename:
             return
         # One that was removed from the cluster has its disks left alone; a half copy never was one.
-        if keeper is not None and not ask_node(keeper, {"do": "runs", "guest": guest}, 5.0)["runs"]:
+        if node is not None and not ask_node(node, {"do": "runs", "guest": guest}, 5.0)["runs"]:
             return
-    except ClusterError as error:
+    except PeerError as error:
         syslog.syslog(syslog.LOG_WARNING, f"what moves have left of {guest} stays for now: {error}")
         return
-    if keeper is not None and folder.moved.exists():
+    if node is not None and folder.moved.exists():
         folder.discard(folder.rootfs)
         folder.moved.unlink()
     if folder.incoming.exists():

@@ -18,54 +18,76 @@ _ENOUGH = 1 << 20
 _CHUNK = 1 << 18
 
 
-def relay(stream: ssl.SSLSocket, source: int, sink: int) -> None:
+class _Way:
+    """One direction: the bytes that were taken in and not handed on yet; ``open`` until its source has ended."""
+
+    def __init__(self, held: bytes = b"") -> None:
+        self.held = bytearray(held)
+        self.open = True
+
+    @property
+    def hungry(self) -> bool:
+        """Whether more is to be taken in."""
+        return self.open and len(self.held) < _ENOUGH
+
+    @property
+    def done(self) -> bool:
+        """Whether all has been handed on, and nothing more will come."""
+        return not self.open and not self.held
+
+    def take(self, data: bytes) -> None:
+        """Take bytes in; none mean the end."""
+        self.held += data
+        self.open = bool(data)
+
+
+def relay(peer: Peer, source: int, sink: int) -> None:
     """Carry bytes from the file descriptor ``source`` into the connection and from there to ``sink``.
 
     Returns when either of the two has come to its end and what was taken in has been handed on. One thread for
     both directions: a TLS connection must not be used by two at once.
     """
+    stream = peer.stream
     stream.setblocking(False)
     os.set_blocking(source, False)
     os.set_blocking(sink, False)
-    out, back = bytearray(), bytearray()
-    source_open = stream_open = sink_open = True
-    while (source_open and stream_open) or (back if not stream_open else out):
+    out, back = _Way(), _Way(peer.ahead())
+    sink_open = True
+    while not (out.done or back.done):
         poll = select.poll()
-        if source_open and stream_open and len(out) < _ENOUGH:
+        if out.hungry and back.open:
             poll.register(source, select.POLLIN)
-        if back:
+        if back.held:
             poll.register(sink, select.POLLOUT)
-        wishes = select.POLLIN if stream_open and len(back) < _ENOUGH else 0
-        poll.register(stream, wishes | (select.POLLOUT if out else 0))
+        # Only with a wish: one that has ended reports that at once and for ever, also to who asks for nothing.
+        wishes = (select.POLLIN if back.hungry else 0) | (select.POLLOUT if out.held and back.open else 0)
+        if wishes:
+            poll.register(stream, wishes)
         # What has been decrypted already does not wake anybody.
-        ready = dict(poll.poll(0 if stream.pending() and len(back) < _ENOUGH else None))
+        ready = dict(poll.poll(0 if back.hungry and stream.pending() else None))
         if source in ready:
-            data = os.read(source, _CHUNK)
-            out += data
-            source_open = bool(data)
+            out.take(os.read(source, _CHUNK))
         if sink in ready:
             try:
-                del back[: os.write(sink, back)]
+                del back.held[: os.write(sink, back.held)]
             except BrokenPipeError:  # it may still have last words to say
                 sink_open = False
+        try:
+            if back.hungry:
+                back.take(stream.recv(_CHUNK))
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        except OSError:
+            back.open = False
         if not sink_open:
-            back.clear()
+            back.held.clear()
         try:
-            if stream_open and len(back) < _ENOUGH:
-                data = stream.recv(_CHUNK)
-                back += data
-                stream_open = bool(data)
+            if out.held and back.open:
+                del out.held[: stream.send(out.held)]
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             pass
         except OSError:
-            stream_open = False
-        try:
-            if out and stream_open:
-                del out[: stream.send(out)]
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            pass
-        except OSError:
-            stream_open = False
+            back.open = False
 
 
 def launch() -> int:
@@ -75,7 +97,7 @@ def launch() -> int:
     try:
         with Peer.connect(node, request) as peer:
             peer.receive()
-            relay(peer.stream, sys.stdin.fileno(), sys.stdout.fileno())
+            relay(peer, sys.stdin.fileno(), sys.stdout.fileno())
     except (PeerError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

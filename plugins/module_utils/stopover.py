@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+
+from .atomic import write
+from .parallel import side_by_side
 
 __all__ = ["Stop", "leave_word", "take_word"]
 
@@ -35,20 +37,13 @@ def leave_word(root: Path, at: float, node: str | None = None) -> None:
 
     Never fails, and does not wait for storage that has gone silent: a stop matters more.
     """
-    path = root.parent / _NAME
-    draft = path.with_name(f".{_NAME}.{os.getpid()}")
+    word = json.dumps(Stop(node or os.uname().nodename, at)._asdict())
 
-    def write() -> None:
-        try:
-            draft.write_text(json.dumps(Stop(node or os.uname().nodename, at)._asdict()), encoding="utf-8")
-            draft.replace(path)
-        except OSError:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
+    def leave(path: Path) -> None:
+        with suppress(OSError):
+            write(path, word)
 
-    writing = threading.Thread(target=write, daemon=True)
-    writing.start()
-    writing.join(_PATIENCE)
+    side_by_side(leave, [root.parent / _NAME], patience=_PATIENCE)
 
 
 def take_word(root: Path, within: float, node: str | None = None) -> Stop | None:

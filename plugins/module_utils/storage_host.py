@@ -8,7 +8,6 @@ leaves nothing that the next one would take for finished.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -16,13 +15,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from .atomic import sync_folder
 from .command import CommandError, Runner, run
+from .lock import LOCKS, locked
 from .storage import Found, Step, Volume
-from .wait import wait_for
 
 __all__ = ["StorageHost", "exclusive"]
 
-_LOCK = Path("/run/lock/drover-volumes")
+_LOCK = LOCKS / "volumes"
 
 #: Copying a disk or unpacking a root file system, in seconds.
 _LONG = 1800.0
@@ -33,16 +33,7 @@ _SEED_FILES = ("meta-data", "network-config", "user-data")
 @contextmanager
 def exclusive(timeout: float = 600.0, lock: Path = _LOCK) -> Iterator[None]:
     """Keep others on this node out: a run whose controller died may still be at work. Raises WaitTimeout."""
-
-    def locked() -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    with lock.open("w") as file:
-        wait_for(locked, bool, what="the end of an earlier run that still makes disks on this node", timeout=timeout)
+    with locked(lock, timeout, what="the end of an earlier run that still makes disks on this node"):
         yield
 
 
@@ -174,3 +165,4 @@ def _beside(path: Path) -> Iterator[Path]:
     draft.unlink(missing_ok=True)
     yield draft
     draft.rename(path)
+    sync_folder(path.parent)

@@ -45,11 +45,11 @@ results:
 
 import re
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils import fence_arguments
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, run
+from ansible_collections.cspp.drover.plugins.module_utils.parallel import side_by_side
 from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
 
 #: "2026-01-31 12:00:00,123 ERROR: ", as fence agents begin a line.
@@ -96,8 +96,8 @@ def main() -> None:
         if device["agent"] in missing
     ]
     present = [device for device in devices if device["agent"] not in missing]
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        results += pool.map(lambda device: ask(device, module.params["timeout"]), present)
+    timeout = module.params["timeout"]
+    results += side_by_side(lambda place: ask(present[place], timeout), range(len(present)), most=16).values()
     module.exit_json(changed=False, results=results)
 
 

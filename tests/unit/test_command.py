@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, run
+from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, Complaints, run
 
 
 def test_a_program_gets_its_input_and_the_c_locale() -> None:
@@ -46,3 +47,13 @@ def test_a_failure_says_what_went_wrong(argv: list[str], words: str) -> None:
 
 def test_output_that_is_no_text_does_no_harm() -> None:
     assert run(["printf", r"\377"]).stdout == "\ufffd"
+
+
+def test_complaints_are_read_all_the_time_and_kept_in_part() -> None:
+    argv = ["sh", "-c", "seq 100000 >&2; echo gone >&2"]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE) as program:
+        complaints = Complaints(program, lambda line: line == "gone")
+        assert program.wait(timeout=20) == 0
+    lines = complaints.lines()
+    assert complaints.count == 100_000
+    assert (lines[0], lines[-1], len(lines)) == ("1", "100000", 30)

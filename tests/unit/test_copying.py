@@ -1,91 +1,22 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a copy has to look at, when it stops to go on, and what its failures are."""
+"""When a copy stops to go on, and what its failures are."""
 
 from __future__ import annotations
 
 import os
-import shutil
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import copying
-from ansible_collections.cspp.drover.plugins.module_utils.copying import Copy, CopyError, Pass, differences, settled
-from ansible_collections.cspp.drover.plugins.module_utils.receiving import listing
-
-NEVER = 4e9
-
-
-def entry(name: str, key: str = "f 644 0 0 10 1700000000.0000000000 1", changed: float = 100.0) -> bytes:
-    return f"{changed:.10f} {key} {name}".encode() + b"\0"
-
-
-@pytest.mark.parametrize(
-    ("here", "there", "since", "names"),
-    [
-        (entry("a"), entry("a", changed=900), NEVER, []),
-        (entry("a"), b"", NEVER, ["a"]),
-        (entry("a"), entry("a", "f 600 0 0 10 1700000000.0000000000 1"), NEVER, ["a"]),
-        # Looks the same, and has changed since.
-        (entry("a", changed=200), entry("a"), 150, ["a"]),
-        (entry("a", changed=200), entry("a"), 250, []),
-        (entry("a") + entry("b c\nd"), entry("a"), NEVER, ["b c\nd"]),
-        # With a folder goes what is in it.
-        (entry("a"), entry("a") + entry("d") + entry("d/e") + entry("d/e/f") + entry("dd"), NEVER, ["d", "dd"]),
-        (entry("x", "d 755 0 0 - 5 -"), entry("x") + entry("y"), NEVER, ["x", "y"]),
-        (entry("", "d 755 0 0 - 5 -"), entry("", "d 755 0 0 - 6 -"), NEVER, ["."]),
-    ],
-)
-def test_differences(here: bytes, there: bytes, since: float, names: list[str]) -> None:
-    found = differences(here, there, since)
-    assert [name.decode() for name in found.split(b"\0")[:-1]] == names
-
-
-def _rename(tree: Path) -> None:
-    (tree / "folder").rename(tree / "renamed")
-
-
-def _there_and_back(tree: Path) -> None:
-    # Whoever copied meanwhile has not seen it.
-    (tree / "folder").rename(tree / "away")
-    (tree / "away").rename(tree / "folder")
-
-
-def _in_disguise(tree: Path) -> None:
-    before = (tree / "file").stat()
-    (tree / "file").write_text("elif")
-    os.utime(tree / "file", ns=(before.st_atime_ns, before.st_mtime_ns))
-
-
-CHANGES: list[tuple[Callable[[Path], object], set[str]]] = [
-    (lambda tree: None, set()),
-    (lambda tree: (tree / "new").touch(), {".", "new"}),
-    (lambda tree: (tree / "folder/inner/deep").unlink(), {"folder/inner", "folder/inner/deep"}),
-    (lambda tree: shutil.rmtree(tree / "folder"), {".", "folder"}),
-    (_rename, {".", "folder", "renamed", "renamed/inner", "renamed/inner/deep"}),
-    (_there_and_back, {".", "folder"}),
-    (lambda tree: (tree / "file").chmod(0o600), {"file"}),
-    (_in_disguise, {"file"}),
-    # All its names are looked at, or it would come apart.
-    (lambda tree: os.link(tree / "file", tree / "folder/link"), {"file", "folder", "folder/link"}),
-    (lambda tree: os.setxattr(tree / "file", "user.colour", b"green"), {"file"}),
-]
-
-
-@pytest.mark.parametrize(("change", "names"), CHANGES)
-def test_whatever_changes_in_a_tree_is_found(tmp_path: Path, change: Callable[[Path], object], names: set[str]) -> None:
-    tree = tmp_path / "tree"
-    (tree / "folder/inner").mkdir(parents=True)
-    (tree / "folder/inner/deep").write_text("deep")
-    (tree / "file").write_text("file")
-    copy = listing(tree)
-    time.sleep(0.02)  # the kernel's tick
-    since = time.time() - 0.01
-    change(tree)
-    assert set(differences(listing(tree), copy, since).decode().split("\0")[:-1]) == names
+from ansible_collections.cspp.drover.plugins.module_utils.copying import Copy, CopyError, Pass, settled
+from ansible_collections.cspp.drover.plugins.module_utils.peer import PeerError, Refusal
+from ansible_collections.cspp.drover.plugins.module_utils.tree import Listing, walk
 
 
 @pytest.mark.parametrize(
@@ -125,10 +56,11 @@ def test_a_pass_that_broke_off_is_made_again_from_where_the_one_before_began(mon
     began = copy._read_since()
     with pytest.raises(CopyError), copy._begun():
         raise CopyError("gone", transport=True)
-    assert copy._read_since() == began
+    assert copy._read_since() == pytest.approx(began, abs=0.001)
+    time.sleep(0.01)
     with copy._begun():
         pass
-    assert copy._read_since() > began
+    assert copy._read_since() > began + 0.005
 
 
 @pytest.mark.parametrize(
@@ -136,10 +68,102 @@ def test_a_pass_that_broke_off_is_made_again_from_where_the_one_before_began(mon
     [
         (11, 'rsync: write failed on "x": No space left on device (28)\n', "node2 has no room left", False),
         (12, "node2: connection refused\nrsync: connection unexpectedly closed\nmore\n", "refused; rsync: conn", True),
-        (23, "\n", "ended with 23: it said nothing", False),
+        (23, "", "ended with 23: it said nothing", False),
     ],
 )
 def test_failures_tell_what_to_do_about_them(status: int, words: str, said: str, again: bool) -> None:
-    error = copying._failure("node2", status, words)
+    error = copying._failure("node2", status, words.splitlines())
     assert said in str(error)
     assert error.transport is again
+
+
+def rsync(script: str) -> copying._Rsync:
+    return copying._Rsync(["sh", "-c", script], "node2", lambda _sent, _rate: None)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [(0, None), (24, None), (23, "set_acl: not supported 1; .* supported 2$")]
+)
+def test_however_much_rsync_complains_it_comes_to_its_end(status: int, reason: str | None) -> None:
+    lines = "seq -f 'file has vanished: \"/srv/%g\"' 20000; seq -f 'rsync: set_acl: not supported %g' 20000"
+    outcome: list[CopyError | None] = []
+
+    def wait() -> None:
+        with rsync(f"exec >&2; {lines}; cat; exit {status}") as program:
+            try:
+                program.tell([b"name\0"] * 100_000)
+                program.wait()
+                outcome.append(None)
+            except CopyError as error:
+                outcome.append(error)
+
+    waiting = threading.Thread(target=wait, daemon=True)
+    waiting.start()
+    waiting.join(20)
+    assert outcome, "it hangs"
+    if reason is None:
+        assert outcome == [None]
+    else:
+        with pytest.raises(CopyError, match=reason):
+            raise outcome[0] or AssertionError
+
+
+class Answering:
+    """The other node: its tree, and what it answers."""
+
+    def __init__(self, tree: Path, error: PeerError | None = None) -> None:
+        self.blocks = iter([*walk(tree), b""])
+        self.error = error
+
+    def send(self, _message: Mapping[str, Any]) -> None:
+        pass
+
+    def receive(self) -> dict[str, Any]:
+        if self.error:
+            raise self.error
+        return {}
+
+    def receive_block(self, _longest: int) -> bytes:
+        return next(self.blocks)
+
+
+@pytest.mark.parametrize(("error", "again"), [(PeerError("gone"), True), (Refusal("no room for that"), False)])
+def test_only_a_lost_connection_is_worth_another_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: PeerError, again: bool
+) -> None:
+    monkeypatch.setattr(Copy, "_begin", lambda self: Answering(tmp_path, error))
+    copy = Copy("web", tmp_path, "node2", bandwidth=0)
+    for step in (copy._theirs, copy.drop):
+        with pytest.raises(CopyError, match=f"node2: {error}") as raised:
+            step()
+        assert raised.value.transport is again
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_tree_too_large_to_compare_has_rsync_look_through_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    here, there, said = tmp_path / "here", tmp_path / "there", tmp_path / "said"
+    for tree in (here, there):
+        tree.mkdir()
+    (here / "new").touch()
+    os.utime(there, (1, 1))
+    began: list[Sequence[str]] = []
+
+    class Recorded(copying._Rsync):
+        def __init__(self, argv: Sequence[str], *more: Any) -> None:
+            began.append(argv)
+            super().__init__(["sh", "-c", f"cat >> {said}" if "--files-from=-" in argv else "true"], *more)
+
+    monkeypatch.setattr(copying, "_Rsync", Recorded)
+    monkeypatch.setattr(Copy, "_begin", lambda self: Answering(there))
+    if not whole:
+        monkeypatch.setattr(copying, "Listing", lambda blocks: Listing(blocks, most=0))
+    copy = Copy("web", here, "node2", bandwidth=0)
+    copy._since = time.time() + (3600 if whole else -3600)  # a minute ago nothing was there
+    with copy.last_difference() as make:
+        make()
+    assert set(said.read_bytes().split(b"\0")[:-1]) == {b".", b"new"}
+    assert ["--files-from=-" in argv for argv in began] == ([True] if whole else [True, False])
+    assert "--recursive" in began[-1] or whole
+    assert len(copy.passes) == 1

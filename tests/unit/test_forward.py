@@ -4,14 +4,19 @@
 
 from __future__ import annotations
 
+import socket
 import struct
+import syslog
 import threading
 from collections import deque
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import forward
 from ansible_collections.cspp.drover.plugins.module_utils.forward import Forwarder, Frame, Ledger, with_vlan_tag
+from ansible_collections.cspp.drover.plugins.module_utils.peer import PeerError
 
 
 class Device:
@@ -159,3 +164,66 @@ def test_an_interface_that_comes_a_second_time_is_kept_quiet_again(monkeypatch: 
     monkeypatch.setattr(forward, "open_up", lambda _names: None)
     forward._keep_quiet(["web-1"], enough)
     assert said == ["close web-1", "close web-1"]
+
+
+class Flood:
+    """A source that sends so many frames to a VM that reads none, and then its report."""
+
+    def __init__(self, frames: int, length: int = 60, index: int = 0) -> None:
+        self.data = (forward._HEADER.pack(length, index) + b"x" * length) * frames + forward._END
+        self.stream = self
+        self.place = 0
+
+    def settimeout(self, _seconds: float | None) -> None:
+        pass
+
+    def send(self, _message: Mapping[str, Any]) -> None:
+        pass
+
+    def exactly(self, size: int) -> bytes:
+        self.place += size
+        return self.data[self.place - size : self.place]
+
+    def receive(self) -> dict[str, Any]:
+        return {"id": "1", "path": ["pre-copy"]}
+
+
+@pytest.fixture
+def unread(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """An interface whose VM reads nothing; what the system's log is told."""
+
+    class Wire:
+        def __init__(self, *_how: Any) -> None:
+            pass
+
+        def __getattr__(self, _name: str) -> Any:
+            return lambda *_arguments: None
+
+    told: list[str] = []
+    monkeypatch.setattr(socket, "socket", Wire)
+    monkeypatch.setattr(forward, "counters", lambda _name: (0, 0))
+    monkeypatch.setattr(forward, "_keep_quiet", lambda _taps, _enough: None)
+    monkeypatch.setattr(forward, "open_up", lambda _names: None)
+    monkeypatch.setattr(forward, "_READS_WITHIN", 0.0)
+    monkeypatch.setattr(syslog, "syslog", lambda _level, text: told.append(text))
+    return told
+
+
+def test_a_flood_is_not_kept_in_memory_and_it_is_said_how_much_was_dropped(unread: list[str]) -> None:
+    kept: list[Mapping[str, Any]] = []
+    request = {"guest": "web", "taps": ["web-123456"]}
+    forward.receive(request, Flood(10_000), lambda _guest, report: kept.append(report))  # type: ignore[arg-type]
+    room = forward._MOST_WAITING + forward._KEEP_FRAMES
+    [report] = kept
+    assert report["path"] == ["pre-copy", f"{10_000 - room} packets dropped (more came than it could read)"]
+    # At the end what still waits is lost as well.
+    assert unread == [f"web-123456: {10_000 - forward._MOST_WAITING} packets for a VM that came were dropped"]
+
+
+@pytest.mark.parametrize("strange", [{"length": 1 << 31}, {"index": 7}])
+def test_what_can_be_no_frame_ends_it(unread: list[str], strange: dict[str, int]) -> None:
+    header = forward._HEADER.pack(strange.get("length", 60), strange.get("index", 0))
+    source = Flood(0)
+    source.data = header
+    with pytest.raises(PeerError, match="is none"):
+        forward.receive({"guest": "web", "taps": ["web-123456"]}, source, lambda *_: None)  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.inventory import lab as lab_inventory
+from ansible_collections.cspp.drover.plugins.module_utils import atomic
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.lab import bmc as lab_bmc
 from ansible_collections.cspp.drover.plugins.module_utils.lab import chassis as lab_chassis
@@ -438,7 +439,7 @@ def nodes(tmp_path: Path) -> LabNodes:
 
 
 def describe(nodes: LabNodes, count: int) -> None:
-    lab_machine.write_whole(nodes.lab.description, nodes.description(count) or "")
+    atomic.write(nodes.lab.description, nodes.description(count) or "")
 
 
 def test_a_described_lab_needs_no_description(nodes: LabNodes, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,13 +20,6 @@ HERE = os.uname().nodename
 
 
 class Stream:
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    def recv(self, size: int) -> bytes:
-        part, self.data = self.data[:size], self.data[size:]
-        return part
-
     def settimeout(self, _seconds: float | None) -> None:
         pass
 
@@ -35,11 +28,16 @@ class Source:
     """The source's end of the connection: what it sends, and the word with which it ends; None when it just goes."""
 
     def __init__(self, word: str | None, seed: bytes = b"seed") -> None:
-        self.word, self.stream = word, Stream(seed)
+        self.word, self.stream, self.seed = word, Stream(), seed
         self.heard: list[dict[str, Any]] = []
 
     def send(self, message: dict[str, Any]) -> None:
         self.heard.append(message)
+
+    def exactly(self, size: int) -> bytes:
+        if len(self.seed) < size:
+            raise PeerError("the other node went away in the middle of it")
+        return self.seed[:size]
 
     def receive(self) -> dict[str, Any]:
         if self.word is None:
@@ -52,7 +50,7 @@ def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / ".drover-pool").write_text("here\n")
     monkeypatch.setattr(receiving, "_LOCKS", tmp_path)
     monkeypatch.setattr(mirroring, "emulator_pid", lambda _guest: None)
-    monkeypatch.setattr(mirroring, "_keeper", lambda _guest: "n1")
+    monkeypatch.setattr(mirroring, "keeper", lambda _guest: "n1")
     return tmp_path
 
 
@@ -86,7 +84,7 @@ MADE = {"vda.qcow2": "4096", "seed.img": "seed"}
 def test_disks_stay_when_they_are_the_vms(
     pool: Path, monkeypatch: pytest.MonkeyPatch, word: str | None, keeper: str, left: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(mirroring, "_keeper", lambda _guest: keeper)
+    monkeypatch.setattr(mirroring, "keeper", lambda _guest: keeper)
     source: Any = Source(word)
     mirroring.make(request(pool), source, create)
     assert content(pool) == left
@@ -118,7 +116,7 @@ def test_what_an_earlier_move_left_makes_room(pool: Path) -> None:
 def test_a_disk_that_may_be_the_vms_is_not_touched(
     pool: Path, monkeypatch: pytest.MonkeyPatch, keeper: str | None
 ) -> None:
-    monkeypatch.setattr(mirroring, "_keeper", lambda _guest: keeper)
+    monkeypatch.setattr(mirroring, "keeper", lambda _guest: keeper)
     folder = pool / "vms" / "web"
     folder.mkdir(parents=True)
     (folder / "vda.qcow2").write_text("precious")
@@ -161,7 +159,7 @@ def test_a_disk_that_cannot_be_made_leaves_nothing(pool: Path) -> None:
         raise CommandError("qemu-img exited with 1")
 
     source: Any = Source("keep")
-    with pytest.raises(PeerError, match="qemu-img exited"):
+    with pytest.raises(CommandError, match="qemu-img exited"):
         mirroring.make(request(pool), source, fail)
     assert content(pool) == {}
 
@@ -174,7 +172,7 @@ def test_disks_left_at_the_source_go_when_the_vm_runs_elsewhere(
 ) -> None:
     source: Any = Source("keep")
     mirroring.make(request(pool), source, create)
-    monkeypatch.setattr(mirroring, "_keeper", lambda _guest: keeper)
+    monkeypatch.setattr(mirroring, "keeper", lambda _guest: keeper)
     paths = [pool / "vms" / "web" / name for name in MADE]
     disks = [{"source": {"path": str(path), "shared": False}} for path in paths]
     mirroring.tidy({"name": "web", "disks": disks}, lambda *_arguments: {"runs": runs_there})

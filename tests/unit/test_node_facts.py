@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -58,14 +61,38 @@ def test_a_path_in_a_pool(tmp_path: Path) -> None:
 
 def test_what_takes_long_to_count_stays_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node_facts, "_COUNT_PATIENCE", -1.0)
+    (tmp_path / "file").touch()
     assert node_facts.look(str(tmp_path), count=True)["used"] is None
 
 
-def test_side_by_side() -> None:
-    both = threading.Barrier(2, timeout=5)
-    assert set(node_facts.side_by_side(lambda _n: both.wait(), ["a", "b"]).values()) == {0, 1}
-    with pytest.raises(ZeroDivisionError):
-        node_facts.side_by_side(lambda n: 1 // n, [1, 0])
+def test_what_has_several_names_counts_once_and_what_vanishes_takes_nothing_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        (tmp_path / str(number)).mkdir()
+        if number:
+            os.link(tmp_path / "0/big", tmp_path / f"{number}/big")
+        else:
+            (tmp_path / "0/big").write_bytes(b"x" * 1_000_000)
+    for number in range(10):
+        (tmp_path / f"folder{number}").mkdir()
+        (tmp_path / f"folder{number}/file").write_bytes(b"x" * 100_000)
+    scan = os.scandir
+
+    class Vanishing:
+        """An entry that is gone by the time that it is looked at."""
+
+        def stat(self, *, follow_symlinks: bool) -> None:
+            raise FileNotFoundError
+
+    @contextmanager
+    def scandir(path: str) -> Iterator[Iterator[Any]]:
+        with scan(path) as entries:
+            yield chain([Vanishing()], entries)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    used = node_facts.look(str(tmp_path), count=True)["used"]
+    assert 2_000_000 <= used < 2_500_000
 
 
 class Asker:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import multiprocessing
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import peer, trust
+from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import HostError
+from ansible_collections.cspp.drover.plugins.module_utils.lxc_host import LxcError
 from ansible_collections.cspp.drover.plugins.module_utils.peer import Peer, PeerError, ask, serve
 from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
 
@@ -20,7 +24,14 @@ from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
 def hello(request: Mapping[str, Any], connection: Peer) -> None:
     connection.send({"hello": request["name"]})
     if request.get("raw"):
-        connection.stream.sendall(b"raw" + connection.stream.recv(10))
+        connection.stream.sendall(b"raw" + connection.some(10))
+
+
+def echo(request: Mapping[str, Any], connection: Peer) -> None:
+    """All of it in one go, so that lines and bytes come in the same blocks."""
+    connection.stream.sendall(b'{"size": 5}\nbytes{"then": "block"}\n\0\0\0\4data')
+    assert connection.receive() == {"over": "and out"}
+    connection.send({"heard": request["much"]})
 
 
 def refuse(_request: Mapping[str, Any], _connection: Peer) -> None:
@@ -28,7 +39,15 @@ def refuse(_request: Mapping[str, Any], _connection: Peer) -> None:
 
 
 def stumble(request: Mapping[str, Any], _connection: Peer) -> None:
-    raise KeyError("guest")
+    raise {
+        "guest": KeyError("guest"),
+        "program": CommandError("rsync is not installed here"),
+        "lxc": LxcError("lxc-info does not answer"),
+        "libvirt": HostError("libvirt does not answer"),
+        "disk": OSError(28, "No space left on device"),
+        "deep": RecursionError("maximum recursion depth exceeded"),
+        "bug": TypeError("unsupported operand"),
+    }[request["over"]]
 
 
 def make_pki(folder: Path, authority: tuple[str, str]) -> Path:
@@ -53,7 +72,7 @@ def server(pki: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[
         port = free.getsockname()[1]
     monkeypatch.setattr(peer, "PORT", port)
     monkeypatch.setattr(peer, "_PKI", pki[0])
-    services = {"hello": hello, "refuse": refuse, "stumble": stumble}
+    services = {"hello": hello, "echo": echo, "refuse": refuse, "stumble": stumble}
     process = multiprocessing.get_context("fork").Process(target=serve, args=(services, "127.0.0.1", port, pki[0]))
     process.start()
     try:
@@ -74,14 +93,46 @@ def test_an_answer_and_what_follows_it() -> None:
     with Peer.connect("localhost", {"do": "hello", "name": "n1", "raw": True}) as connection:
         assert connection.receive() == {"hello": "n1"}
         connection.stream.sendall(b"data")
-        assert connection.stream.recv(10) == b"rawdata"
+        assert connection.some(10) == b"rawdata"
+
+
+def test_lines_and_bytes_in_one_piece() -> None:
+    much = "x" * 4_000_000
+    with Peer.connect("localhost", {"do": "echo", "much": much}) as connection:
+        assert connection.receive() == {"size": 5}
+        assert connection.exactly(5) == b"bytes"
+        assert connection.receive() == {"then": "block"}
+        with pytest.raises(PeerError, match="4 bytes"):
+            connection.receive_block(3)
+        assert connection.exactly(4) == b"data"
+        connection.send({"over": "and out"})
+        start = time.process_time()
+        assert connection.receive() == {"heard": much}
+        assert time.process_time() - start < 1, "they are read in small pieces"
+        with pytest.raises(PeerError, match="in the middle of it"):
+            connection.exactly(1)
+
+
+def test_what_is_too_long_or_too_deep_is_no_answer() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        peer_ = Peer(one)  # type: ignore[arg-type]
+        other.sendall(b"[" * 100_000 + b"\n")
+        with pytest.raises(PeerError, match="does not answer"):
+            peer_.receive()
 
 
 @pytest.mark.parametrize(
     ("request_", "reason"),
     [
         ({"do": "refuse"}, "localhost: not today"),
-        ({"do": "stumble"}, "localhost: 'guest'"),
+        ({"do": "stumble", "over": "guest"}, r"localhost: KeyError\('guest'\)"),
+        ({"do": "stumble", "over": "program"}, "localhost: rsync is not installed here"),
+        ({"do": "stumble", "over": "lxc"}, "localhost: lxc-info does not answer"),
+        ({"do": "stumble", "over": "libvirt"}, "localhost: libvirt does not answer"),
+        ({"do": "stumble", "over": "disk"}, "localhost: .*No space left"),
+        ({"do": "stumble", "over": "deep"}, "localhost: RecursionError"),
+        ({"do": "stumble", "over": "bug"}, "localhost: TypeError.*operand"),
         ({"do": "unheard"}, "this node knows no .unheard.: .* run site.yml"),
         ({}, "knows no None"),
     ],

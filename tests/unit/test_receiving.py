@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import syslog
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import pacemaker, receiving
-from ansible_collections.cspp.drover.plugins.module_utils.peer import PeerError
+from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.peer import Peer, PeerError, Refusal
 from ansible_collections.cspp.drover.plugins.module_utils.receiving import Folder, tidy
 from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
 
@@ -97,6 +99,7 @@ def test_what_an_earlier_move_left_makes_way_or_is_gone_on_with(
     folder: Folder, monkeypatch: pytest.MonkeyPatch, there: set[str], after: set[str] | None
 ) -> None:
     monkeypatch.setattr(receiving, "LxcHost", Stopped)
+    monkeypatch.setattr(receiving, "keeper", lambda _guest: None)
     make(folder, there)
     if after is None:
         with pytest.raises(PeerError, match="nobody has moved away"):
@@ -104,6 +107,85 @@ def test_what_an_earlier_move_left_makes_way_or_is_gone_on_with(
     else:
         receiving._prepare("web", folder)
         assert contents(folder) == after
+
+
+@pytest.mark.parametrize(("keeper", "taken"), [("elsewhere", True), (os.uname().nodename, False), (None, False)])
+def test_the_cluster_knows_that_it_was_moved_away_when_the_node_has_forgotten(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, keeper: str | None, taken: bool
+) -> None:
+    monkeypatch.setattr(receiving, "LxcHost", Stopped)
+    monkeypatch.setattr(pacemaker.Pacemaker, "data_of", lambda _self, _guest: keeper)
+    make(folder, {"rootfs"})
+    if taken:
+        receiving._prepare("web", folder)
+        assert contents(folder) == {"incoming"}
+    else:
+        with pytest.raises(PeerError, match="nobody has moved away"):
+            receiving._prepare("web", folder)
+
+
+def test_that_it_was_moved_away_is_on_the_disk(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.readlink(f"/proc/self/fd/{number}")))
+    folder.note_moved("node2")
+    assert folder.moved.read_text() == "node2\n"
+    assert str(folder.rootfs.parent) in synced
+
+
+@pytest.mark.parametrize(
+    ("script", "size"),
+    [("printf '4096\\t.\\n'", 4096), ("printf '4096\\t.\\n'; exit 1", 4096), ("exit 1", None), ("exit 2", None)],
+)
+def test_files_that_vanish_are_no_reason_not_to_count_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, size: int | None
+) -> None:
+    (tmp_path / "du").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "du").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    if size is None:
+        with pytest.raises(CommandError):
+            receiving.occupied(tmp_path)
+    else:
+        assert receiving.occupied(tmp_path) == size
+
+
+def converse(folder: Folder, *words: dict[str, Any]) -> Peer:
+    """The other node's end, after it has said these words and hears the answers."""
+    here, there = (Peer(end) for end in socket.socketpair())  # type: ignore[arg-type]
+    for word in words:
+        there.send(word)
+    there.stream.shutdown(socket.SHUT_WR)
+    receiving._converse(folder, here)
+    here.close()
+    return there
+
+
+def test_the_other_node_hears_what_is_here(folder: Folder) -> None:
+    make(folder, {"incoming"})
+    (folder.incoming / "file").touch()
+    peer = converse(folder, {"then": "entries"}, {"then": "sync"}, {"then": "arrived", "move": {"id": "1"}})
+    blocks = list(iter(lambda: peer.receive_block(1 << 20), b""))
+    assert [entry.split(b" ", 8)[8] for entry in b"".join(blocks).split(b"\0")[:-1]] == [b"", b"file"]
+    assert [peer.receive() for _word in range(3)] == [{}, {}, {}]
+    arrival = folder.arrival()
+    assert arrival is not None and arrival["id"] == "1"
+
+
+def test_what_goes_wrong_is_the_answer_and_nothing_is_dropped_for_it(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_tree: Path) -> None:
+        raise CommandError("sync did not end within 3600 s")
+
+    make(folder, {"incoming"})
+    monkeypatch.setattr(receiving, "_sync", broken)
+    peer = converse(folder, {"then": "sync"}, {"then": "list"}, {"then": "drop"})
+    with pytest.raises(Refusal, match="did not end within"):
+        peer.receive()
+    with pytest.raises(Refusal, match=r"'list' is not understood here.*run site.yml"):
+        peer.receive()
+    assert peer.receive() == {}
+    assert contents(folder) == {"discarded incoming"}
 
 
 def make(folder: Folder, names: set[str]) -> None:

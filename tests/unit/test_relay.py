@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import ssl
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import trust
+from ansible_collections.cspp.drover.plugins.module_utils.peer import Peer
 from ansible_collections.cspp.drover.plugins.module_utils.relay import relay
 
 Ends = tuple[ssl.SSLSocket, ssl.SSLSocket]
@@ -43,11 +46,11 @@ def test_what_goes_in_comes_out_and_back(ends: Ends, tmp_path: Path) -> None:
     away, here = ends
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as cat:
         assert cat.stdin is not None and cat.stdout is not None
-        there = threading.Thread(target=relay, args=(away, cat.stdout.fileno(), cat.stdin.fileno()))
+        there = threading.Thread(target=relay, args=(Peer(away), cat.stdout.fileno(), cat.stdin.fileno()))
         there.start()
         back, out = os.pipe()
         into, source = os.pipe()
-        carrying = threading.Thread(target=relay, args=(here, into, out))
+        carrying = threading.Thread(target=relay, args=(Peer(here), into, out))
         carrying.start()
         writing = threading.Thread(
             target=lambda: [os.write(source, data[at : at + 9999]) for at in range(0, len(data), 9999)]
@@ -69,7 +72,7 @@ def test_a_lost_connection_ends_it(ends: Ends) -> None:
     away, here = ends
     into, _source = os.pipe()
     _back, out = os.pipe()
-    carrying = threading.Thread(target=relay, args=(here, into, out))
+    carrying = threading.Thread(target=relay, args=(Peer(here), into, out))
     carrying.start()
     away.close()
     carrying.join(5)
@@ -81,9 +84,60 @@ def test_last_words_of_a_program_that_no_longer_listens_are_heard(ends: Ends) ->
     script = "exec 0<&-; sleep 0.2; echo sorry"
     with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
         assert program.stdin is not None and program.stdout is not None
-        there = threading.Thread(target=relay, args=(away, program.stdout.fileno(), program.stdin.fileno()))
+        there = threading.Thread(target=relay, args=(Peer(away), program.stdout.fileno(), program.stdin.fileno()))
         there.start()
         here.sendall(b"data for nobody")
         assert here.recv(100) == b"sorry\n"
         there.join(5)
         assert not there.is_alive()
+
+
+def test_what_came_with_the_line_before_is_carried_too(ends: Ends) -> None:
+    away, here = ends
+    away.sendall(b'{"ready": true}\nfirst words')
+    peer = Peer(here)
+    assert peer.receive() == {"ready": True}
+    into, source = os.pipe()
+    back, out = os.pipe()
+    carrying = threading.Thread(target=relay, args=(peer, into, out))
+    carrying.start()
+    away.sendall(b", and more")
+    heard = b""
+    while len(heard) < 21:
+        heard += os.read(back, 100)
+    assert heard == b"first words, and more"
+    os.close(source)
+    carrying.join(5)
+    assert not carrying.is_alive()
+
+
+@pytest.mark.parametrize("size", [500_000, 3_000_000])
+def test_a_slow_reader_costs_no_processor_once_the_connection_is_closed(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    away, here = ends
+    into, _source = os.pipe()
+    back, out = os.pipe()  # holds 64 KiB
+    looks, poll = [0], select.poll
+
+    def look() -> select.poll:
+        looks[0] += 1
+        return poll()
+
+    def send() -> None:
+        away.sendall(b"x" * size)
+        away.shutdown(socket.SHUT_RDWR)
+        away.close()
+
+    monkeypatch.setattr(select, "poll", look)
+    carrying, sending = threading.Thread(target=relay, args=(Peer(here), into, out)), threading.Thread(target=send)
+    carrying.start()
+    sending.start()
+    time.sleep(0.5)
+    heard = 0
+    while heard < size:
+        heard += len(os.read(back, 1 << 20))
+    carrying.join(5)
+    sending.join(5)
+    assert heard == size
+    assert looks[0] < 1500

@@ -14,9 +14,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..atomic import write
 from ..command import Runner, run
 from ..wait import WaitTimeout, wait_for
-from .machine import is_leader, mount_points, processes, root_upper_directory, write_whole
+from .machine import is_leader, mount_points, processes, root_upper_directory
 
 __all__ = ["REBOOT", "BmcSettings", "Chassis", "ChassisError", "forget_nspawn", "kill"]
 
@@ -49,7 +50,7 @@ class BmcSettings:
         return cls(**json.loads((directory / "bmc.json").read_text()))
 
     def save(self, directory: Path) -> None:
-        write_whole(directory / "bmc.json", json.dumps(asdict(self), indent=1) + "\n")
+        write(directory / "bmc.json", json.dumps(asdict(self), indent=1) + "\n")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Chassis:
         return cls(**json.loads((directory / "chassis.json").read_text()))
 
     def save(self, directory: Path) -> None:
-        write_whole(directory / "chassis.json", json.dumps(asdict(self), indent=1) + "\n")
+        write(directory / "chassis.json", json.dumps(asdict(self), indent=1) + "\n")
 
     @property
     def upper(self) -> str:

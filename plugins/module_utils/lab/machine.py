@@ -4,16 +4,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..command import Runner, run
+from ..lock import locked
 
 __all__ = [
     "Process",
@@ -24,10 +24,11 @@ __all__ = [
     "mount_points",
     "processes",
     "root_upper_directory",
-    "write_whole",
 ]
 
 PROC = Path("/proc")
+#: Seconds to wait for another run: those that make nodes from nothing take some minutes.
+_PATIENCE = 3600.0
 
 
 @dataclass(frozen=True)
@@ -116,19 +117,10 @@ def greets_by_ssh(address: str, timeout: float = 0.5) -> bool:
         return False
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Write a file for root's eyes only; whoever reads it, or kills this, finds all of it or what was there before."""
-    unfinished = file.with_suffix(".new")
-    unfinished.unlink(missing_ok=True)
-    unfinished.touch(mode=0o600)
-    unfinished.write_text(text)
-    unfinished.rename(file)
+def exclusively(file: Path) -> AbstractContextManager[None]:
+    """Wait until no other process is in here with this file. A run whose controller was killed may still be at it.
 
-
-@contextmanager
-def exclusively(file: Path) -> Iterator[None]:
-    """Wait until no other process is in here with this file. A run whose controller was killed may still be at it."""
+    Raises WaitTimeout.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return locked(file, _PATIENCE, what=f"the end of another run that holds {file}")

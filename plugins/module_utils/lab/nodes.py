@@ -13,15 +13,16 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..atomic import write
 from ..command import CommandError, CommandResult, Runner, run
+from ..parallel import side_by_side
 from ..wait import WaitTimeout, wait_for
 from .chassis import BmcSettings, Chassis, forget_nspawn, kill
 from .layout import Lab, Node
-from .machine import Process, greets_by_ssh, is_leader, processes, root_upper_directory, write_whole
+from .machine import Process, greets_by_ssh, is_leader, processes, root_upper_directory
 from .plan import NodesSeen, Step, nodes_steps
 
 __all__ = ["LabNodes", "NodeSettings", "NodesError"]
@@ -119,19 +120,17 @@ class LabNodes:
         self._each(self.power_on, nodes_to("power on"))
         self.write_known_hosts(nodes)
         warnings = self.wait_until_ready(self.lab.nodes(nodes), {node.name for node in created}, timeout)
-        write_whole(self.lab.description, self.description(nodes) or "")
+        write(self.lab.description, self.description(nodes) or "")
         return warnings
 
     @staticmethod
     def _each(action: Callable[[Node], None], nodes: Sequence[Node]) -> None:
         """Run ``action`` for all nodes at the same time; the first error is raised."""
-        if nodes:
-            with ThreadPoolExecutor(len(nodes)) as pool:
-                list(pool.map(action, nodes))
+        side_by_side(action, nodes)
 
     def ensure_secrets(self) -> None:
         if not self.lab.secrets.exists():
-            write_whole(self.lab.secrets, json.dumps({"bmc_password": secrets.token_hex(8)}) + "\n")
+            write(self.lab.secrets, json.dumps({"bmc_password": secrets.token_hex(8)}) + "\n")
         if not self.lab.ssh_key.with_suffix(".pub").exists():
             make_key(self.lab.ssh_key, f"drover-lab-{self.lab.name}", self.run)
 
@@ -140,9 +139,8 @@ class LabNodes:
 
     def refuse_if_answering(self, nodes: Sequence[Node]) -> None:
         """Prove that the addresses of nodes about to be created are free."""
-        with ThreadPoolExecutor(max(1, len(nodes))) as pool:
-            answering = pool.map(lambda node: greets_by_ssh(node.address), nodes)
-        taken = [f"{node.name} ({node.address})" for node, found in zip(nodes, answering, strict=True) if found]
+        answering = side_by_side(lambda node: greets_by_ssh(node.address), nodes)
+        taken = [f"{node.name} ({node.address})" for node, found in answering.items() if found]
         if taken:
             raise NodesError(f"Something already answers where new nodes are to be: {', '.join(taken)}. Stop it first.")
 
@@ -270,11 +268,10 @@ class LabNodes:
         A node just created must have no failed unit; on older ones they may be their user's doing.
         Returns warnings; raises NodesError.
         """
-        with ThreadPoolExecutor(len(nodes)) as pool:
-            states = list(pool.map(lambda node: self.state_of(node, timeout, node.name in created), nodes))
+        states = side_by_side(lambda node: self.state_of(node, timeout, node.name in created), nodes)
         troubles: list[str] = []
         warnings: list[str] = []
-        for node, state in zip(nodes, states, strict=True):
+        for node, state in states.items():
             if state == "running":
                 continue
             text = f"{node.name} is {state}"

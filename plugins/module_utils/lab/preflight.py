@@ -12,12 +12,12 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..command import CommandError, Runner, run
+from ..parallel import side_by_side
 from .layout import Lab
 from .machine import greets_by_ssh, links, processes
 from .network import LabNetwork
@@ -233,10 +233,7 @@ def port_error(kind: int, address: str, port: int) -> str | None:
 
 def answering(addresses: Sequence[str]) -> list[str]:
     """Those at which an SSH server answers: no lab is here yet, so it is somebody else's."""
-    if not addresses:
-        return []
-    with ThreadPoolExecutor(len(addresses)) as pool:
-        return [address for address, found in zip(addresses, pool.map(greets_by_ssh, addresses), strict=True) if found]
+    return [address for address, found in side_by_side(greets_by_ssh, addresses).items() if found]
 
 
 def foreign_machines(lab: Lab) -> list[str]:

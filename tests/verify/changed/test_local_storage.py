@@ -158,6 +158,29 @@ def test_it_moves_with_everything_and_back(lab: Lab, guests: Declared) -> None:
     assert tree(lab, "node1", odd) == after
 
 
+def test_it_moves_while_thousands_of_its_files_come_and_go(lab: Lab, guests: Declared) -> None:
+    home = lab.ssh("node1")
+    # Only the last two folders are ever there; the one before goes while somebody may be reading it.
+    fill = "mkdir $n && (cd $n && seq 3000 | xargs touch) && echo $n > last; rm -rf $((n-2))"
+    churn = f"mkdir /srv/churn; cd /srv/churn; n=0; while :; do n=$((n+1)); {fill}; done"
+    attach = ["lxc-attach", "-P", "/run/drover/lxc", "-n", NAME, "--"]
+    home([*attach, "systemd-run", "--quiet", "sh", "-c", churn])
+    wait_for(
+        lambda: home(["cat", f"{ROOT}/srv/churn/last"], ok=None).stdout, bool, what="the first of its files", timeout=60
+    )
+    succeed("migrate", guest=NAME, to="node2")
+    settled(lab, "node2")
+    there = lab.ssh("node2")
+    last = int(there(["cat", f"{ROOT}/srv/churn/last"]).stdout)
+    assert last > 2
+    left = {int(name) for name in there(["ls", f"{ROOT}/srv/churn"]).stdout.split() if name != "last"}
+    assert left <= {last - 1, last, last + 1}
+    there(["rm", "-r", f"{ROOT}/srv/churn"])
+    succeed("migrate", guest=NAME, to="node1")
+    settled(lab, "node1")
+    assert home(["test", "-e", f"{ROOT}/srv/churn"], ok=None).rc != 0
+
+
 def test_a_killed_controller_changes_nothing(lab: Lab, guests: Declared) -> None:
     killed_at("migrate", "Move the guest to node2", lambda: copying(lab, "node2"), guest=NAME, to="node2")
     succeed("migrate", guest=NAME, to="node2")
