@@ -9,7 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 from . import moves, report
-from .pacemaker import ClusterError, ClusterStatus, Pacemaker
+from .cluster_status import ClusterStatus
+from .pacemaker import ClusterError, Pacemaker
 
 __all__ = ["concerning", "moves_of"]
 

@@ -87,7 +87,8 @@ def _runs_here(name: str) -> bool:
 
     False, too, when the cluster does not answer: what it starts then, nobody would ever stop.
     """
-    from .pacemaker import ClusterError, ClusterStatus, Pacemaker
+    from .cluster_status import ClusterStatus
+    from .pacemaker import ClusterError, Pacemaker
 
     def look() -> ClusterStatus | None:
         with suppress(ClusterError):

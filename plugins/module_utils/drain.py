@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from .cib import Configuration
 from .cib_objects import PREFIX, Constraint, Location, NodeSettings, Pin, Wanted
+from .cluster_status import ClusterStatus, FailedAction
 from .move import fits, free
-from .pacemaker import ClusterStatus, FailedAction, Snapshot
+from .pacemaker import Snapshot
 from .resources import drain_id, home_id, pin_id
 from .simulate import Prediction
 

@@ -9,7 +9,8 @@ from typing import Literal
 
 from .cib import Configuration
 from .cib_objects import Location, Pin
-from .pacemaker import ClusterStatus, Snapshot
+from .cluster_status import ClusterStatus
+from .pacemaker import Snapshot
 from .resources import data_id, pin_id
 from .simulate import Prediction
 

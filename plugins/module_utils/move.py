@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from .cib import Configuration
 from .cib_objects import RECOVERY, Colocation, Constraint, Location, Pin, Primitive, Wanted
+from .cluster_status import ClusterStatus, FailedAction
 from .finding import Finding, blocking, reasons
-from .pacemaker import ClusterStatus, FailedAction, Snapshot, pending
+from .pacemaker import Snapshot, pending
 from .resources import back_id, drain_id, move_id, pin_id
 from .simulate import Prediction
 

@@ -24,7 +24,7 @@ from .parallel import side_by_side
 from .processes import born, lives
 
 if TYPE_CHECKING:
-    from .pacemaker import ClusterStatus
+    from .cluster_status import ClusterStatus
     from .peer import Peer
 
 __all__ = [

@@ -9,8 +9,8 @@ from typing import Any
 
 from .cib import Configuration
 from .cib_objects import PREFIX, Location, Pin
+from .cluster_status import ClusterStatus
 from .move import capacity, free
-from .pacemaker import ClusterStatus
 from .resources import addresses_of, home_id, pin_id
 
 __all__ = ["columns", "overview", "table"]

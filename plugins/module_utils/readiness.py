@@ -14,11 +14,11 @@ from typing import Any
 
 from . import move
 from .cib import Configuration
+from .cluster_status import ClusterStatus
 from .definition import Definition, is_local
 from .finding import Finding, blocking
 from .node_facts import BRIDGE_FIREWALL, POST_COPY
 from .overview import columns
-from .pacemaker import ClusterStatus
 from .resources import guest_of
 from .survey import Going, NodeView, volumes
 from .units import MIB

@@ -18,9 +18,9 @@ from typing import Any
 
 from .cib import Configuration
 from .cib_objects import PREFIX, PROVIDER, Colocation, Constraint, Location, Operation, Pin, Primitive, Wanted
+from .cluster_status import ClusterStatus
 from .controller import Policy
 from .definition import alike, compact, is_local
-from .pacemaker import ClusterStatus
 
 __all__ = [
     "GuestSpec",

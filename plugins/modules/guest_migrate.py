@@ -188,17 +188,12 @@ from ansible_collections.cspp.drover.plugins.module_utils import journal, move, 
 from ansible_collections.cspp.drover.plugins.module_utils.cib import read
 from ansible_collections.cspp.drover.plugins.module_utils.cib_difference import Difference
 from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus
 from ansible_collections.cspp.drover.plugins.module_utils.controller import Policy
 from ansible_collections.cspp.drover.plugins.module_utils.forecast import Forecast, achieved, forecast
 from ansible_collections.cspp.drover.plugins.module_utils.guest_health import REPAIRS, repairs
 from ansible_collections.cspp.drover.plugins.module_utils.move import Move, Refused, UnderWay
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
-    Applied,
-    ClusterError,
-    ClusterStatus,
-    Pacemaker,
-    Snapshot,
-)
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Applied, ClusterError, Pacemaker, Snapshot
 from ansible_collections.cspp.drover.plugins.module_utils.readiness import Check
 from ansible_collections.cspp.drover.plugins.module_utils.resources import addresses_of, guest_of
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction

@@ -92,15 +92,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cspp.drover.plugins.module_utils import drain, journal, move, report
 from ansible_collections.cspp.drover.plugins.module_utils.cib import read
 from ansible_collections.cspp.drover.plugins.module_utils.cib_difference import Difference
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus
 from ansible_collections.cspp.drover.plugins.module_utils.guest_health import repairs
 from ansible_collections.cspp.drover.plugins.module_utils.move import Refused, UnderWay
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
-    Applied,
-    ClusterError,
-    ClusterStatus,
-    Pacemaker,
-    Snapshot,
-)
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Applied, ClusterError, Pacemaker, Snapshot
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
 

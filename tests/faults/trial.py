@@ -22,13 +22,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils.cib import Configuration, read
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ResourceStatus
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
-    ClusterError,
-    Pacemaker,
-    ResourceStatus,
-    Snapshot,
-)
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker, Snapshot
 from ansible_collections.cspp.drover.plugins.module_utils.probe import ProbeError, Session, SessionProbe
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout, wait_for
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import container_lifecycle, pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, ClusterStatus
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import guest, node, status
 

@@ -6,7 +6,8 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import drain
 from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Location, NodeSettings, Pin
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ResourceStatus, Snapshot
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ResourceStatus
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Snapshot
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Action, Prediction
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import (
     failure,

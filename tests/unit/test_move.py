@@ -16,8 +16,9 @@ from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import (
     Primitive,
     Wanted,
 )
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus
 from ansible_collections.cspp.drover.plugins.module_utils.finding import Finding
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterStatus, Snapshot
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Snapshot
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import (
     failure,

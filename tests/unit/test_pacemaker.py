@@ -10,15 +10,9 @@ import pytest
 from ansible_collections.cspp.drover.plugins.module_utils import pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.cib_difference import Difference
 from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import parse_status, probed
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
-    ClusterError,
-    Contended,
-    Pacemaker,
-    Snapshot,
-    parse_status,
-    probed,
-)
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Contended, Pacemaker, Snapshot
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import simulated
 

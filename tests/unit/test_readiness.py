@@ -13,8 +13,8 @@ import pytest
 from ansible_collections.cspp.drover.plugins.module_utils import readiness
 from ansible_collections.cspp.drover.plugins.module_utils.cib import Configuration
 from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Colocation, Primitive
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus
 from ansible_collections.cspp.drover.plugins.module_utils.finding import CODES, Finding
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterStatus
 from ansible_collections.cspp.drover.plugins.module_utils.survey import NodeView
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import guest, live, node, primitive, status
 

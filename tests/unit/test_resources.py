@@ -15,8 +15,9 @@ from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import (
     Pin,
     Primitive,
 )
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus, ResourceStatus
 from ansible_collections.cspp.drover.plugins.module_utils.fencing import FenceDevice
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterStatus, ResourceStatus, Snapshot
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Snapshot
 from ansible_collections.cspp.drover.plugins.module_utils.resources import GuestSpec
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Action, Prediction
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import (

@@ -17,8 +17,8 @@ from xml.etree import ElementTree as ET
 from ansible_collections.cspp.drover.plugins.module_utils import cib, cluster_options, resources
 from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import NodeSettings, Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import reconcile
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus
 from ansible_collections.cspp.drover.plugins.module_utils.declaration import Declaration
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterStatus
 
 __all__ = ["cluster_of", "declared", "judged_against", "node_names", "specifications"]
 
