@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from .peer import Peer, PeerError, ask
 
 if TYPE_CHECKING:
-    from .pacemaker import ClusterStatus
+    from .cluster_status import ClusterStatus
 
 __all__ = [
     "PHASES",

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Whether a guest can go to a node, and everything that speaks against it, before anything is touched.
 
-The cluster's own reasons are those of move.py; here they are joined by what the two nodes say of themselves and of
-each other (survey.py). Reason codes and their severity are in finding.py.
+The cluster's own reasons are those of cluster_checks.py; here they are joined by what the two nodes say of themselves
+and of each other (survey.py). Reason codes and their severity are in finding.py.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import move
-from .cib import Configuration
+from .cluster_checks import ClusterChecks
+from .cluster_status import ClusterStatus
 from .definition import Definition, is_local
 from .finding import Finding, blocking
 from .node_facts import BRIDGE_FIREWALL, POST_COPY
 from .overview import columns
-from .pacemaker import ClusterStatus
 from .resources import guest_of
 from .survey import Going, NodeView, volumes
 from .units import MIB
@@ -60,17 +59,17 @@ class Check:
         }
 
 
-def going(guests: Sequence[str], to: Sequence[str], live: Configuration, status: ClusterStatus) -> list[Going]:
+def going(guests: Sequence[str], to: Sequence[str], cluster: ClusterChecks) -> list[Going]:
     """Those of the guests that the nodes have to be asked about, with the nodes they might go to."""
     found = []
     for name in guests:
-        if blocking(move.immobile(name, live, status)):
+        if blocking(cluster.immobile(name)):
             continue
-        source = move.source_of(name, status)
+        source = cluster.source_of(name)
         if source is None:
             continue
-        online = [node.name for node in status.nodes if node.online and node.name in to and node.name != source]
-        definition = guest_of(live.primitives[name])
+        online = [node.name for node in cluster.status.nodes if node.online and node.name in to and node.name != source]
+        definition = guest_of(cluster.live.primitives[name])
         if definition is not None and online:
             found.append(Going(name, definition, source, tuple(online)))
     return found
@@ -79,8 +78,7 @@ def going(guests: Sequence[str], to: Sequence[str], live: Configuration, status:
 def check(
     guest: str,
     target: str,
-    live: Configuration,
-    status: ClusterStatus,
+    cluster: ClusterChecks,
     views: Mapping[str, NodeView],
     moving: Iterable[Mapping[str, Any]] = (),
 ) -> Check:
@@ -88,16 +86,16 @@ def check(
 
     ``moving`` is what the nodes say of moves under way (see moves.gather).
     """
-    unable = move.immobile(guest, live, status)
+    unable = cluster.immobile(guest)
     if blocking(unable):
         return Check(guest, None, target, tuple(unable))
-    source = move.source_of(guest, status)
-    known = [*unable, *move.objections(guest, target, live, status)]
+    source = cluster.source_of(guest)
+    known = [*unable, *cluster.objections(guest, target)]
     if source is None:
         return Check(guest, None, target, tuple(known))
-    known += _busy(guest, {source, target}, status, moving)
+    known += _busy(guest, {source, target}, cluster.status, moving)
     seen: list[Finding] = []
-    definition = guest_of(live.primitives[guest])
+    definition = guest_of(cluster.live.primitives[guest])
     if definition is not None and source in views and target in views:
         seen = judge(definition, views[source], views[target], under_way=bool(unable))
     return Check(guest, source, target, tuple(known), tuple(seen))

@@ -28,9 +28,10 @@ from .cib import (
     Primitive,
     Wanted,
 )
+from .cluster_status import ClusterStatus
 from .controller import Policy
 from .definition import compact, is_local
-from .pacemaker import ClusterStatus, Snapshot
+from .pacemaker import Snapshot
 from .simulate import Prediction
 
 __all__ = [

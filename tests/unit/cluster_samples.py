@@ -14,7 +14,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cib import (
     Primitive,
     Version,
 )
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import (
     ClusterStatus,
     FailedAction,
     NodeStatus,

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import journal, moves, pacemaker, probe
+from ansible_collections.cspp.drover.plugins.module_utils import journal, moves, preflight, probe, recovery
 from ansible_collections.cspp.drover.plugins.module_utils.cib import Location, Wanted, read, reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
+from ansible_collections.cspp.drover.plugins.module_utils.job_log import JobLog
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.resources import guest_of
 from ansible_collections.cspp.drover.plugins.module_utils.survey import NodeView
@@ -47,12 +48,18 @@ class FakeCluster:
         self.predicted = transcript(f"crm_simulate-{predicted}")
         self.statuses = list(statuses)
         self.writes: list[str] = []
+        #: Every run of a tool, and what the nodes are at work with at one look after the other.
+        self.runs: list[str] = []
+        self.working: list[str] = []
         #: What the nodes say when they are asked.
         self.views: dict[str, NodeView] = {}
 
     def __call__(self, argv: Sequence[str], *, stdin: str | None = None, **_options: Any) -> CommandResult:
         output = ""
-        if argv[:2] == ["cibadmin", "--query"]:
+        self.runs.append(" ".join(argv[:3] if "--xpath" in argv else argv[:2]))
+        if argv[:3] == ["cibadmin", "--query", "--xpath"]:
+            output = self.working.pop(0) if self.working else ""
+        elif argv[:2] == ["cibadmin", "--query"]:
             output = self.cib
         elif argv[0] == "crm_mon":
             output = self.statuses[0]
@@ -69,14 +76,29 @@ class FakeCluster:
         return CommandResult(tuple(argv), 0, output, "")
 
 
+class FakeTime:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
 @pytest.fixture
 def on(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Puts a fake cluster under a module."""
 
     def install(module: ModuleType, cluster: FakeCluster) -> FakeCluster:
-        monkeypatch.setattr(module, "Pacemaker", lambda: Pacemaker(cluster))
-        if hasattr(module, "survey"):
-            monkeypatch.setattr(module, "survey", lambda guests, measure=(): cluster.views)
+        time = FakeTime()
+        monkeypatch.setattr(
+            module, "Pacemaker", lambda **more: Pacemaker(cluster, clock=time, sleep=time.sleep, **more)
+        )
+        monkeypatch.setattr(preflight, "survey", lambda guests, measure=(): getattr(cluster, "views", {}))
         return cluster
 
     return install
@@ -215,6 +237,88 @@ def test_a_move_is_told_then_made(call: Call, on: Any) -> None:
     assert not again["changed"]
 
 
+PENDING = '<lrm_rsc_op operation_key="mc_migrate_to_0" operation="migrate_to" interval="0" on_node="n2" rc-code="193"/>'
+LOOK_AT = "cibadmin --query --xpath"
+QUERY, MON, SIMULATE, DIFF, PATCH = (
+    "cibadmin --query",
+    "crm_mon --one-shot",
+    "crm_simulate --simulate",
+    "crm_diff --original",
+    "cibadmin --patch",
+)
+ONE_LOOK, WAITING = [QUERY, MON, SIMULATE], [LOOK_AT, LOOK_AT, QUERY, SIMULATE, MON]
+
+
+@pytest.mark.parametrize(
+    ("module", "wish", "check", "runs"),
+    [
+        (guest_migrate, MOVE, True, [*ONE_LOOK, SIMULATE]),
+        (guest_migrate, MOVE, False, [*ONE_LOOK, SIMULATE, DIFF, PATCH, *WAITING, DIFF, PATCH]),
+        (node_maintenance, {"node": "n2", "state": "on"}, True, [*ONE_LOOK, SIMULATE]),
+        (
+            node_maintenance,
+            {"node": "n2", "state": "on"},
+            False,
+            [*ONE_LOOK, SIMULATE, DIFF, PATCH, *WAITING, DIFF, PATCH],
+        ),
+    ],
+    ids=["move foretold", "move of two seconds", "drain foretold", "drain of two seconds"],
+)
+def test_the_tools_that_a_verb_runs(
+    call: Call, on: Any, module: ModuleType, wish: dict[str, Any], check: bool, runs: list[str]
+) -> None:
+    cluster = on(module, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
+    cluster.working = [PENDING]
+    assert call(module, check=check, **wish)["changed"]
+    assert cluster.runs == runs
+
+
+def test_the_plan_is_told_before_it_is_committed_and_then_what_happens(
+    call: Call, on: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[tuple[int, str]] = []
+    cluster = FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED))
+    monkeypatch.setattr(JobLog, "say", lambda _log, *lines: said.extend((len(cluster.writes), line) for line in lines))
+    monkeypatch.setattr(JobLog, "saw", lambda log, works: log.say(*map(str, works)))
+    on(guest_migrate, cluster)
+    on(node_maintenance, cluster)
+    cluster.working = [PENDING]
+    call(guest_migrate, **MOVE)
+    assert said == [(0, "plan: mc: migrate live n2 -> n3"), (1, "mc: migrating on n2")]
+    said.clear()
+    call(guest_migrate, **MOVE)
+    assert said == [(2, "plan: mc is on n3 already")]
+    said.clear()
+    cluster.predicted = IDLE
+    call(node_maintenance, check=True, node="n2", state="on")
+    assert said == []
+    call(node_maintenance, node="n2", state="on")
+    assert said[0] == (2, "plan: nothing has to move")
+
+
+def test_a_move_for_whose_sake_the_cluster_would_move_others_is_refused(call: Call, on: Any) -> None:
+    """Whichever of two guests that are to be apart is moved to the other."""
+    cib = APART.replace("</constraints>", BOND.format("apart", "web", "mc", "-5000") + "</constraints>")
+    cluster = on(guest_migrate, FakeCluster("migrate", cib=cib, statuses=(STATUS, ARRIVED)))
+    cluster.predicted = cluster.predicted.replace(
+        "</actions>", '<rsc_action action="migrate" resource="web" source="n3" dest="n1"/></actions>'
+    )
+    for more in ({}, {"ignore": ["node_silent"]}):
+        assert "mc and web are to be apart; web would not stay (apart)" in call(guest_migrate, **MOVE, **more)["msg"]
+    assert cluster.writes == []
+    assert call(guest_migrate, **MOVE, ignore=["apart"])["plan"] == [
+        "mc: migrate live n2 -> n3",
+        "web: migrate live n3 -> n1",
+    ]
+    stranger = on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
+    stranger.predicted = cluster.predicted
+    assert "would also act thus: web: migrate live n3 -> n1" in call(guest_migrate, **MOVE, ignore=["apart"])["msg"]
+    assert stranger.writes == []
+
+
+BOND = '<rsc_colocation id="drover-{0}-{1}.{2}" rsc="{1}" with-rsc="{2}" score="{3}"/>'
+
+
 def test_a_move_that_fails_leaves_order(call: Call, on: Any) -> None:
     failed = transcript("crm_mon-migration-failed")
     cluster = on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(STATUS, failed, STATUS)))
@@ -245,7 +349,6 @@ class Disturbing(FakeCluster):
 def test_a_failed_move_that_is_hard_to_put_in_order_is_tried_again(
     call: Call, on: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pacemaker, "_AGAIN", 0)
     failed = transcript("crm_mon-migration-failed")
     cluster = on(guest_migrate, Disturbing(2, cib=APART, statuses=(STATUS, failed, STATUS)))
     assert "It is running on n2, and the cluster is in order" in call(guest_migrate, **MOVE)["msg"]
@@ -255,8 +358,7 @@ def test_a_failed_move_that_is_hard_to_put_in_order_is_tried_again(
 def test_one_that_cannot_be_put_in_order_names_the_move_and_its_cause_all_the_same(
     call: Call, on: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pacemaker, "_AGAIN", 0)
-    monkeypatch.setattr(pacemaker, "_DISTURBED_FOR", 0.05)
+    monkeypatch.setattr(recovery, "_DISTURBED_FOR", 5.0)
     failed = transcript("crm_mon-migration-failed")
     on(guest_migrate, Disturbing(999, cib=APART, statuses=(STATUS, failed, STATUS)))
     said = call(guest_migrate, **MOVE)["msg"]
@@ -409,41 +511,51 @@ def test_a_guest_that_does_not_answer_is_not_moved(
     assert cluster.writes == []
 
 
-@pytest.mark.parametrize(
-    ("wish", "words"),
-    [
-        ({"probe": "pong"}, "is not a probe"),
-        ({"probe_from": "n1"}, "required by 'probe_from'"),
-        ({"slo": {"packets_lost": 0}}, "nobody can tell without a probe"),
-    ],
-)
-def test_a_wish_that_cannot_be_measured_is_refused_also_in_check_mode(
-    call: Call, on: Any, wish: dict[str, Any], words: str
-) -> None:
+def test_who_probes_from_a_node_says_what(call: Call, on: Any) -> None:
     cluster = on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
-    for check in (True, False):
-        assert words in call(guest_migrate, check=check, **MOVE, **wish)["msg"]
-    assert cluster.writes == []
+    assert "required by 'probe_from'" in call(guest_migrate, **MOVE, probe_from="n1")["msg"]
+    assert "is not a probe" in call(guest_migrate, **MOVE, probe_from="n1", probe="pong")["msg"]
+    assert cluster.runs == []
 
 
-def test_a_move_waits_for_the_one_that_somebody_orders_in_the_same_moment(call: Call, on: Any) -> None:
-    class Contested(FakeCluster):
-        """Idle at the first look; at the second, before the patch, a move of somebody else is ahead."""
+class Contested(FakeCluster):
+    """Somebody else orders a move just before the first patches, so many times."""
 
-        looks = 0
+    times = 1
 
-        def __call__(self, argv: Sequence[str], *, stdin: str | None = None, **options: Any) -> CommandResult:
-            result = super().__call__(argv, stdin=stdin, **options)
-            if argv[0] == "crm_simulate" and stdin == self.cib and not self.writes:
-                self.looks += 1
-                if self.looks == 2:
-                    return CommandResult(tuple(argv), 0, self.predicted, "")
-            return result
+    def __call__(self, argv: Sequence[str], *, stdin: str | None = None, **options: Any) -> CommandResult:
+        if argv[:2] == ["cibadmin", "--patch"] and self.times:
+            self.times -= 1
+            self.cib = self.cib.replace(' num_updates="', ' num_updates="1')
+            self.theirs = self.cib
+            raise CommandError("older", CommandResult(tuple(argv), 103, "", "Update was older"))
+        result = super().__call__(argv, stdin=stdin, **options)
+        if argv[0] == "crm_simulate" and stdin == getattr(self, "theirs", None):
+            self.theirs = ""
+            return CommandResult(tuple(argv), 0, self.predicted, "")
+        return result
 
-    cluster = on(guest_migrate, Contested("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
-    assert call(guest_migrate, **MOVE)["changed"]
-    assert cluster.looks == 4
+
+@pytest.mark.parametrize(
+    ("module", "wish"),
+    [(guest_migrate, MOVE), (node_maintenance, {"node": "n2", "state": "on"})],
+    ids=["move", "drain"],
+)
+def test_who_moves_waits_for_what_somebody_orders_in_the_same_moment(
+    call: Call, on: Any, module: ModuleType, wish: dict[str, Any]
+) -> None:
+    cluster = on(module, Contested("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
+    assert call(module, **wish)["changed"]
+    assert cluster.times == 0
     assert cluster.writes == ["patch", "patch"]
+
+
+def test_a_drain_does_not_wait_for_ever_for_somebody_who_keeps_moving_guests(call: Call, on: Any) -> None:
+    cluster = on(node_maintenance, Contested("migrate", cib=APART, statuses=(STATUS,)))
+    cluster.times = 9999
+    said = call(node_maintenance, node="n2", state="on", timeout=60)["msg"]
+    assert "somebody else moves mc again and again, so n2 was not touched" in said
+    assert cluster.writes == []
 
 
 def test_a_move_that_a_node_is_against_is_refused_unless_that_is_ignored(call: Call, on: Any) -> None:

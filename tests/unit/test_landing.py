@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import landing, pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus, NodeStatus
 from ansible_collections.cspp.drover.plugins.module_utils.landing import Unknown, elsewhere, gone, landed, runs, service
 from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import LibvirtUnreachable, Seen, State
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterStatus, NodeStatus
 from ansible_collections.cspp.drover.plugins.module_utils.peer import PeerError
 
 

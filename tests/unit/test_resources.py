@@ -15,7 +15,8 @@ from ansible_collections.cspp.drover.plugins.module_utils.cib import (
     Pin,
     Primitive,
 )
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterStatus, ResourceStatus, Snapshot
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus, ResourceStatus
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Snapshot
 from ansible_collections.cspp.drover.plugins.module_utils.resources import FenceDevice, GuestSpec
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Action, Prediction
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import (

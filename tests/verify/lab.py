@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils.cib import Configuration, read
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult, Runner, run
 from ansible_collections.cspp.drover.plugins.module_utils.lab.witness import instances
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterStatus, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.probe import answers
 from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
 
