@@ -32,6 +32,7 @@ class ClusterChecks:
 
     def __init__(self, live: Configuration, status: ClusterStatus, leaving: Collection[str] = ()) -> None:
         self.live, self.status = live, status
+        self._guests = live.guests()
         self._left = free(live, status)
         self._places = {r.name: r.node for r in status.resources if r.node is not None and r.name not in leaving}
         self._bonds: dict[str, list[Colocation]] = {}
@@ -62,9 +63,9 @@ class ClusterChecks:
 
     def immobile(self, guest: str) -> list[Finding]:
         """What speaks against moving a guest anywhere."""
-        primitive, seen = self.live.guests().get(guest), self.status.resource(guest)
+        primitive, seen = self._guests.get(guest), self.status.resource(guest)
         if primitive is None or seen is None:
-            known = ", ".join(sorted(self.live.guests())) or "none"
+            known = ", ".join(sorted(self._guests)) or "none"
             message = f"there is no guest {guest} in the cluster; the guests are: {known}"
             return [Finding("unknown_guest", message, "name one of them, or declare it with playbooks/guests.yml")]
         if not seen.active:

@@ -157,6 +157,11 @@ class ClusterStatus:
         return tuple(failure for failure in self.failures if failure.resource == name)
 
     @cached_property
+    def moving(self) -> tuple[ResourceStatus, ...]:
+        """The resources that migrate just now."""
+        return tuple(resource for resource in self.resources if (resource.pending or "").lower().startswith("migrat"))
+
+    @cached_property
     def _by_name(self) -> dict[str, ResourceStatus]:
         return {resource.name: resource for resource in self.resources}
 

@@ -102,12 +102,10 @@ def leave(
     return Drain(node, guests, wanted, targets, blocked)
 
 
-def refusals(
-    drain: Drain, prediction: Prediction, ahead: Prediction, status: ClusterStatus, seen: Mapping[str, Seen]
-) -> list[str]:
+def refusals(drain: Drain, prediction: Prediction, now: Snapshot, against: Mapping[str, Seen]) -> list[str]:
     """What speaks against a drain: guests that cannot leave, and whatever the cluster would do that nobody asked for.
 
-    ``ahead`` is what it is about to do in any case.
+    ``now`` is the cluster before it, ``against`` what the nodes have against moves, by guest.
     """
     found = [f"{name} can't leave: {why}" for name, why in drain.blocked.items()]
     stopped = {action.name for action in prediction.actions if action.kind == "stop"}
@@ -118,10 +116,11 @@ def refusals(
         elif (place is None or name in stopped) and name not in drain.blocked:
             found.append(f"{name} would be stopped")
         elif planned and place not in {planned, drain.node, None}:
-            why = blocking(seen.get(name, {}).get(str(place), ()))
+            why = blocking(against.get(name, {}).get(str(place), ()))
             found += [f"the cluster would take {name} to {place}: {reasons(why)}"] if why else []
-    others = {r.name for r in status.resources if r.active and not r.name.startswith(PREFIX)}.difference(drain.guests)
-    return found + [f"the cluster would also act thus: {action}" for action in prediction.disturbs(others, ahead)]
+    others = {r.name for r in now.status.resources if r.active and not r.name.startswith(PREFIX)}
+    harm = prediction.disturbs(others.difference(drain.guests), now.ahead)
+    return found + [f"the cluster would also act thus: {action}" for action in harm]
 
 
 def left_behind(drain: Drain, seen: Snapshot) -> dict[str, str]:

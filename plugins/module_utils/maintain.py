@@ -12,7 +12,6 @@ from typing import Any
 from . import drain, journal, readiness, report
 from .cib import Wanted, read
 from .cluster_checks import COMPANY, ClusterChecks
-from .cluster_status import parse_work
 from .drain import Drain, Return
 from .finding import Finding
 from .job_log import JobLog
@@ -126,9 +125,8 @@ class Maintenance:
             return drain.leave(self.node, read(cib), seen.status, against, force=self.force)
 
         def guard(applied: Applied[Drain]) -> None:
-            live = applied.difference.live
-            ahead = seen.ahead if live is seen.cib else self._ahead(live, concerned)
-            why = drain.refusals(applied.plan, applied.prediction, ahead, seen.status, against)
+            now = self._still_at_rest(seen, applied.difference.live, concerned)
+            why = drain.refusals(applied.plan, applied.prediction, now, against)
             if why and not self.force:
                 raise Refused(
                     f"{self.node} can't be emptied: {'; '.join(why)}. Cure that, or make room on the other nodes, or "
@@ -148,24 +146,20 @@ class Maintenance:
             return drain.returning(self.node, read(cib), seen.status)
 
         def guard(applied: Applied[Return]) -> None:
-            live = applied.difference.live
-            if live is not seen.cib:
-                self._ahead(live, applied.plan.guests)
+            self._still_at_rest(seen, applied.difference.live, applied.plan.guests)
             self._announce(applied, [])
 
         applied = self.cluster.apply(back, check=self.check, guard=guard, live=seen.cib)
         self._announce(applied, [])
         return applied
 
-    def _ahead(self, live: str, guests: Collection[str]) -> Prediction:
-        """What the cluster is about to do by a CIB that has changed since it was at rest."""
-        busy = {work.resource for work in parse_work(live)}.intersection(guests)
-        if busy:
+    def _still_at_rest(self, seen: Snapshot, live: str, guests: Collection[str]) -> Snapshot:
+        """The look at the cluster, renewed if its CIB has changed since. Raises UnderWay when one of the guests is busy
+        by now."""
+        now = self.cluster.renew(seen, live)
+        if not self.check and (busy := now.busy(guests)):
             raise UnderWay(busy)
-        ahead = self.cluster.simulate(live)
-        if busy := set(ahead.busy.intersection(guests)):
-            raise UnderWay(busy)
-        return ahead
+        return now
 
     def _announce(self, applied: Applied[Drain] | Applied[Return], notes: Sequence[str]) -> None:
         """Tell the plan before it goes to the cluster; again only if it had to be changed."""

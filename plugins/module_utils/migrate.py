@@ -13,14 +13,12 @@ from typing import Any
 from . import journal, move, probe
 from .cib import PREFIX, Wanted, read
 from .cluster_checks import COMPANY, ClusterChecks
-from .cluster_status import parse_work
 from .job_log import JobLog
 from .move import Move, Refused, UnderWay
 from .outlook import Outlook, look_ahead
 from .pacemaker import Applied, ClusterError, Pacemaker, Snapshot
 from .recovery import Recovery
 from .resources import REPAIRS, addresses_of, repairs
-from .simulate import Prediction
 from .wait import WaitTimeout
 
 __all__ = ["Escort", "Migration", "Observer"]
@@ -240,8 +238,10 @@ class Migration:
             return move.plan(self.guest, self.to, read(cib), seen.status, against, self.ignore)
 
         def guard(applied: Applied[Move]) -> None:
-            live = applied.difference.live
-            self._refuse(applied, seen, seen.ahead if live is seen.cib else self._ahead(live))
+            now = self.cluster.renew(seen, applied.difference.live)
+            if busy := now.busy([self.guest]):
+                raise UnderWay(busy)
+            self._refuse(applied, now)
             if not self.check:
                 self._announce(applied)
 
@@ -250,16 +250,7 @@ class Migration:
             self._announce(applied)
         return applied
 
-    def _ahead(self, live: str) -> Prediction:
-        """What the cluster is about to do by a CIB that has changed since it was at rest."""
-        if self.guest in {work.resource for work in parse_work(live)}:
-            raise UnderWay([self.guest])
-        ahead = self.cluster.simulate(live)
-        if self.guest in ahead.busy:
-            raise UnderWay([self.guest])
-        return ahead
-
-    def _refuse(self, applied: Applied[Move], seen: Snapshot, ahead: Prediction) -> None:
+    def _refuse(self, applied: Applied[Move], seen: Snapshot) -> None:
         """Raises Refused when the cluster would not do what is planned, or more than that."""
         plan, prediction = applied.plan, applied.prediction
         place = prediction.place(self.guest)
@@ -271,9 +262,8 @@ class Migration:
             )
         others = {r.name for r in seen.status.resources if r.active and not r.name.startswith(PREFIX)} - {self.guest}
         if COMPANY.intersection(self.ignore):
-            live = read(applied.difference.live)
-            others -= ClusterChecks(live, seen.status).companions(self.guest)
-        harm = prediction.disturbs(others, ahead)
+            others -= ClusterChecks(read(seen.cib), seen.status).companions(self.guest)
+        harm = prediction.disturbs(others, seen.ahead)
         if harm:
             also = f"with {self.guest} on {plan.target} the cluster would also act thus: {'; '.join(map(str, harm))}"
             raise Refused(f"{also}. Name another node, or move the others first")

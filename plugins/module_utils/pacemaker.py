@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -42,7 +42,7 @@ class Contended(ClusterError):
     """Somebody else kept changing the configuration while ours was to go in."""
 
 
-class _Stale(Exception):
+class Stale(Exception):
     """The CIB moved on between the query and the patch."""
 
 
@@ -97,25 +97,11 @@ def _anything(_applied: Applied[Any]) -> None:
     """The guard that refuses nothing."""
 
 
-class Pacemaker:
-    """One member's view of its cluster, through the tools installed there.
+class Tools:
+    """Pacemaker's tools as a member has them: each method runs one of them, once."""
 
-    ``saw`` is told what the nodes are at work with whenever somebody who waits has looked.
-    """
-
-    def __init__(
-        self,
-        runner: Runner = run,
-        tries: int = 20,
-        *,
-        saw: Callable[[Sequence[Work]], None] = lambda _work: None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, runner: Runner = run) -> None:
         self._run = runner
-        self._tries = tries
-        self._saw = saw
-        self.clock, self.sleep = clock, sleep
 
     def query(self) -> str:
         """The whole CIB as XML."""
@@ -134,9 +120,95 @@ class Pacemaker:
         """What the cluster would do if this were its CIB."""
         return parse(self._ask(["crm_simulate", "--simulate", "--output-as=xml", "--xml-pipe"], stdin=cib, timeout=120))
 
+    def refresh(self, resource: str) -> None:
+        """Forget all that is known of a resource, failures too, and look at it anew on every node."""
+        self._ask(["crm_resource", "--refresh", "--resource", resource], timeout=60)
+
+    def retry(self, resource: str) -> None:
+        """Forget a resource's failures, so that Pacemaker tries again."""
+        self._ask(["crm_resource", "--cleanup", "--resource", resource], timeout=60)
+
+    def data_of(self, guest: str) -> str | None:
+        """The node that has the data of a guest on local storage; None when nobody has said."""
+        found = self._ask(["cibadmin", "--query", "--xpath", _data_of(guest)], ok=(0, _MISSING))
+        return ET.fromstring(found).get("node") if found.strip() else None
+
+    def hand_over(self, guest: str, source: str, target: str) -> None:
+        """Say that the data of a guest is now on ``target``, provided that it was on ``source``."""
+        argv = ["cibadmin", "--modify", "--xpath", f"{_data_of(guest)[:-1]} and @node='{source}']"]
+        argv += ["--xml-text", f'<rsc_location id="{PREFIX}data-{guest}" node="{target}"/>']
+        try:
+            self._ask(argv)
+        except ClusterError as error:
+            raise ClusterError(f"{target} could not take {guest} over from {source}: {error}") from error
+
+    def has_quorum(self) -> bool:
+        """Whether this node has it, by its own word: what the CIB says of it, the coordinator wrote some time ago."""
+        return self._ask(["crm_node", "--quorum"]).strip() == "1"
+
+    def fence(self, node: str, seconds: float) -> None:
+        """Have the power of a node cut and switched on again, now. Raises ClusterError unless it was in that time."""
+        # Whoever was quicker with the same wish, has fulfilled it.
+        limits = ["--timeout", f"{max(1, int(seconds))}", "--tolerance", f"{_FENCED_ALREADY}s"]
+        self._ask(["stonith_admin", "--reboot", node, *limits], timeout=seconds + 5)
+
+    def patch(self, difference: Difference) -> None:
+        """Change the configuration. Raises Stale when it is not any more what the difference was computed from."""
+        # Files, because arguments show in the process list and a CIB holds secrets.
+        with tempfile.TemporaryDirectory(prefix="drover-cib-") as folder:
+            old, new = Path(folder, "live.xml"), Path(folder, "wanted.xml")
+            old.write_text(difference.live, encoding="utf-8")
+            new.write_text(difference.xml, encoding="utf-8")
+            argv = ["crm_diff", "--original", str(old), "--new", str(new)]
+            patch = self._ask(argv, ok=(0, 1))
+        try:
+            self._run(["cibadmin", "--patch", "--xml-pipe"], stdin=patch, timeout=60)
+        except CommandError as error:
+            if error.result is not None and error.result.rc == _OLD:
+                raise Stale from error
+            raise ClusterError(f"the cluster refused the change to its configuration: {error}") from error
+
+    def _ask(
+        self, argv: list[str], *, stdin: str | None = None, timeout: float = 30, ok: tuple[int, ...] = (0,)
+    ) -> str:
+        try:
+            return str(self._run(argv, stdin=stdin, timeout=timeout, ok=ok).stdout)
+        except CommandError as error:
+            if error.result is not None and error.result.rc == _NOT_CONNECTED:
+                raise ClusterError(
+                    "this node is not a running member of a cluster; see "
+                    "'systemctl status corosync pacemaker' on it, or run playbooks/site.yml"
+                ) from error
+            raise ClusterError(str(error)) from error
+
+
+class Pacemaker(Tools):
+    """One member's view of its cluster: looking at it, changing it, waiting for it.
+
+    ``saw`` is told what the nodes are at work with whenever somebody who waits has looked.
+    """
+
+    def __init__(
+        self,
+        runner: Runner = run,
+        tries: int = 20,
+        *,
+        saw: Callable[[Sequence[Work]], None] = lambda _work: None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(runner)
+        self._tries = tries
+        self._saw = saw
+        self.clock, self.sleep = clock, sleep
+
     def look(self) -> Snapshot:
         cib = self.query()
         return Snapshot(cib, self.status(), self.simulate(cib))
+
+    def renew(self, seen: Snapshot, live: str) -> Snapshot:
+        """The look at a cluster whose CIB is ``live`` by now."""
+        return seen if live is seen.cib else replace(seen, cib=live, ahead=self.simulate(live))
 
     def apply(
         self,
@@ -171,8 +243,8 @@ class Pacemaker:
             if check:
                 return applied
             try:
-                self._patch(difference)
-            except _Stale:
+                self.patch(difference)
+            except Stale:
                 continue
             return applied
         raise Contended(
@@ -264,66 +336,6 @@ class Pacemaker:
             return found
 
         return wait_for(dare, done, what=what, timeout=timeout, interval=interval, clock=self.clock, sleep=self.sleep)
-
-    def refresh(self, resource: str) -> None:
-        """Forget all that is known of a resource, failures too, and look at it anew on every node."""
-        self._ask(["crm_resource", "--refresh", "--resource", resource], timeout=60)
-
-    def retry(self, resource: str) -> None:
-        """Forget a resource's failures, so that Pacemaker tries again."""
-        self._ask(["crm_resource", "--cleanup", "--resource", resource], timeout=60)
-
-    def data_of(self, guest: str) -> str | None:
-        """The node that has the data of a guest on local storage; None when nobody has said."""
-        found = self._ask(["cibadmin", "--query", "--xpath", _data_of(guest)], ok=(0, _MISSING))
-        return ET.fromstring(found).get("node") if found.strip() else None
-
-    def hand_over(self, guest: str, source: str, target: str) -> None:
-        """Say that the data of a guest is now on ``target``, provided that it was on ``source``."""
-        argv = ["cibadmin", "--modify", "--xpath", f"{_data_of(guest)[:-1]} and @node='{source}']"]
-        argv += ["--xml-text", f'<rsc_location id="{PREFIX}data-{guest}" node="{target}"/>']
-        try:
-            self._ask(argv)
-        except ClusterError as error:
-            raise ClusterError(f"{target} could not take {guest} over from {source}: {error}") from error
-
-    def has_quorum(self) -> bool:
-        """Whether this node has it, by its own word: what the CIB says of it, the coordinator wrote some time ago."""
-        return self._ask(["crm_node", "--quorum"]).strip() == "1"
-
-    def fence(self, node: str, seconds: float) -> None:
-        """Have the power of a node cut and switched on again, now. Raises ClusterError unless it was in that time."""
-        # Whoever was quicker with the same wish, has fulfilled it.
-        limits = ["--timeout", f"{max(1, int(seconds))}", "--tolerance", f"{_FENCED_ALREADY}s"]
-        self._ask(["stonith_admin", "--reboot", node, *limits], timeout=seconds + 5)
-
-    def _patch(self, difference: Difference) -> None:
-        # Files, because arguments show in the process list and a CIB holds secrets.
-        with tempfile.TemporaryDirectory(prefix="drover-cib-") as folder:
-            old, new = Path(folder, "live.xml"), Path(folder, "wanted.xml")
-            old.write_text(difference.live, encoding="utf-8")
-            new.write_text(difference.xml, encoding="utf-8")
-            argv = ["crm_diff", "--original", str(old), "--new", str(new)]
-            patch = self._ask(argv, ok=(0, 1))
-        try:
-            self._run(["cibadmin", "--patch", "--xml-pipe"], stdin=patch, timeout=60)
-        except CommandError as error:
-            if error.result is not None and error.result.rc == _OLD:
-                raise _Stale from error
-            raise ClusterError(f"the cluster refused the change to its configuration: {error}") from error
-
-    def _ask(
-        self, argv: list[str], *, stdin: str | None = None, timeout: float = 30, ok: tuple[int, ...] = (0,)
-    ) -> str:
-        try:
-            return str(self._run(argv, stdin=stdin, timeout=timeout, ok=ok).stdout)
-        except CommandError as error:
-            if error.result is not None and error.result.rc == _NOT_CONNECTED:
-                raise ClusterError(
-                    "this node is not a running member of a cluster; see "
-                    "'systemctl status corosync pacemaker' on it, or run playbooks/site.yml"
-                ) from error
-            raise ClusterError(str(error)) from error
 
 
 def _data_of(guest: str) -> str:

@@ -146,11 +146,11 @@ def _cell(one: Check | None) -> str:
 def _busy(guest: str, ends: set[str], status: ClusterStatus, moving: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
     # Pacemaker knows a guest on its way where it comes from, and only its agent where it goes to.
     known = {said["guest"]: {said.get("from"), said.get("to")} for said in moving}
-    for other in status.resources:
-        on_its_way = (other.pending or "").lower().startswith("migrat")
-        busy = {node for node in {*other.nodes, *known.get(other.name, ())} if node}
-        if (on_its_way or other.name in known) and other.name != guest and ends & busy:
-            message = f"{other.name} is on its way from or to {' or '.join(sorted(busy))}"
+    for name in dict.fromkeys([*(other.name for other in status.moving), *known]):
+        other = status.resource(name)
+        busy = {node for node in {*(other.nodes if other else ()), *known.get(name, ())} if node}
+        if name != guest and ends & busy:
+            message = f"{name} is on its way from or to {' or '.join(sorted(busy))}"
             yield Finding("node_busy", message, "it goes through all the same, and takes longer")
 
 

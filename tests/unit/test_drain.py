@@ -110,7 +110,7 @@ def test_what_speaks_against_a_drain(actions: list[Action], place: str, ahead: P
     seen = {"mc": {"n2": [SILENT]}}
     plan = drain.leave("n1", CLUSTER, BUSY, seen)
     prediction = Prediction(tuple(actions), (("mc", place),))
-    assert drain.refusals(plan, prediction, ahead, BUSY, seen) == words
+    assert drain.refusals(plan, prediction, Snapshot("<cib/>", BUSY, ahead), seen) == words
 
 
 @pytest.mark.parametrize(
