@@ -7,7 +7,7 @@ What the nodes have against it is in readiness.py.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from .capacity import free
 from .cib import RECOVERY, Colocation, Configuration
@@ -24,17 +24,13 @@ _UNITS = {"memory": " MiB of memory", "vcpus": " vcpus"}
 
 
 class ClusterChecks:
-    """A cluster in one moment, asked about moves.
+    """A cluster in one moment, asked about moves; with ``place`` as it would be after some of them."""
 
-    ``leaving`` are guests that are about to leave the nodes they are on: where they are is nobody's company, until
-    ``place`` has said where they go.
-    """
-
-    def __init__(self, live: Configuration, status: ClusterStatus, leaving: Collection[str] = ()) -> None:
+    def __init__(self, live: Configuration, status: ClusterStatus) -> None:
         self.live, self.status = live, status
         self._guests = live.guests()
         self._left = free(live, status)
-        self._places = {r.name: r.node for r in status.resources if r.node is not None and r.name not in leaving}
+        self._places = {r.name: r.node for r in status.resources if r.node is not None}
         self._bonds: dict[str, list[Colocation]] = {}
         for constraint in live.constraints.values():
             if isinstance(constraint, Colocation):

@@ -80,7 +80,7 @@ def leave(
     """
     _known(node, status)
     guests = on_node(node, live, status)
-    checks = ClusterChecks(live, status, leaving=guests)
+    checks = ClusterChecks(live, status)
     blocked = {name: reasons(why) for name in guests if (why := blocking(checks.immobile(name)))}
     # A node can be emptied although guests that are to be apart come together by it.
     choices = assign(

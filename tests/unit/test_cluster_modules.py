@@ -104,6 +104,14 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Any:
     return install
 
 
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is told to who watches."""
+    said: list[str] = []
+    monkeypatch.setattr(JobLog, "say", lambda _log, *lines: said.extend(lines))
+    return said
+
+
 RECORD = {
     "id": "1",
     "guest": "mc",
@@ -650,6 +658,78 @@ def test_a_drain_that_would_stop_a_guest_is_refused(call: Call, on: Any) -> None
     assert "force=true" in result["msg"]
     assert cluster.writes == []
     assert call(node_maintenance, check=True, node="n2", state="on", force=True)["changed"]
+
+
+HOME = Location("drover-home-mc", "mc", "n2", "INFINITY")
+MENDED = ["patch", "crm_resource --refresh --resource mc", "patch"]
+
+
+@pytest.mark.parametrize(
+    ("module", "wish"),
+    [
+        (guest_migrate, MOVE),
+        (node_maintenance, {"node": "n2", "state": "on"}),
+        (node_maintenance, {"node": "n2", "state": "off"}),
+    ],
+    ids=["move", "drain", "return"],
+)
+def test_what_an_earlier_run_left_in_trouble_is_put_in_order_first(
+    call: Call, on: Any, logged: list[str], module: ModuleType, wish: dict[str, Any]
+) -> None:
+    cib = reconcile(
+        transcript("cib-migration-failed"), Wanted((), (HOME,), absent=frozenset({"drover-apart-mc.web"}))
+    ).xml
+    failed = transcript("crm_mon-migration-failed")
+    cluster = on(module, FakeCluster("migrate", cib=cib, statuses=(failed, STATUS, STATUS, ARRIVED)))
+    call(module, **wish)
+    assert cluster.writes[:3] == MENDED
+    assert logged[0] == "mc: put in order after a failed migration, without a restart"
+
+
+@pytest.mark.parametrize(
+    ("node", "waits"),
+    [("n2", True), ("n3", True), ("n1", False)],
+    ids=["from there", "to there", "elsewhere"],
+)
+def test_a_drain_waits_for_guests_that_are_on_their_way_from_or_to_the_node(
+    call: Call, on: Any, logged: list[str], node: str, waits: bool
+) -> None:
+    class Moving(FakeCluster):
+        """Somebody moves mc from n2 to n3, by the first look."""
+
+        def __call__(self, argv: Sequence[str], *, stdin: str | None = None, **options: Any) -> CommandResult:
+            result = super().__call__(argv, stdin=stdin, **options)
+            first = argv[0] == "crm_simulate" and self.runs.count(SIMULATE) == 1
+            return CommandResult(tuple(argv), 0, transcript("crm_simulate-migrate"), "") if first else result
+
+    cluster = on(node_maintenance, Moving("idle", cib=APART, statuses=(STATUS,)))
+    call(node_maintenance, node=node, state="on")
+    waited = "waiting for the end of what is under way for mc: mc: migrate live n2 -> n3"
+    assert (waited in logged) is waits
+    assert (LOOK_AT in cluster.runs[:4]) is waits
+
+
+def test_who_waits_in_vain_for_a_drain_hears_which_guest_is_busy(call: Call, on: Any) -> None:
+    cluster = on(node_maintenance, FakeCluster("migrate", cib=APART, statuses=(STATUS,)))
+    cluster.cib = cluster.cib.replace("</lrm_resource>", f"{PENDING}</lrm_resource>", 1)
+    cluster.working = [PENDING] * 999
+    both = STATUS.replace('<node name="n3" id="3" cached="true"/>', '<node name="n2" id="2" cached="true"/>')
+    cluster.statuses = [both]
+    said = call(node_maintenance, node="n2", state="on", timeout=60)["msg"]
+    assert said.startswith("waited 60 s in vain for the end of what is under way for mc; the cluster goes on by itself")
+    assert cluster.writes == []
+
+
+def test_a_return_tells_its_plan_too_and_the_agents_reason_when_it_fails(
+    call: Call, on: Any, logged: list[str], journals: list[list[dict[str, Any]]]
+) -> None:
+    cib = reconcile(APART, Wanted(constraints=(HOME,))).xml
+    cluster = on(node_maintenance, FakeCluster("migrate", cib=cib, statuses=(ARRIVED,)))
+    journals[:] = [[], [{**RECORD, "result": "failed", "reason": "n2 has no bridge br0"}]]
+    said = call(node_maintenance, node="n2", state="off")["msg"]
+    assert "not all of its guests came back: mc (n2 has no bridge br0). Cure" in said
+    assert logged == ["plan: nothing has to move"]
+    assert "drover-home-mc" not in cluster.cib
 
 
 DEVICE = {"node": "n1", "address": "192.0.2.11", "username": "fence", "password": "tiger", "options": {"power_wait": 1}}

@@ -65,7 +65,14 @@ def test_where_one_guest_goes(others: dict[str, str], constraints: list[Any], se
         ({"a": 1}, [bond("apart", "a", "other")], {"a": "n3"}),
         ({"a": 1, "b": 4}, [bond("apart", "other", "a")], {"a": "n2", "b": "n3"}),
     ],
-    ids=["the largest first", "most memory", "apart", "together", "apart from one that stays", "a wish gives way"],
+    ids=[
+        "the largest first",
+        "most memory",
+        "apart",
+        "together",
+        "apart from one that stays",
+        "a wish gives way",
+    ],
 )
 def test_where_all_go_that_leave_a_node(
     sizes: dict[str, int], constraints: list[Any], targets: dict[str, str | None]
@@ -73,7 +80,7 @@ def test_where_all_go_that_leave_a_node(
     guests = [primitive(name, memory=size * GIB, vcpus=1) for name, size in sizes.items()]
     objects = live(*guests, primitive("other", memory=2 * GIB, vcpus=1), *constraints)
     places = status(*(guest(name, "n1") for name in sizes), guest("other", "n2"))
-    choices = assign(list(sizes), "n1", ClusterChecks(objects, places, leaving=list(sizes)), {}, COMPANY)
+    choices = assign(list(sizes), "n1", ClusterChecks(objects, places), {}, COMPANY)
     assert {name: choice.target for name, choice in choices.items()} == targets
 
 
