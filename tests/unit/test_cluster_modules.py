@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import journal, moves, preflight, probe, recovery
+from ansible_collections.cspp.drover.plugins.module_utils import (
+    drain,
+    journal,
+    move,
+    moves,
+    preflight,
+    probe,
+    recovery,
+)
 from ansible_collections.cspp.drover.plugins.module_utils.cib import Location, Wanted, read, reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.job_log import JobLog
@@ -279,6 +287,28 @@ def test_the_tools_that_a_verb_runs(
     cluster.working = [PENDING]
     assert call(module, check=check, **wish)["changed"]
     assert cluster.runs == runs
+
+
+@pytest.mark.parametrize(
+    ("module", "wish"),
+    [(guest_migrate, MOVE), (node_maintenance, {"node": "n2", "state": "on"})],
+    ids=["move", "drain"],
+)
+@pytest.mark.parametrize("check", [True, False])
+def test_nodes_are_asked_and_plans_made_once(
+    call: Call, on: Any, monkeypatch: pytest.MonkeyPatch, module: ModuleType, wish: dict[str, Any], check: bool
+) -> None:
+    made: list[str] = []
+
+    def counted(where: ModuleType, name: str) -> None:
+        wrapped = getattr(where, name)
+        monkeypatch.setattr(where, name, lambda *args, **more: (made.append(name), wrapped(*args, **more))[1])
+
+    on(module, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
+    for where, name in ((preflight, "survey"), (move, "plan"), (drain, "leave")):
+        counted(where, name)
+    assert call(module, check=check, **wish)["changed"]
+    assert made == ["survey", "plan" if module is guest_migrate else "leave"]
 
 
 def test_the_plan_is_told_before_it_is_committed_and_then_what_happens(
