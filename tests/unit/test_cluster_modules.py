@@ -21,7 +21,7 @@ from ansible_collections.cspp.drover.plugins.module_utils import (
     probe,
     recovery,
 )
-from ansible_collections.cspp.drover.plugins.module_utils.cib import Location, Wanted, read, reconcile
+from ansible_collections.cspp.drover.plugins.module_utils.cib import Location, NodeSettings, Wanted, read, reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.job_log import JobLog
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Pacemaker
@@ -44,6 +44,8 @@ def transcript(name: str) -> str:
     return (DATA / f"{name}.xml").read_text(encoding="utf-8")
 
 
+HOME = Location("drover-home-mc", "mc", "n2", "INFINITY")
+STANDBY = NodeSettings("n2", {"standby": "on"})
 CIB, STATUS, IDLE = transcript("cib-guests"), transcript("crm_mon-guests"), transcript("crm_simulate-idle")
 
 
@@ -302,7 +304,12 @@ def test_nodes_are_asked_and_plans_made_once(
 
     def counted(where: ModuleType, name: str) -> None:
         wrapped = getattr(where, name)
-        monkeypatch.setattr(where, name, lambda *args, **more: (made.append(name), wrapped(*args, **more))[1])
+
+        def call_it(*args: Any, **more: Any) -> Any:
+            made.append(name)
+            return wrapped(*args, **more)
+
+        monkeypatch.setattr(where, name, call_it)
 
     on(module, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
     for where, name in ((preflight, "survey"), (move, "plan"), (drain, "leave")):
@@ -367,6 +374,15 @@ def test_a_move_that_fails_leaves_order(call: Call, on: Any) -> None:
     assert cluster.writes == ["patch", "patch", "crm_resource --refresh --resource mc", "patch"]
     assert "drover-move-" not in cluster.cib
     assert read(cluster.cib).primitives["mc"].meta == read(CIB).primitives["mc"].meta
+
+
+def test_a_move_that_the_cluster_did_not_make_is_taken_back(call: Call, on: Any) -> None:
+    """The guest runs where it was, with a failure on the target: a plain restart that did not start there."""
+    left = STATUS.replace("</pacemaker-result>", FAILURE)
+    cluster = on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(STATUS, left)))
+    assert "mc did not get from n2 to n3: migrate_from of mc failed on n3" in call(guest_migrate, **MOVE)["msg"]
+    assert cluster.writes == ["patch", "patch", CLEANUP]
+    assert set(read(cluster.cib).constraints) == set(read(APART).constraints)
 
 
 class Disturbing(FakeCluster):
@@ -574,18 +590,36 @@ class Contested(FakeCluster):
         return result
 
 
+RETURN = {"node": "n2", "state": "off"}
+
+
 @pytest.mark.parametrize(
     ("module", "wish"),
-    [(guest_migrate, MOVE), (node_maintenance, {"node": "n2", "state": "on"})],
-    ids=["move", "drain"],
+    [(guest_migrate, MOVE), (node_maintenance, {"node": "n2", "state": "on"}), (node_maintenance, RETURN)],
+    ids=["move", "drain", "return"],
 )
 def test_who_moves_waits_for_what_somebody_orders_in_the_same_moment(
     call: Call, on: Any, module: ModuleType, wish: dict[str, Any]
 ) -> None:
-    cluster = on(module, Contested("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
+    statuses = (ARRIVED, STATUS) if wish is RETURN else (STATUS, ARRIVED)
+    cib = reconcile(APART, Wanted(constraints=(HOME,), nodes=(STANDBY,))).xml if wish is RETURN else APART
+    cluster = on(module, Contested("migrate", cib=cib, statuses=statuses))
     assert call(module, **wish)["changed"]
     assert cluster.times == 0
     assert cluster.writes == ["patch", "patch"]
+    # After the first patch was refused, and before the second.
+    assert LOOK_AT in cluster.runs[cluster.runs.index(DIFF) : -cluster.runs[::-1].index(DIFF) - 4]
+
+
+def test_what_was_seen_of_somebody_elses_move_is_not_of_this_one(
+    call: Call, on: Any, remote: type[FakeRemote], journals: list[list[dict[str, Any]]]
+) -> None:
+    on(guest_migrate, Contested("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
+    theirs = {**RECORD, "id": "0", "downtime_ms": 999}
+    journals[:] = [[], [theirs], [theirs, RECORD]]
+    result = call(guest_migrate, **{**PROBED, "probe": "tcp://10.0.0.20:7"})
+    assert result["journal"] == RECORD
+    assert len(remote.asked) == 2
 
 
 def test_a_drain_does_not_wait_for_ever_for_somebody_who_keeps_moving_guests(call: Call, on: Any) -> None:
@@ -690,7 +724,6 @@ def test_a_drain_that_would_stop_a_guest_is_refused(call: Call, on: Any) -> None
     assert call(node_maintenance, check=True, node="n2", state="on", force=True)["changed"]
 
 
-HOME = Location("drover-home-mc", "mc", "n2", "INFINITY")
 MENDED = ["patch", "crm_resource --refresh --resource mc", "patch"]
 
 

@@ -68,6 +68,12 @@ def test_the_end_of_a_move_leaves_alone_what_somebody_has_ordered_since() -> Non
     assert move.undone(plan, repinned) == Wanted()
 
 
+def test_a_container_restarts_also_when_its_files_are_copied_before() -> None:
+    local = primitive(kind="container", rootfs={"path": "/srv/mc", "shared": False})
+    assert local.meta["allow-migrate"] == "true"
+    assert not move.plan("mc", "n2", live(local), HERE).live
+
+
 def test_a_container_restarts() -> None:
     plan = move.plan("mc", "n2", live(primitive(kind="container")), HERE)
     assert not plan.live
