@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .capacity import free
-from .cib import RECOVERY, Colocation, Configuration
+from .cib import Configuration
+from .cib_objects import RECOVERY, Colocation
 from .cluster_status import ClusterStatus, NodeStatus
 from .finding import Finding
 

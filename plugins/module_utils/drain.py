@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .cib import PREFIX, Configuration, Constraint, Location, NodeSettings, Pin, Wanted
+from .cib import Configuration
+from .cib_objects import PREFIX, Constraint, Location, NodeSettings, Pin, Wanted
 from .cluster_checks import COMPANY, ClusterChecks
 from .cluster_status import ClusterStatus, FailedAction
 from .finding import CODES, blocking, reasons

@@ -10,16 +10,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from . import drain, journal, readiness, report
-from .cib import Wanted, read
+from .cib import read
+from .cib_objects import Wanted
 from .cluster_checks import COMPANY, ClusterChecks
 from .drain import Drain, Return
 from .finding import Finding
+from .guest_health import REPAIRS, repairs
 from .job_log import JobLog
 from .move import Refused, UnderWay
 from .pacemaker import Applied, ClusterError, Pacemaker, Snapshot
 from .preflight import Preflight, preflight
 from .recovery import Recovery
-from .resources import REPAIRS, repairs
 from .simulate import Prediction
 from .wait import WaitTimeout
 

@@ -11,14 +11,16 @@ from contextlib import suppress
 from typing import Any
 
 from . import journal, move, probe
-from .cib import PREFIX, Wanted, read
+from .cib import read
+from .cib_objects import PREFIX, Wanted
 from .cluster_checks import COMPANY, ClusterChecks
+from .guest_health import REPAIRS, repairs
 from .job_log import JobLog
 from .move import Move, Refused, UnderWay
 from .outlook import Outlook, look_ahead
 from .pacemaker import Applied, ClusterError, Pacemaker, Snapshot
 from .recovery import Recovery
-from .resources import REPAIRS, addresses_of, repairs
+from .resources import addresses_of
 from .wait import WaitTimeout
 
 __all__ = ["Escort", "Migration", "Observer"]

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from .cib import Configuration, Constraint, Location, Pin, Primitive, Wanted
+from .cib import Configuration
+from .cib_objects import Constraint, Location, Pin, Primitive, Wanted
 from .cluster_checks import ClusterChecks
 from .cluster_status import ClusterStatus, FailedAction
 from .finding import blocking, reasons

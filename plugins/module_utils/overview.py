@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .capacity import Room, capacity, free
-from .cib import PREFIX, PROVIDER, Configuration, Location, Pin
+from .cib import Configuration
+from .cib_objects import PREFIX, PROVIDER, Location, Pin
 from .cluster_status import ClusterStatus, NodeStatus
 from .resources import addresses_of, home_id, pin_id
 

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 from xml.etree import ElementTree as ET
 
-from .cib import PREFIX, Difference, Wanted, reconcile
+from .cib_difference import Difference
+from .cib_objects import PREFIX, Wanted
+from .cib_reconcile import reconcile
 from .cluster_status import PENDING, ClusterStatus, Work, parse_status, parse_work
 from .command import CommandError, Runner, run
 from .simulate import Prediction, parse

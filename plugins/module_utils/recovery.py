@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from .cib import RECOVERY, Wanted, read
+from .cib import read
+from .cib_objects import RECOVERY, Wanted
 from .cluster_status import probed
 from .pacemaker import Applied, ClusterError, Pacemaker, Snapshot
 from .wait import WaitTimeout

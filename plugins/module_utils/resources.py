@@ -16,18 +16,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .cib import (
-    PREFIX,
-    PROVIDER,
-    Colocation,
-    Configuration,
-    Constraint,
-    Location,
-    Operation,
-    Pin,
-    Primitive,
-    Wanted,
-)
+from .cib import Configuration
+from .cib_objects import PREFIX, PROVIDER, Colocation, Constraint, Location, Operation, Pin, Primitive, Wanted
 from .cluster_status import ClusterStatus
 from .controller import Policy
 from .definition import compact, is_local

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .cib import PREFIX, Configuration, Location
+from .cib import Configuration
+from .cib_objects import PREFIX, Location
 from .cluster_checks import COMPANY, ClusterChecks
 from .finding import Finding, blocking, reasons
 

@@ -121,13 +121,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils import resources
-from ansible_collections.cspp.drover.plugins.module_utils.cib import (
-    Configuration,
-    NodeSettings,
-    NotOurs,
-    Wanted,
-    read,
-)
+from ansible_collections.cspp.drover.plugins.module_utils.cib import Configuration, read
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import NodeSettings, Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import NotOurs
 from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout

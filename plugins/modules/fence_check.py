@@ -80,7 +80,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, run
-from ansible_collections.cspp.drover.plugins.module_utils.resources import FenceDevice
+from ansible_collections.cspp.drover.plugins.module_utils.fencing import FenceDevice
 
 #: "2026-01-31 12:00:00,123 ERROR: ", as fence agents begin a line.
 TIME = re.compile(r"^[0-9-]+ [0-9:,]+ [A-Z]+: ")

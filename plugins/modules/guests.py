@@ -130,7 +130,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.cspp.drover.plugins.module_utils import move, resources
-from ansible_collections.cspp.drover.plugins.module_utils.cib import NotOurs, Wanted, read
+from ansible_collections.cspp.drover.plugins.module_utils.cib import read
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import NotOurs
 from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Applied, ClusterError, Pacemaker, Snapshot
 from ansible_collections.cspp.drover.plugins.module_utils.recovery import Recovery

@@ -60,7 +60,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.cib import Location, read
+from ansible_collections.cspp.drover.plugins.module_utils.cib import read
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Location
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.receiving import Folder
 from ansible_collections.cspp.drover.plugins.module_utils.resources import data_id

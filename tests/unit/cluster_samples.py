@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils import resources
-from ansible_collections.cspp.drover.plugins.module_utils.cib import (
-    Configuration,
+from ansible_collections.cspp.drover.plugins.module_utils.cib import Configuration
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import (
     Constraint,
     NodeSettings,
     Primitive,

@@ -7,19 +7,18 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.cib import (
+from ansible_collections.cspp.drover.plugins.module_utils.cib import read
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import (
     Colocation,
     Constraint,
     Location,
     NodeSettings,
-    NotOurs,
     Operation,
     Pin,
     Primitive,
     Wanted,
-    read,
-    reconcile,
 )
+from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import NotOurs, reconcile
 
 DATA = Path(__file__).parent / "data" / "pacemaker"
 FRESH = (DATA / "cib-fresh.xml").read_text(encoding="utf-8")

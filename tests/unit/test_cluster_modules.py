@@ -21,7 +21,9 @@ from ansible_collections.cspp.drover.plugins.module_utils import (
     probe,
     recovery,
 )
-from ansible_collections.cspp.drover.plugins.module_utils.cib import Location, NodeSettings, Wanted, read, reconcile
+from ansible_collections.cspp.drover.plugins.module_utils.cib import read
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Location, NodeSettings, Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.job_log import JobLog
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Pacemaker

@@ -9,13 +9,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import drain
-from ansible_collections.cspp.drover.plugins.module_utils.cib import (
-    Configuration,
-    Location,
-    NodeSettings,
-    Pin,
-    Primitive,
-)
+from ansible_collections.cspp.drover.plugins.module_utils.cib import Configuration
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Location, NodeSettings, Pin, Primitive
 from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ResourceStatus
 from ansible_collections.cspp.drover.plugins.module_utils.finding import Finding
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Snapshot

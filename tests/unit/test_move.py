@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import move
-from ansible_collections.cspp.drover.plugins.module_utils.cib import (
+from ansible_collections.cspp.drover.plugins.module_utils.cib import Configuration
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import (
     Colocation,
-    Configuration,
     Constraint,
     Location,
     Pin,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.cib import Location, Pin, Primitive
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Location, Pin, Primitive
 from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus
 from ansible_collections.cspp.drover.plugins.module_utils.overview import overview, table
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import (

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.cib import Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import Work, parse_status, probed
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (

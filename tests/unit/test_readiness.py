@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import readiness
-from ansible_collections.cspp.drover.plugins.module_utils.cib import Colocation, Configuration, Primitive
+from ansible_collections.cspp.drover.plugins.module_utils.cib import Configuration
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Colocation, Primitive
 from ansible_collections.cspp.drover.plugins.module_utils.cluster_checks import ClusterChecks
 from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus
 from ansible_collections.cspp.drover.plugins.module_utils.finding import CODES, Finding

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import resources
-from ansible_collections.cspp.drover.plugins.module_utils.cib import (
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import (
     Colocation,
     Constraint,
     Location,
@@ -16,8 +16,9 @@ from ansible_collections.cspp.drover.plugins.module_utils.cib import (
     Primitive,
 )
 from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus, ResourceStatus
+from ansible_collections.cspp.drover.plugins.module_utils.fencing import FenceDevice
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Snapshot
-from ansible_collections.cspp.drover.plugins.module_utils.resources import FenceDevice, GuestSpec
+from ansible_collections.cspp.drover.plugins.module_utils.resources import GuestSpec
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Action, Prediction
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import (
     GIB,

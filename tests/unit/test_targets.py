@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.cib import Colocation, Location
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Colocation, Location
 from ansible_collections.cspp.drover.plugins.module_utils.cluster_checks import COMPANY, ClusterChecks
 from ansible_collections.cspp.drover.plugins.module_utils.finding import Finding
 from ansible_collections.cspp.drover.plugins.module_utils.targets import assign, choose
