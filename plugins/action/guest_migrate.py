@@ -33,6 +33,12 @@ class ActionModule(Watched):
             _judge(result, asked)
         return result
 
+    def arguments(self) -> dict[str, Any]:
+        """Without what is seen to here: the module probes only if a node is to, and judges nothing."""
+        arguments = dict(self._task.args)
+        here = {"slo"} if arguments.get("probe_from") else {"slo", "probe"}
+        return {key: value for key, value in arguments.items() if key not in here}
+
     def _probed(self, target: probe.Target, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Run the module while this machine probes."""
         try:
@@ -54,7 +60,9 @@ class ActionModule(Watched):
         return result
 
     def _addresses(self, task_vars: dict[str, Any]) -> list[str]:
-        guests = self.look(task_vars).get("guests") or []
+        """The guest's addresses. Asked beforehand: the probe has to have its answers before the job begins."""
+        found = self._execute_module("cspp.drover.cluster_status_info", {}, task_vars=task_vars)
+        guests = found.get("guests") or []
         return next((guest["addresses"] for guest in guests if guest["name"] == self._task.args.get("guest")), [])
 
 

@@ -1,6 +1,9 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller's half of cspp.drover.node_maintenance: progress while a node is emptied or refilled."""
+"""The controller's half of cspp.drover.node_maintenance: progress while a node is emptied or refilled.
+
+Ansible finds an action plugin by the name of its file alone.
+"""
 
 from __future__ import annotations
 

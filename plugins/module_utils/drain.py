@@ -14,11 +14,13 @@ from dataclasses import dataclass
 
 from .cib import Configuration
 from .cib_objects import PREFIX, Constraint, Location, NodeSettings, Pin, Wanted
+from .cluster_checks import COMPANY, ClusterChecks
 from .cluster_status import ClusterStatus, FailedAction
-from .move import fits, free
+from .finding import CODES, blocking, reasons
 from .pacemaker import Snapshot
 from .resources import drain_id, home_id, pin_id
 from .simulate import Prediction
+from .targets import Seen, assign
 
 __all__ = [
     "Drain",
@@ -26,10 +28,10 @@ __all__ = [
     "emptied",
     "leave",
     "left_behind",
+    "on_node",
     "refusals",
     "returning",
     "stayed_away",
-    "targets",
 ]
 
 #: More than any wish, so that the plan is what happens; less than what keeps a guest from a node for good.
@@ -38,11 +40,14 @@ _PLANNED = "100000"
 
 @dataclass(frozen=True)
 class Drain:
-    """A node to be emptied: ``guests`` are those that have to leave it."""
+    """A node to be emptied: ``guests`` are those that have to leave it, each for its target, and ``blocked`` says of
+    each that has none what speaks against it."""
 
     node: str
     guests: tuple[str, ...]
     wanted: Wanted
+    targets: Mapping[str, str]
+    blocked: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -55,58 +60,68 @@ class Return:
     cleared: Wanted
 
 
+def on_node(node: str, live: Configuration, status: ClusterStatus) -> tuple[str, ...]:
+    """The guests that are on a node, also those on their way to it or from it."""
+    here = {resource.name for resource in status.resources if node in resource.nodes}
+    return tuple(name for name in sorted(live.guests()) if name in here)
+
+
 def leave(
-    node: str, live: Configuration, status: ClusterStatus, planned: Mapping[str, str | None] | None = None
+    node: str,
+    live: Configuration,
+    status: ClusterStatus,
+    seen: Mapping[str, Seen] | None = None,
+    *,
+    force: bool = False,
 ) -> Drain:
-    """Empty a node. ``planned`` says where each guest is to go; without it Pacemaker chooses, save for guests
-    without high availability, which have to be told."""
+    """Empty a node: each guest goes where the placement policy has it (see targets.py).
+
+    ``seen`` is what the nodes have against it, by guest. With ``force`` that stands in no guest's way; a guest for
+    which no node has room has no target all the same. Raises ValueError for a node there is not.
+    """
     _known(node, status)
-    guests = sorted(name for name in live.guests() if node in _places(name, status))
+    guests = on_node(node, live, status)
+    checks = ClusterChecks(live, status)
+    blocked = {name: reasons(why) for name in guests if (why := blocking(checks.immobile(name)))}
+    # A node can be emptied although guests that are to be apart come together by it.
+    choices = assign(
+        [name for name in guests if name not in blocked], node, checks, seen or {}, set(CODES) if force else COMPANY
+    )
+    targets = {name: choice.target for name, choice in choices.items() if choice.target is not None}
+    blocked |= {name: choice.why_not() for name, choice in choices.items() if choice.target is None}
     constraints: list[Constraint] = []
-    plan = dict(planned or {})
-    pinned = [name for name in guests if isinstance(live.constraints.get(pin_id(name)), Pin)]
-    plan = {**targets(node, pinned, live, status), **plan}
     for name in guests:
         home = live.constraints.get(home_id(name))
         # A guest that is away from home already keeps the home it has.
         if not (isinstance(home, Location) and home.node in live.standby() and home.node != node):
             constraints.append(Location(home_id(name), name, node, "INFINITY"))
-        target = plan.get(name)
-        if target is None or target == node:
-            continue
-        if name in pinned:
-            constraints.append(Pin(pin_id(name), name, target))
-        else:
-            constraints.append(Location(drain_id(name), name, target, _PLANNED))
+        if name in targets:
+            pinned = isinstance(live.constraints.get(pin_id(name)), Pin)
+            planned = Location(drain_id(name), name, targets[name], _PLANNED)
+            constraints.append(Pin(pin_id(name), name, targets[name]) if pinned else planned)
     wanted = Wanted(constraints=tuple(constraints), nodes=(NodeSettings(node, {"standby": "on"}),))
-    return Drain(node, tuple(guests), wanted)
+    return Drain(node, guests, wanted, targets, blocked)
 
 
-def targets(node: str, guests: list[str], live: Configuration, status: ClusterStatus) -> dict[str, str | None]:
-    """A place for each guest that leaves a node: the largest first, each where the most memory is left.
+def refusals(drain: Drain, prediction: Prediction, now: Snapshot, against: Mapping[str, Seen]) -> list[str]:
+    """What speaks against a drain: guests that cannot leave, and whatever the cluster would do that nobody asked for.
 
-    None for those that fit nowhere.
+    ``now`` is the cluster before it, ``against`` what the nodes have against moves, by guest.
     """
-    left = free(live, status)
-    usable = [member.name for member in status.nodes if member.usable and member.name != node]
-    primitives = live.guests()
-    plan: dict[str, str | None] = {}
-    for name in sorted(guests, key=lambda n: (-int(primitives[n].utilization.get("memory", "0")), n)):
-        need = primitives[name].utilization
-        roomy = [other for other in usable if fits(need, left.get(other, {}))]
-        plan[name] = min(roomy, key=lambda other: (-left[other].get("memory", 0), other)) if roomy else None
-        for key, value in need.items():
-            if (place := plan[name]) is not None:
-                left[place][key] -= int(value)
-    return plan
-
-
-def refusals(drain: Drain, prediction: Prediction, status: ClusterStatus) -> list[str]:
-    """What speaks against a drain: running guests that it would stop, or leave where they are."""
-    running = {r.name for r in status.resources if r.active and not r.name.startswith(PREFIX)}
-    reasons = [f"{action.name} would be stopped" for action in prediction.refusals(running)]
-    stay = [name for name in drain.guests if prediction.place(name) == drain.node]
-    return reasons + [f"{name} would not leave (unmanaged, or failed)" for name in stay]
+    found = [f"{name} can't leave: {why}" for name, why in drain.blocked.items()]
+    stopped = {action.name for action in prediction.actions if action.kind == "stop"}
+    for name in drain.guests:
+        place, planned = prediction.place(name), drain.targets.get(name)
+        if place == drain.node and name not in drain.blocked:
+            found.append(f"{name} would not leave (unmanaged, or failed)")
+        elif (place is None or name in stopped) and name not in drain.blocked:
+            found.append(f"{name} would be stopped")
+        elif planned and place not in {planned, drain.node, None}:
+            why = blocking(against.get(name, {}).get(str(place), ()))
+            found += [f"the cluster would take {name} to {place}: {reasons(why)}"] if why else []
+    others = {r.name for r in now.status.resources if r.active and not r.name.startswith(PREFIX)}
+    harm = prediction.disturbs(others.difference(drain.guests), now.ahead)
+    return found + [f"the cluster would also act thus: {action}" for action in harm]
 
 
 def left_behind(drain: Drain, seen: Snapshot) -> dict[str, str]:
@@ -158,11 +173,6 @@ def _known(node: str, status: ClusterStatus) -> None:
     if status.node(node) is None:
         known = ", ".join(sorted(member.name for member in status.nodes))
         raise ValueError(f"there is no node {node} in the cluster; its nodes are: {known}")
-
-
-def _places(guest: str, status: ClusterStatus) -> tuple[str, ...]:
-    seen = status.resource(guest)
-    return () if seen is None else seen.nodes
 
 
 def _said(failures: tuple[FailedAction, ...]) -> str:

@@ -27,8 +27,8 @@ CODES: Mapping[str, tuple[Severity, str]] = {
     "node_offline": ("blocks", "the target is no usable member of the cluster"),
     "no_memory": ("blocks", "the target has too little memory left to give to guests"),
     "no_vcpus": ("blocks", "the target has too few vcpus left to give to guests"),
-    "apart": ("blocks", "a guest that this one is to be apart from runs on the target"),
-    "together": ("blocks", "a guest that this one is to be together with runs elsewhere"),
+    "apart": ("blocks", "a guest runs on the target, and the two are to be apart, whoever of them says so"),
+    "together": ("blocks", "a guest runs elsewhere, and the two are to be together, whoever of them says so"),
     # what the nodes say
     "node_silent": ("blocks", "a node's peer service does not answer the node that asks"),
     "libvirt_silent": ("blocks", "libvirt does not answer on a node"),

@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .capacity import Room, capacity, free
 from .cib import Configuration
-from .cib_objects import PREFIX, Location, Pin
-from .cluster_status import ClusterStatus
-from .move import capacity, free
+from .cib_objects import PREFIX, PROVIDER, Location, Pin
+from .cluster_status import ClusterStatus, NodeStatus
 from .resources import addresses_of, home_id, pin_id
 
 __all__ = ["columns", "overview", "table"]
@@ -20,7 +20,8 @@ GIB_IN_MIB = 1024
 
 def overview(live: Configuration, status: ClusterStatus) -> dict[str, Any]:
     """The cluster, its nodes and its guests; ``problems`` are sentences, none when all is well."""
-    nodes = [_node(member.name, live, status) for member in status.nodes]
+    total, left = capacity(live), free(live, status)
+    nodes = [_node(member, live, status, total, left) for member in status.nodes]
     guests = [_guest(name, live, status) for name in sorted(live.guests())]
     return {
         "cluster": {
@@ -73,14 +74,15 @@ def table(seen: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _node(name: str, live: Configuration, status: ClusterStatus) -> dict[str, Any]:
-    member = status.node(name)
-    total, left = capacity(live).get(name, {}), free(live, status).get(name, {})
-    here = [r.name for r in status.resources if name in r.nodes and r.name in live.guests()]
-    row: dict[str, Any] = {"name": name, "state": member.word if member else "unknown", "guests": sorted(here)}
+def _node(
+    member: NodeStatus, live: Configuration, status: ClusterStatus, total: Mapping[str, Room], left: Mapping[str, Room]
+) -> dict[str, Any]:
+    here = [r.name for r in status.resources if member.name in r.nodes and r.name in live.primitives]
+    guests = sorted(name for name in here if live.primitives[name].provider == PROVIDER)
+    row: dict[str, Any] = {"name": member.name, "state": member.word, "guests": guests}
     for key in ("memory", "vcpus"):
-        row[key] = total.get(key, 0)
-        row[f"{key}_used"] = total.get(key, 0) - left.get(key, 0)
+        row[key] = total.get(member.name, {}).get(key, 0)
+        row[f"{key}_used"] = row[key] - left.get(member.name, {}).get(key, 0)
     return row
 
 
@@ -109,9 +111,12 @@ def _problems(live: Configuration, status: ClusterStatus) -> list[str]:
         problems.append("fencing is off: the guests of a node that dies are not safe to start again elsewhere")
     if status.maintenance:
         problems.append("the whole cluster is unmanaged (property maintenance-mode): nothing is started or moved")
-    problems += [
-        f"node {node.name} is {node.word}" for node in status.nodes if node.word not in {"online", "maintenance"}
-    ]
+    for node in status.nodes:
+        if node.word == "unmanaged":
+            end = f"crm_attribute --node {node.name} --name maintenance --delete"
+            problems.append(f"node {node.name} is unmanaged (attribute maintenance); to end that: {end}")
+        elif node.word not in {"online", "maintenance"}:
+            problems.append(f"node {node.name} is {node.word}")
     for name, guest in live.guests().items():
         seen = status.resource(name)
         stopped = guest.meta.get("target-role") == "Stopped"

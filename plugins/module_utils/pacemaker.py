@@ -9,45 +9,31 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 from xml.etree import ElementTree as ET
 
-from .cib import read
 from .cib_difference import Difference
-from .cib_objects import PREFIX, RECOVERY, Wanted
+from .cib_objects import PREFIX, Wanted
 from .cib_reconcile import reconcile
+from .cluster_status import PENDING, ClusterStatus, Work, parse_status, parse_work
 from .command import CommandError, Runner, run
 from .simulate import Prediction, parse
 from .wait import WaitTimeout, wait_for
 
-__all__ = [
-    "Applied",
-    "ClusterError",
-    "ClusterStatus",
-    "Contended",
-    "FailedAction",
-    "FenceEvent",
-    "NodeStatus",
-    "Pacemaker",
-    "ResourceStatus",
-    "Snapshot",
-    "parse_status",
-    "pending",
-    "probed",
-]
+__all__ = ["Applied", "ClusterError", "Contended", "Pacemaker", "Plan", "Snapshot"]
 
 #: Exit statuses of Pacemaker's tools (crm_exit_e).
 _OLD, _NOT_CONNECTED, _MISSING = 103, 102, 105
-#: Result of an operation that has begun and not ended (OCF status "unknown" in Pacemaker's own numbering).
-_PENDING = "193"
+#: Seconds for each run of a tool, on average, while somebody waits.
+_EVERY = 1.0
 #: Seconds that somebody who waits goes on without seeing anything.
 _BLIND = 30.0
 #: Seconds for which a node counts as fenced that somebody else has had fenced.
 _FENCED_ALREADY = 30
-#: Seconds for which a guest is not taken up that the cluster would disturb, and between two tries.
-_DISTURBED_FOR, _AGAIN = 60.0, 2.0
 
 
 class ClusterError(Exception):
@@ -58,126 +44,19 @@ class Contended(ClusterError):
     """Somebody else kept changing the configuration while ours was to go in."""
 
 
-class _Disturbing(ClusterError):
-    """What is to be done now would disturb a guest that runs."""
-
-
-class _Stale(Exception):
+class Stale(Exception):
     """The CIB moved on between the query and the patch."""
 
 
-@dataclass(frozen=True)
-class NodeStatus:
-    name: str
-    online: bool
-    standby: bool
-    maintenance: bool
-    pending: bool
-    unclean: bool
-    shutdown: bool
+class Plan(Protocol):
+    """Anything that says what it wants of the cluster's configuration."""
 
     @property
-    def usable(self) -> bool:
-        """Whether guests may be started here."""
-        return self.online and not (self.standby or self.maintenance or self.pending or self.unclean or self.shutdown)
-
-    @property
-    def word(self) -> str:
-        """Its condition in one word of the field."""
-        if self.unclean:
-            return "unclean"
-        if not self.online:
-            return "offline"
-        for condition in ("pending", "shutdown", "standby", "maintenance"):
-            if getattr(self, condition):
-                return "maintenance" if condition == "standby" else condition
-        return "online"
+    def wanted(self) -> Wanted: ...
 
 
-@dataclass(frozen=True)
-class ResourceStatus:
-    """``nodes`` are all nodes on which it is active; more than one while a migration hangs between two."""
-
-    name: str
-    agent: str
-    role: str
-    nodes: tuple[str, ...]
-    active: bool
-    failed: bool
-    blocked: bool
-    managed: bool
-    maintenance: bool
-    orphaned: bool
-    pending: str | None
-
-    @property
-    def node(self) -> str | None:
-        return self.nodes[0] if len(self.nodes) == 1 else None
-
-    @property
-    def running(self) -> bool:
-        """Up on exactly one node, with nothing wrong and nothing under way."""
-        return self.active and self.role == "Started" and len(self.nodes) == 1 and not self.failed and not self.pending
-
-    @property
-    def word(self) -> str:
-        if self.pending:
-            return self.pending.lower()
-        if self.failed:
-            return "failed, blocked" if self.blocked else "failed"
-        if not self.managed:
-            return "running, unmanaged" if self.active else "unmanaged, not seen"
-        return "running" if self.active else "stopped"
-
-
-@dataclass(frozen=True)
-class FailedAction:
-    """An operation that failed and is still on record. ``reason`` is the agent's own, may be empty."""
-
-    resource: str
-    operation: str
-    node: str
-    status: str
-    reason: str
-    when: str
-
-    def __str__(self) -> str:
-        # Pacemaker keeps no reason for a failed migrate_to. Its agent tells the journal of moves, unless it was killed.
-        why = self.reason or (
-            f"{self.status}, and its agent left no word of why, as one that was killed "
-            "('journalctl -u pacemaker' there tells more)"
-        )
-        return f"{self.operation} of {self.resource} failed on {self.node}: {why}"
-
-
-@dataclass(frozen=True)
-class FenceEvent:
-    target: str
-    action: str
-    status: str
-    by: str
-    when: str
-
-
-@dataclass(frozen=True)
-class ClusterStatus:
-    dc: str | None
-    quorum: bool
-    fencing: bool
-    maintenance: bool
-    nodes: tuple[NodeStatus, ...] = ()
-    resources: tuple[ResourceStatus, ...] = ()
-    failures: tuple[FailedAction, ...] = ()
-    fence_events: tuple[FenceEvent, ...] = ()
-
-    def node(self, name: str) -> NodeStatus | None:
-        return next((node for node in self.nodes if node.name == name), None)
-
-    def resource(self, name: str) -> ResourceStatus | None:
-        return next((resource for resource in self.resources if resource.name == name), None)
-
-    def failures_of(self, name: str) -> tuple[FailedAction, ...]:
-        return tuple(failure for failure in self.failures if failure.resource == name)
+P = TypeVar("P", bound=Wanted | Plan)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -188,10 +67,18 @@ class Snapshot:
     status: ClusterStatus
     ahead: Prediction
 
+    def busy(self, names: Collection[str]) -> set[str]:
+        """Those of these resources with which the cluster is at work, or about to be."""
+        return self._busy.intersection(names)
+
+    @cached_property
+    def _busy(self) -> set[str]:
+        pending = {resource.name for resource in self.status.resources if resource.pending}
+        return pending.union(self.ahead.busy, (work.resource for work in parse_work(self.cib)))
+
     def idle(self, names: Collection[str]) -> bool:
         """Whether nothing is under way or ahead for these resources."""
-        pending = {resource.name for resource in self.status.resources if resource.pending}
-        return self.status.dc is not None and not (self.ahead.busy | pending).intersection(names)
+        return self.status.dc is not None and not self.busy(names)
 
     def __str__(self) -> str:
         ahead = "; ".join(self.ahead.sentences())
@@ -200,23 +87,33 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Applied:
-    """A change and its prediction, which check mode and the real run share."""
+class Applied(Generic[P]):
+    """A change and its prediction, which check mode and the real run share, and the plan that it comes of."""
 
     difference: Difference
     prediction: Prediction
+    plan: P
 
 
-class Pacemaker:
-    """One member's view of its cluster, through the tools installed there."""
+def _anything(_applied: Applied[Any]) -> None:
+    """The guard that refuses nothing."""
 
-    def __init__(self, runner: Runner = run, tries: int = 20) -> None:
+
+class Tools:
+    """Pacemaker's tools as a member has them: each method runs one of them, once."""
+
+    def __init__(self, runner: Runner = run) -> None:
         self._run = runner
-        self._tries = tries
 
     def query(self) -> str:
         """The whole CIB as XML."""
         return self._ask(["cibadmin", "--query"])
+
+    def at_work(self) -> tuple[Work, ...]:
+        """What the nodes are at work with. The answer is as short as that, however large the cluster is."""
+        asked = f"//lrm_rsc_op[@rc-code='{PENDING}']"
+        found = self._ask(["cibadmin", "--query", "--xpath", asked], ok=(0, _MISSING))
+        return parse_work(found) if found.strip() else ()
 
     def status(self) -> ClusterStatus:
         return parse_status(self._ask(["crm_mon", "--one-shot", "--output-as=xml", "--inactive", "--fence-history=2"]))
@@ -227,78 +124,6 @@ class Pacemaker:
             graph = Path(folder, "graph.xml")
             argv = ["crm_simulate", "--run", "--output-as=xml", f"--save-graph={graph}", "--xml-pipe"]
             return parse(self._ask(argv, stdin=cib, timeout=120), graph.read_text(encoding="utf-8"))
-
-    def look(self) -> Snapshot:
-        cib = self.query()
-        return Snapshot(cib, self.status(), self.simulate(cib))
-
-    def apply(
-        self,
-        plan: Callable[[str], Wanted],
-        *,
-        check: bool,
-        guard: Callable[[Difference, Prediction], None] = lambda _difference, _prediction: None,
-    ) -> Applied:
-        """Bring the configuration to what ``plan`` wants of the live CIB, by one atomic patch.
-
-        ``guard`` sees the difference and its prediction first, and raises to refuse. In check mode
-        all of this happens save the patch. The patch only goes onto the very version it was computed from:
-        when another change came in between, the whole cycle starts again.
-        Raises Contended when that happens too often.
-        """
-        predicted: tuple[str, Prediction] | None = None
-        for _attempt in range(self._tries):
-            live = self.query()
-            difference = reconcile(live, plan(live))
-            if not difference.changed:
-                return Applied(difference, Prediction())
-            # Only a change of the configuration makes another prediction; statuses come and go all the time.
-            key = repr((difference.version.configuration, difference.names()))
-            if predicted is None or predicted[0] != key:
-                predicted = (key, self.simulate(difference.xml))
-            guard(difference, predicted[1])
-            if check:
-                return Applied(difference, predicted[1])
-            try:
-                self._patch(difference)
-            except _Stale:
-                continue
-            return Applied(difference, predicted[1])
-        raise Contended(
-            f"somebody else kept changing the cluster's configuration: {self._tries} attempts to apply ours "
-            "found a newer one each time; find out who does (journalctl -u pacemaker | grep cib), and run again"
-        )
-
-    def wait(
-        self,
-        done: Callable[[Snapshot], bool],
-        *,
-        what: str,
-        timeout: float,
-        interval: float = 0.5,
-    ) -> Snapshot:
-        """Look until ``done``. Raises WaitTimeout, which carries the last snapshot.
-
-        Looks may fail for a while, as they do while a member is lost.
-        """
-        seen: list[Snapshot] = []
-        blind_since: float | None = None
-
-        def look() -> Snapshot:
-            nonlocal blind_since
-            try:
-                seen[:] = [self.look()]
-                blind_since = None
-            except ClusterError:
-                blind_since = blind_since or time.monotonic()
-                if not seen or time.monotonic() - blind_since > _BLIND:
-                    raise
-            return seen[0]
-
-        def finished(last: Snapshot) -> bool:
-            return blind_since is None and done(last)
-
-        return wait_for(look, finished, what=what, timeout=timeout, interval=interval)
 
     def refresh(self, resource: str) -> None:
         """Forget all that is known of a resource, failures too, and look at it anew on every node."""
@@ -322,62 +147,6 @@ class Pacemaker:
         except ClusterError as error:
             raise ClusterError(f"{target} could not take {guest} over from {source}: {error}") from error
 
-    def recover(
-        self, resource: str, *, also: Callable[[str], Wanted] = lambda _cib: Wanted(), timeout: float = 60
-    ) -> None:
-        """Put a guest in order that failed to migrate and runs where it was, without disturbing it.
-
-        Pacemaker is told to keep its hands off, to look at the guest anew everywhere, and, when it knows where
-        it runs, to take it up again, in one patch with whatever ``also`` wants of the CIB. The mark ``drover-recovery``
-        tells our hands off from an administrator's, should this be interrupted.
-        """
-
-        def hands_off(cib: str) -> Wanted:
-            meta = read(cib).primitives[resource].meta
-            ours = "maintenance" not in meta or RECOVERY in meta
-            return Wanted(meta={resource: {"maintenance": "true", RECOVERY: "true"} if ours else {}})
-
-        def take_up(cib: str) -> Wanted:
-            ours = RECOVERY in read(cib).primitives[resource].meta
-            meta: dict[str, str | None] = {"maintenance": None, RECOVERY: None} if ours else {}
-            return replace(also(cib), meta={resource: meta})
-
-        def undisturbed(_difference: Difference, prediction: Prediction) -> None:
-            harm = [a for a in prediction.of(resource) if a.kind in {"stop", "restart", "recover", "move"}]
-            if harm:
-                said = [f"{action} ({action.reason or 'no reason given'})" for action in harm]
-                raise _Disturbing(
-                    f"{resource} runs, but is left unmanaged (meta attribute maintenance), because the cluster "
-                    f"would otherwise disturb it: {'; '.join(said)}. Run this again: it tries anew"
-                )
-
-        def known(seen: Snapshot) -> bool:
-            online = {node.name for node in seen.status.nodes if node.online}
-            guest = seen.status.resource(resource)
-            return (
-                guest is not None
-                and not guest.failed
-                and online <= probed(seen.cib, resource)
-                and seen.idle([resource])
-            )
-
-        until = time.monotonic() + _DISTURBED_FOR
-        self.apply(hands_off, check=False)
-        while True:
-            self.refresh(resource)
-            try:
-                self.wait(known, what=f"a fresh look at {resource} on every node", timeout=timeout)
-            except WaitTimeout as error:
-                raise ClusterError(f"{resource} is left unmanaged (meta attribute maintenance): {error}") from error
-            try:
-                self.apply(take_up, check=False, guard=undisturbed)
-                return
-            except _Disturbing:
-                # A look can fall into the moment in which a migration that lost its agent comes to its end.
-                if time.monotonic() > until:
-                    raise
-            time.sleep(_AGAIN)
-
     def has_quorum(self) -> bool:
         """Whether this node has it, by its own word: what the CIB says of it, the coordinator wrote some time ago."""
         return self._ask(["crm_node", "--quorum"]).strip() == "1"
@@ -388,7 +157,8 @@ class Pacemaker:
         limits = ["--timeout", f"{max(1, int(seconds))}", "--tolerance", f"{_FENCED_ALREADY}s"]
         self._ask(["stonith_admin", "--reboot", node, *limits], timeout=seconds + 5)
 
-    def _patch(self, difference: Difference) -> None:
+    def patch(self, difference: Difference) -> None:
+        """Change the configuration. Raises Stale when it is not any more what the difference was computed from."""
         # Files, because arguments show in the process list and a CIB holds secrets.
         with tempfile.TemporaryDirectory(prefix="drover-cib-") as folder:
             old, new = Path(folder, "live.xml"), Path(folder, "wanted.xml")
@@ -400,7 +170,7 @@ class Pacemaker:
             self._run(["cibadmin", "--patch", "--xml-pipe"], stdin=patch, timeout=60)
         except CommandError as error:
             if error.result is not None and error.result.rc == _OLD:
-                raise _Stale from error
+                raise Stale from error
             raise ClusterError(f"the cluster refused the change to its configuration: {error}") from error
 
     def _ask(
@@ -417,101 +187,162 @@ class Pacemaker:
             raise ClusterError(str(error)) from error
 
 
-def parse_status(output: str) -> ClusterStatus:
-    """Parse the output of ``crm_mon --output-as=xml``. Raises ParseError on text that isn't XML."""
-    root = ET.fromstring(output)
-    dc = root.find("summary/current_dc")
-    options = root.find("summary/cluster_options")
-    present = dc is not None and dc.get("present") == "true"
-    return ClusterStatus(
-        dc=dc.get("name") if dc is not None and present else None,
-        quorum=dc is not None and _true(dc, "with_quorum"),
-        fencing=options is not None and _true(options, "stonith-enabled"),
-        maintenance=options is not None and _true(options, "maintenance-mode"),
-        nodes=tuple(
-            NodeStatus(
-                name=node.get("name", ""),
-                online=_true(node, "online"),
-                standby=_true(node, "standby"),
-                maintenance=_true(node, "maintenance"),
-                pending=_true(node, "pending"),
-                unclean=_true(node, "unclean"),
-                shutdown=_true(node, "shutdown"),
-            )
-            for node in sorted(root.iterfind("nodes/node"), key=lambda n: n.get("name", ""))
-        ),
-        resources=tuple(
-            ResourceStatus(
-                name=resource.get("id", ""),
-                agent=resource.get("resource_agent", ""),
-                role=resource.get("role", ""),
-                nodes=tuple(sorted(node.get("name", "") for node in resource.iterfind("node"))),
-                active=_true(resource, "active"),
-                failed=_true(resource, "failed"),
-                blocked=_true(resource, "blocked"),
-                managed=_true(resource, "managed"),
-                maintenance=_true(resource, "maintenance"),
-                orphaned=_true(resource, "orphaned"),
-                pending=resource.get("pending") or _under_way(resource.get("role", "")),
-            )
-            for resource in root.iterfind("resources//resource")
-        ),
-        failures=tuple(
-            FailedAction(
-                resource=failure.get("op_key", "").removesuffix(f"_{failure.get('task')}_{failure.get('interval')}"),
-                operation=failure.get("task", ""),
-                node=failure.get("node", ""),
-                status=failure.get("exitstatus", ""),
-                reason=failure.get("exitreason", ""),
-                when=failure.get("last-rc-change", ""),
-            )
-            for failure in root.iterfind("failures/failure")
-        ),
-        fence_events=tuple(
-            FenceEvent(
-                target=event.get("target", ""),
-                action=event.get("action", ""),
-                status=event.get("status", ""),
-                by=event.get("delegate", "") or event.get("origin", ""),
-                when=event.get("completed", ""),
-            )
-            for event in root.iterfind("fence_history/fence_event")
-        ),
-    )
+class Pacemaker(Tools):
+    """One member's view of its cluster: looking at it, changing it, waiting for it.
 
+    ``saw`` is told what the nodes are at work with whenever somebody who waits has looked.
+    """
 
-def probed(cib: str, resource: str) -> set[str]:
-    """The nodes on which the state of a resource is known, from a whole CIB."""
-    known = set()
-    for state in ET.fromstring(cib).iterfind("status/node_state"):
-        operations = [
-            op
-            for history in state.iterfind("lrm/lrm_resources/lrm_resource")
-            if history.get("id") == resource
-            for op in history.iterfind("lrm_rsc_op")
-        ]
-        if any(op.get("rc-code") != _PENDING for op in operations):
-            known.add(state.get("uname", ""))
-    return known
+    def __init__(
+        self,
+        runner: Runner = run,
+        tries: int = 20,
+        *,
+        saw: Callable[[Sequence[Work]], None] = lambda _work: None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(runner)
+        self._tries = tries
+        self._saw = saw
+        self.clock, self.sleep = clock, sleep
 
+    def look(self) -> Snapshot:
+        cib = self.query()
+        return Snapshot(cib, self.status(), self.simulate(cib))
 
-def pending(cib: str) -> set[str]:
-    """The resources with which a node is at work, from a whole CIB."""
-    return {
-        history.get("id", "")
-        for history in ET.fromstring(cib).iterfind("status/node_state/lrm/lrm_resources/lrm_resource")
-        if any(op.get("rc-code") == _PENDING for op in history.iterfind("lrm_rsc_op"))
-    }
+    def renew(self, seen: Snapshot, live: str) -> Snapshot:
+        """The look at a cluster whose CIB is ``live`` by now."""
+        return seen if live is seen.cib else replace(seen, cib=live, ahead=self.simulate(live))
+
+    def apply(
+        self,
+        plan: Callable[[str], P],
+        *,
+        check: bool,
+        guard: Callable[[Applied[P]], None] = _anything,
+        live: str | None = None,
+        predict: bool = True,
+    ) -> Applied[P]:
+        """Bring the configuration to what ``plan`` wants of the live CIB, by one atomic patch.
+
+        ``guard`` sees the change and its prediction first, and raises to refuse. In check mode
+        all of this happens save the patch. The patch only goes onto the very version it was computed from:
+        when another change came in between, the whole cycle starts again, with a plan for the CIB as it is then.
+        ``live`` is the CIB if the caller has just looked at it. Without ``predict`` nobody asks what comes of it.
+        Raises Contended when others change it too often.
+        """
+        predicted: tuple[str, Prediction] = ("", Prediction())
+        for _attempt in range(self._tries):
+            cib, live = live if live is not None else self.query(), None
+            wish = plan(cib)
+            difference = reconcile(cib, wish if isinstance(wish, Wanted) else wish.wanted)
+            if not difference.changed:
+                return Applied(difference, Prediction(), wish)
+            # Only a change of the configuration makes another prediction; statuses come and go all the time.
+            key = repr((difference.version.configuration, difference.names()))
+            if predict and predicted[0] != key:
+                predicted = (key, self.simulate(difference.xml))
+            applied = Applied(difference, predicted[1], wish)
+            guard(applied)
+            if check:
+                return applied
+            try:
+                self.patch(difference)
+            except Stale:
+                continue
+            return applied
+        raise Contended(
+            f"somebody else kept changing the cluster's configuration: {self._tries} attempts to apply ours "
+            "found a newer one each time; find out who does (journalctl -u pacemaker | grep cib), and run again"
+        )
+
+    def settle(
+        self,
+        names: Collection[str],
+        *,
+        what: str,
+        timeout: float,
+        after: float = 0.0,
+        done: Callable[[Snapshot], bool] = lambda _seen: True,
+    ) -> Snapshot:
+        """Wait until the cluster has nothing to do with these resources, and ``done``. The first look is ``after`` so
+        many seconds.
+
+        While a node is at work with one of them, that is all that is asked; only of a cluster that is quiet the
+        scheduler is asked what it is about to do. Runs one tool a second on average. Looks may fail for a while, as
+        they do while a member is lost. Raises WaitTimeout, which carries a Snapshot.
+        """
+        runs = 0
+
+        def look() -> Snapshot | None:
+            nonlocal runs
+            runs = 1
+            working = self.at_work()
+            self._saw(working)
+            if not {work.resource for work in working}.isdisjoint(names):
+                return None
+            runs = 4
+            # The status last: a cluster that was quiet before it was asked for it has come to its end.
+            cib = self.query()
+            ahead = self.simulate(cib)
+            if not ahead.busy.isdisjoint(names):
+                runs = 3
+                return None
+            return Snapshot(cib, self.status(), ahead)
+
+        self.sleep(after)
+        try:
+            seen = self._wait(
+                look,
+                lambda last: last is not None and last.idle(names) and done(last),
+                what=what,
+                timeout=timeout,
+                interval=lambda: runs * _EVERY,
+            )
+        except WaitTimeout as late:
+            raise WaitTimeout(late.what, self.look(), late.waited) from late
+        assert seen is not None
+        return seen
+
+    def wait(self, done: Callable[[ClusterStatus], bool], *, what: str, timeout: float) -> ClusterStatus:
+        """Look at the status until ``done``, once a second. Bears what ``settle`` does. Raises WaitTimeout."""
+        found = self._wait(
+            self.status,
+            lambda last: last is not None and done(last),
+            what=what,
+            timeout=timeout,
+            interval=lambda: _EVERY,
+        )
+        assert found is not None
+        return found
+
+    def _wait(
+        self,
+        look: Callable[[], T],
+        done: Callable[[T | None], bool],
+        *,
+        what: str,
+        timeout: float,
+        interval: Callable[[], float],
+    ) -> T | None:
+        blind_since = self.clock()
+        seen = False
+
+        def dare() -> T | None:
+            nonlocal seen, blind_since
+            try:
+                found = look()
+            except ClusterError:
+                if not seen or self.clock() - blind_since > _BLIND:
+                    raise
+                return None
+            seen, blind_since = True, self.clock()
+            return found
+
+        return wait_for(dare, done, what=what, timeout=timeout, interval=interval, clock=self.clock, sleep=self.sleep)
 
 
 def _data_of(guest: str) -> str:
     """Where the CIB says it, see resources.data_id."""
     return f"//rsc_location[@id='{PREFIX}data-{guest}']"
-
-
-def _under_way(role: str) -> str | None:
-    return role if role in {"Migrating", "Starting", "Stopping"} else None
-
-
-def _true(element: ET.Element, name: str) -> bool:
-    return element.get(name) == "true"

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Whether a guest can go to a node, and everything that speaks against it, before anything is touched.
 
-The cluster's own reasons are those of move.py; here they are joined by what the two nodes say of themselves and of
-each other (survey.py). Reason codes and their severity are in finding.py.
+The cluster's own reasons are those of cluster_checks.py; here they are joined by what the two nodes say of themselves
+and of each other (survey.py). Reason codes and their severity are in finding.py.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import move
-from .cib import Configuration
+from .cluster_checks import ClusterChecks
 from .cluster_status import ClusterStatus
 from .definition import Definition, is_local
 from .finding import Finding, blocking
@@ -60,17 +59,17 @@ class Check:
         }
 
 
-def going(guests: Sequence[str], to: Sequence[str], live: Configuration, status: ClusterStatus) -> list[Going]:
+def going(guests: Sequence[str], to: Sequence[str], cluster: ClusterChecks) -> list[Going]:
     """Those of the guests that the nodes have to be asked about, with the nodes they might go to."""
     found = []
     for name in guests:
-        if blocking(move.immobile(name, live, status)):
+        if blocking(cluster.immobile(name)):
             continue
-        source = move.source_of(name, status)
+        source = cluster.source_of(name)
         if source is None:
             continue
-        online = [node.name for node in status.nodes if node.online and node.name in to and node.name != source]
-        definition = guest_of(live.primitives[name])
+        online = [node.name for node in cluster.status.nodes if node.online and node.name in to and node.name != source]
+        definition = guest_of(cluster.live.primitives[name])
         if definition is not None and online:
             found.append(Going(name, definition, source, tuple(online)))
     return found
@@ -79,8 +78,7 @@ def going(guests: Sequence[str], to: Sequence[str], live: Configuration, status:
 def check(
     guest: str,
     target: str,
-    live: Configuration,
-    status: ClusterStatus,
+    cluster: ClusterChecks,
     views: Mapping[str, NodeView],
     moving: Iterable[Mapping[str, Any]] = (),
 ) -> Check:
@@ -88,16 +86,16 @@ def check(
 
     ``moving`` is what the nodes say of moves under way (see moves.gather).
     """
-    unable = move.immobile(guest, live, status)
+    unable = cluster.immobile(guest)
     if blocking(unable):
         return Check(guest, None, target, tuple(unable))
-    source = move.source_of(guest, status)
-    known = [*unable, *move.objections(guest, target, live, status)]
+    source = cluster.source_of(guest)
+    known = [*unable, *cluster.objections(guest, target)]
     if source is None:
         return Check(guest, None, target, tuple(known))
-    known += _busy(guest, {source, target}, status, moving)
+    known += _busy(guest, {source, target}, cluster.status, moving)
     seen: list[Finding] = []
-    definition = guest_of(live.primitives[guest])
+    definition = guest_of(cluster.live.primitives[guest])
     if definition is not None and source in views and target in views:
         seen = judge(definition, views[source], views[target], under_way=bool(unable))
     return Check(guest, source, target, tuple(known), tuple(seen))
@@ -149,11 +147,11 @@ def _cell(one: Check | None) -> str:
 def _busy(guest: str, ends: set[str], status: ClusterStatus, moving: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
     # Pacemaker knows a guest on its way where it comes from, and only its agent where it goes to.
     known = {said["guest"]: {said.get("from"), said.get("to")} for said in moving}
-    for other in status.resources:
-        on_its_way = (other.pending or "").lower().startswith("migrat")
-        busy = {node for node in {*other.nodes, *known.get(other.name, ())} if node}
-        if (on_its_way or other.name in known) and other.name != guest and ends & busy:
-            message = f"{other.name} is on its way from or to {' or '.join(sorted(busy))}"
+    for name in dict.fromkeys([*(other.name for other in status.moving), *known]):
+        other = status.resource(name)
+        busy = {node for node in {*(other.nodes if other else ()), *known.get(name, ())} if node}
+        if name != guest and ends & busy:
+            message = f"{name} is on its way from or to {' or '.join(sorted(busy))}"
             yield Finding("node_busy", message, "it goes through all the same, and takes longer")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from xml.etree import ElementTree as ET
 
 __all__ = ["Action", "Prediction", "parse"]
@@ -26,6 +27,8 @@ _PHRASES = {
     "recover": "recover {source} -> {target}",
     "fence": "fence (power-cycle)",
 }
+#: What is done to a resource that runs and goes on running elsewhere, or not at all.
+_DISTURBING = frozenset({"stop", "restart", "migrate", "move", "recover"})
 
 #: The resource of an operation in the graph. A graph of a thousand guests has megabytes, most of it their definitions.
 _OPERATION = re.compile(r'<rsc_op [^>]*>\s*<primitive id="([^"]*)"')
@@ -81,14 +84,21 @@ class Prediction:
         return tuple(action for action in self.actions if action.name == name)
 
     def place(self, name: str) -> str | None:
-        return dict(self.places).get(name)
+        return self._places.get(name)
 
-    def refusals(self, resources: Collection[str], asked: Collection[str] = ()) -> list[Action]:
-        """The stops among ``resources`` that nothing asked for: a guest would be left running nowhere."""
+    @cached_property
+    def _places(self) -> dict[str, str | None]:
+        return dict(self.places)
+
+    def disturbs(self, resources: Collection[str], ahead: Prediction) -> list[Action]:
+        """What would be done to these running ``resources``, unless it is ``ahead`` in any case."""
+        known = {(action.kind, action.name, action.target) for action in ahead.actions}
         return [
             action
             for action in self.actions
-            if action.kind == "stop" and action.name in resources and action.name not in asked
+            if action.kind in _DISTURBING
+            and action.name in resources
+            and (action.kind, action.name, action.target) not in known
         ]
 
     def sentences(self) -> list[str]:

@@ -29,11 +29,12 @@ def wait_for(
     *,
     what: str,
     timeout: float,
-    interval: float = 0.5,
+    interval: float | Callable[[], float] = 0.5,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
-    """Look every ``interval`` seconds until ``done(look())`` holds, and return that last look.
+    """Look every ``interval`` seconds until ``done(look())`` holds, and return that last look. An interval that depends
+    on what the last look cost is asked for after it.
 
     Looks at least once. Raises WaitTimeout after ``timeout`` seconds.
     """
@@ -45,7 +46,8 @@ def wait_for(
         waited = clock() - start
         if waited >= timeout:
             raise WaitTimeout(what, seen, waited)
-        sleep(min(interval, max(0.0, timeout - waited)))
+        pause = interval() if callable(interval) else interval
+        sleep(min(pause, max(0.0, timeout - waited)))
 
 
 class Deadline:

@@ -93,7 +93,8 @@ from ansible_collections.cspp.drover.plugins.module_utils import cluster_options
 from ansible_collections.cspp.drover.plugins.module_utils.cib import Configuration, read
 from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import NodeSettings, Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import NotOurs
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker, Snapshot
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
 
@@ -133,20 +134,16 @@ def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
 def configure(cluster: Pacemaker, params: dict[str, Any], check: bool) -> dict[str, Any]:
     names = set(params["nodes"]) | {device["node"] for device in params["fencing"] or []}
 
-    def ready(seen: Snapshot) -> bool:
-        members = {node.name for node in seen.status.nodes if not node.pending}
-        return seen.status.dc is not None and names <= members
+    def ready(status: ClusterStatus) -> bool:
+        members = {node.name for node in status.nodes if not node.pending}
+        return status.dc is not None and names <= members
 
     cluster.wait(ready, what="a cluster with a leader and all its nodes", timeout=params["wait_timeout"])
     applied = cluster.apply(lambda cib: wanted(params, read(cib)), check=check)
     difference = applied.difference
     if difference.changed and not check:
         devices = [f"drover-fence-{device['node']}" for device in params["fencing"] or []]
-        seen = cluster.wait(
-            lambda seen: seen.idle(devices),
-            what="the start of the fencing devices",
-            timeout=params["wait_timeout"],
-        )
+        seen = cluster.settle(devices, what="the start of the fencing devices", timeout=params["wait_timeout"])
         failed = [str(failure) for name in devices for failure in seen.status.failures_of(name)]
         if failed:
             raise ClusterError(

@@ -129,11 +129,12 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.cspp.drover.plugins.module_utils import guest_health, move, resources
 from ansible_collections.cspp.drover.plugins.module_utils.cib import read
-from ansible_collections.cspp.drover.plugins.module_utils.cib_difference import Difference
 from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import NotOurs
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker, Snapshot
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Applied, ClusterError, Pacemaker, Snapshot
 from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
+from ansible_collections.cspp.drover.plugins.module_utils.recovery import Recovery
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
 
@@ -198,8 +199,10 @@ class Run:
             may_restart=self.may_restart,
         )
 
-    def guard(self, difference: Difference, prediction: Prediction) -> None:
-        unasked = guest_health.unasked(prediction, self.status, may_stop=self.absent, may_restart=self.may_restart)
+    def guard(self, applied: Applied[Wanted]) -> None:
+        unasked = guest_health.unasked(
+            applied.prediction, self.status, may_stop=self.absent, may_restart=self.may_restart
+        )
         if unasked:
             raise ClusterError(
                 "refused, for it would take running guests down that nobody asked to: " + "; ".join(unasked)
@@ -250,19 +253,16 @@ class Run:
             )
         self.cluster.apply(lambda cib: self.plan(cib).first, check=False, guard=self.guard)
 
-        def down(seen: Snapshot) -> bool:
-            guests = (seen.status.resource(name) for name in plan.stopping)
+        def down(status: ClusterStatus) -> bool:
+            guests = (status.resource(name) for name in plan.stopping)
             return not any(guest is not None and (guest.active or guest.pending) for guest in guests)
 
-        self.cluster.wait(down, what=f"the stop of {', '.join(plan.stopping)}", timeout=self.timeout)
-        self.status = self.cluster.status()
+        self.status = self.cluster.wait(down, what=f"the stop of {', '.join(plan.stopping)}", timeout=self.timeout)
 
     def settled(self) -> Snapshot:
         """Wait until nothing is left to be done for the guests. Raises ClusterError for those that don't run."""
         try:
-            seen = self.cluster.wait(
-                lambda seen: seen.idle(self.present), what="the start of the guests", timeout=self.timeout
-            )
+            seen = self.cluster.settle(self.present, what="the start of the guests", timeout=self.timeout)
         except WaitTimeout as late:
             seen = late.last
         troubles = guest_health.troubles(self.present, read(seen.cib), seen)
@@ -281,7 +281,7 @@ class Run:
 
     def recover(self, name: str) -> None:
         """Put a guest in order whose move failed, and forget the move."""
-        self.cluster.recover(name, also=lambda _cib: move.finished(name))
+        Recovery(self.cluster, name, also=lambda _cib: move.finished(name)).run()
 
     def report(self, name: str, seen: Snapshot, prediction: Prediction, pending: tuple[str, ...]) -> dict[str, Any]:
         guest = seen.status.resource(name)

@@ -65,33 +65,24 @@ summary:
   returned: success
 """
 
-from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import moves, readiness
+from ansible_collections.cspp.drover.plugins.module_utils import readiness
 from ansible_collections.cspp.drover.plugins.module_utils.cib import read
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_checks import ClusterChecks
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.survey import Going, NodeView, survey
+from ansible_collections.cspp.drover.plugins.module_utils.preflight import preflight
 
 
-def answer(
-    cluster: Pacemaker,
-    guest: str | None,
-    to: str | None,
-    ask: Callable[[Collection[Going]], Mapping[str, NodeView]] = survey,
-) -> dict[str, Any]:
+def answer(cluster: Pacemaker, guest: str | None, to: str | None) -> dict[str, Any]:
     """Whether each of the guests could go to each of the nodes. Raises ClusterError."""
     live, status = read(cluster.query()), cluster.status()
     guests = [guest] if guest else sorted(live.guests())
     nodes = [to] if to else sorted(node.name for node in status.nodes)
-    views = ask(readiness.going(guests, nodes, live, status))
-    places = {name: seen.nodes if (seen := status.resource(name)) else () for name in guests}
-    pairs = [(name, node) for name in guests for node in nodes if node not in places[name]]
-    moving = moves.under_way(status)
-    checks = [readiness.check(name, node, live, status, views, moving) for name, node in pairs]
-    return {"checks": [one.as_dict() for one in checks], "summary": readiness.summary(checks, nodes)}
+    found = preflight(guests, nodes, ClusterChecks(live, status))
+    return {"checks": [one.as_dict() for one in found.checks], "summary": readiness.summary(found.checks, nodes)}
 
 
 def main() -> None:

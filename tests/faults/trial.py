@@ -355,10 +355,11 @@ class Trial:
             for key in ("maintenance", "drover-recovery"):
                 member.run(["crm_resource", "--resource", guest, "--meta", "--delete-parameter", key], ok=None)
             member.run(["crm_resource", "--refresh", "--resource", guest], ok=None)
-            self.cluster().wait(
-                lambda now: self._at_rest(now) and bool((of := now.status.resource(guest)) and of.running),
+            self.cluster().settle(
+                [guest],
                 what=f"{guest} started anew",
                 timeout=DEADLINE,
+                done=lambda now: self._at_rest(now) and bool((of := now.status.resource(guest)) and of.running),
             )
             wait_until_answering(self.guests[guest], timeout=DEADLINE)
 
@@ -488,7 +489,7 @@ class Trial:
 
     def _await_end(self, scene: Scene) -> None:
         """Until nothing is under way for the guest."""
-        self.cluster().wait(lambda now: now.idle([scene.guest]), what="the end of the move", timeout=DEADLINE)
+        self.cluster().settle([scene.guest], what="the end of the move", timeout=DEADLINE)
 
     def _settle(self) -> None:
         """Until every node is back and the cluster is at rest."""

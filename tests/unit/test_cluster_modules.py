@@ -12,11 +12,20 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import journal, moves, pacemaker, probe
+from ansible_collections.cspp.drover.plugins.module_utils import (
+    drain,
+    journal,
+    move,
+    moves,
+    preflight,
+    probe,
+    recovery,
+)
 from ansible_collections.cspp.drover.plugins.module_utils.cib import read
-from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Location, Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Location, NodeSettings, Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
+from ansible_collections.cspp.drover.plugins.module_utils.job_log import JobLog
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.resources import guest_of
 from ansible_collections.cspp.drover.plugins.module_utils.survey import NodeView
@@ -38,6 +47,8 @@ def transcript(name: str) -> str:
     return (DATA / f"{name}.xml").read_text(encoding="utf-8")
 
 
+HOME = Location("drover-home-mc", "mc", "n2", "INFINITY")
+STANDBY = NodeSettings("n2", {"standby": "on"})
 CIB, STATUS, IDLE = transcript("cib-guests"), transcript("crm_mon-guests"), transcript("crm_simulate-idle")
 
 
@@ -50,12 +61,18 @@ class FakeCluster:
         self.predicted = transcript(f"crm_simulate-{predicted}")
         self.statuses = list(statuses)
         self.writes: list[str] = []
+        #: Every run of a tool, and what the nodes are at work with at one look after the other.
+        self.runs: list[str] = []
+        self.working: list[str] = []
         #: What the nodes say when they are asked.
         self.views: dict[str, NodeView] = {}
 
     def __call__(self, argv: Sequence[str], *, stdin: str | None = None, **_options: Any) -> CommandResult:
         output = ""
-        if argv[:2] == ["cibadmin", "--query"]:
+        self.runs.append(" ".join(argv[:3] if "--xpath" in argv else argv[:2]))
+        if argv[:3] == ["cibadmin", "--query", "--xpath"]:
+            output = self.working.pop(0) if self.working else ""
+        elif argv[:2] == ["cibadmin", "--query"]:
             output = self.cib
         elif argv[0] == "crm_mon":
             output = self.statuses[0]
@@ -72,17 +89,40 @@ class FakeCluster:
         return CommandResult(tuple(argv), 0, output, "")
 
 
+class FakeTime:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
 @pytest.fixture
 def on(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Puts a fake cluster under a module."""
 
     def install(module: ModuleType, cluster: FakeCluster) -> FakeCluster:
-        monkeypatch.setattr(module, "Pacemaker", lambda: Pacemaker(cluster))
-        if hasattr(module, "survey"):
-            monkeypatch.setattr(module, "survey", lambda guests, measure=(): cluster.views)
+        time = FakeTime()
+        monkeypatch.setattr(
+            module, "Pacemaker", lambda **more: Pacemaker(cluster, clock=time, sleep=time.sleep, **more)
+        )
+        monkeypatch.setattr(preflight, "survey", lambda guests, measure=(): getattr(cluster, "views", {}))
         return cluster
 
     return install
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is told to who watches."""
+    said: list[str] = []
+    monkeypatch.setattr(JobLog, "say", lambda _log, *lines: said.extend(lines))
+    return said
 
 
 RECORD = {
@@ -218,6 +258,115 @@ def test_a_move_is_told_then_made(call: Call, on: Any) -> None:
     assert not again["changed"]
 
 
+PENDING = '<lrm_rsc_op operation_key="mc_migrate_to_0" operation="migrate_to" interval="0" on_node="n2" rc-code="193"/>'
+LOOK_AT = "cibadmin --query --xpath"
+QUERY, MON, SIMULATE, DIFF, PATCH = (
+    "cibadmin --query",
+    "crm_mon --one-shot",
+    "crm_simulate --run",
+    "crm_diff --original",
+    "cibadmin --patch",
+)
+ONE_LOOK, WAITING = [QUERY, MON, SIMULATE], [LOOK_AT, LOOK_AT, QUERY, SIMULATE, MON]
+
+
+@pytest.mark.parametrize(
+    ("module", "wish", "check", "runs"),
+    [
+        (guest_migrate, MOVE, True, [*ONE_LOOK, SIMULATE]),
+        (guest_migrate, MOVE, False, [*ONE_LOOK, SIMULATE, DIFF, PATCH, *WAITING, DIFF, PATCH]),
+        (node_maintenance, {"node": "n2", "state": "on"}, True, [*ONE_LOOK, SIMULATE]),
+        (
+            node_maintenance,
+            {"node": "n2", "state": "on"},
+            False,
+            [*ONE_LOOK, SIMULATE, DIFF, PATCH, *WAITING, DIFF, PATCH],
+        ),
+    ],
+    ids=["move foretold", "move of two seconds", "drain foretold", "drain of two seconds"],
+)
+def test_the_tools_that_a_verb_runs(
+    call: Call, on: Any, module: ModuleType, wish: dict[str, Any], check: bool, runs: list[str]
+) -> None:
+    cluster = on(module, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
+    cluster.working = [PENDING]
+    assert call(module, check=check, **wish)["changed"]
+    assert cluster.runs == runs
+
+
+@pytest.mark.parametrize(
+    ("module", "wish"),
+    [(guest_migrate, MOVE), (node_maintenance, {"node": "n2", "state": "on"})],
+    ids=["move", "drain"],
+)
+@pytest.mark.parametrize("check", [True, False])
+def test_nodes_are_asked_and_plans_made_once(
+    call: Call, on: Any, monkeypatch: pytest.MonkeyPatch, module: ModuleType, wish: dict[str, Any], check: bool
+) -> None:
+    made: list[str] = []
+
+    def counted(where: ModuleType, name: str) -> None:
+        wrapped = getattr(where, name)
+
+        def call_it(*args: Any, **more: Any) -> Any:
+            made.append(name)
+            return wrapped(*args, **more)
+
+        monkeypatch.setattr(where, name, call_it)
+
+    on(module, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
+    for where, name in ((preflight, "survey"), (move, "plan"), (drain, "leave")):
+        counted(where, name)
+    assert call(module, check=check, **wish)["changed"]
+    assert made == ["survey", "plan" if module is guest_migrate else "leave"]
+
+
+def test_the_plan_is_told_before_it_is_committed_and_then_what_happens(
+    call: Call, on: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[tuple[int, str]] = []
+    cluster = FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED))
+    monkeypatch.setattr(JobLog, "say", lambda _log, *lines: said.extend((len(cluster.writes), line) for line in lines))
+    monkeypatch.setattr(JobLog, "saw", lambda log, works: log.say(*map(str, works)))
+    on(guest_migrate, cluster)
+    on(node_maintenance, cluster)
+    cluster.working = [PENDING]
+    call(guest_migrate, **MOVE)
+    assert said == [(0, "plan: mc: migrate live n2 -> n3"), (1, "mc: migrating on n2")]
+    said.clear()
+    call(guest_migrate, **MOVE)
+    assert said == [(2, "plan: mc is on n3 already")]
+    said.clear()
+    cluster.predicted = IDLE
+    call(node_maintenance, check=True, node="n2", state="on")
+    assert said == []
+    call(node_maintenance, node="n2", state="on")
+    assert said[0] == (2, "plan: nothing has to move")
+
+
+def test_a_move_for_whose_sake_the_cluster_would_move_others_is_refused(call: Call, on: Any) -> None:
+    """Whichever of two guests that are to be apart is moved to the other."""
+    cib = APART.replace("</constraints>", BOND.format("apart", "web", "mc", "-5000") + "</constraints>")
+    cluster = on(guest_migrate, FakeCluster("migrate", cib=cib, statuses=(STATUS, ARRIVED)))
+    cluster.predicted = cluster.predicted.replace(
+        "</actions>", '<rsc_action action="migrate" resource="web" source="n3" dest="n1"/></actions>'
+    )
+    for more in ({}, {"ignore": ["node_silent"]}):
+        assert "mc and web are to be apart; web would not stay (apart)" in call(guest_migrate, **MOVE, **more)["msg"]
+    assert cluster.writes == []
+    assert call(guest_migrate, **MOVE, ignore=["apart"])["plan"] == [
+        "mc: migrate live n2 -> n3",
+        "web: migrate live n3 -> n1",
+    ]
+    stranger = on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
+    stranger.predicted = cluster.predicted
+    assert "would also act thus: web: migrate live n3 -> n1" in call(guest_migrate, **MOVE, ignore=["apart"])["msg"]
+    assert stranger.writes == []
+
+
+BOND = '<rsc_colocation id="drover-{0}-{1}.{2}" rsc="{1}" with-rsc="{2}" score="{3}"/>'
+
+
 def test_a_move_that_fails_leaves_order(call: Call, on: Any) -> None:
     failed = transcript("crm_mon-migration-failed")
     cluster = on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(STATUS, failed, STATUS)))
@@ -228,6 +377,15 @@ def test_a_move_that_fails_leaves_order(call: Call, on: Any) -> None:
     assert cluster.writes == ["patch", "patch", "crm_resource --refresh --resource mc", "patch"]
     assert "drover-move-" not in cluster.cib
     assert read(cluster.cib).primitives["mc"].meta == read(CIB).primitives["mc"].meta
+
+
+def test_a_move_that_the_cluster_did_not_make_is_taken_back(call: Call, on: Any) -> None:
+    """The guest runs where it was, with a failure on the target: a plain restart that did not start there."""
+    left = STATUS.replace("</pacemaker-result>", FAILURE)
+    cluster = on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(STATUS, left)))
+    assert "mc did not get from n2 to n3: migrate_from of mc failed on n3" in call(guest_migrate, **MOVE)["msg"]
+    assert cluster.writes == ["patch", "patch", CLEANUP]
+    assert set(read(cluster.cib).constraints) == set(read(APART).constraints)
 
 
 class Disturbing(FakeCluster):
@@ -249,7 +407,6 @@ class Disturbing(FakeCluster):
 def test_a_failed_move_that_is_hard_to_put_in_order_is_tried_again(
     call: Call, on: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pacemaker, "_AGAIN", 0)
     failed = transcript("crm_mon-migration-failed")
     cluster = on(guest_migrate, Disturbing(2, cib=APART, statuses=(STATUS, failed, STATUS)))
     assert "It is running on n2, and the cluster is in order" in call(guest_migrate, **MOVE)["msg"]
@@ -259,8 +416,7 @@ def test_a_failed_move_that_is_hard_to_put_in_order_is_tried_again(
 def test_one_that_cannot_be_put_in_order_names_the_move_and_its_cause_all_the_same(
     call: Call, on: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pacemaker, "_AGAIN", 0)
-    monkeypatch.setattr(pacemaker, "_DISTURBED_FOR", 0.05)
+    monkeypatch.setattr(recovery, "_DISTURBED_FOR", 5.0)
     failed = transcript("crm_mon-migration-failed")
     on(guest_migrate, Disturbing(999, cib=APART, statuses=(STATUS, failed, STATUS)))
     said = call(guest_migrate, **MOVE)["msg"]
@@ -413,41 +569,69 @@ def test_a_guest_that_does_not_answer_is_not_moved(
     assert cluster.writes == []
 
 
-@pytest.mark.parametrize(
-    ("wish", "words"),
-    [
-        ({"probe": "pong"}, "is not a probe"),
-        ({"probe_from": "n1"}, "required by 'probe_from'"),
-        ({"slo": {"packets_lost": 0}}, "nobody can tell without a probe"),
-    ],
-)
-def test_a_wish_that_cannot_be_measured_is_refused_also_in_check_mode(
-    call: Call, on: Any, wish: dict[str, Any], words: str
-) -> None:
+def test_who_probes_from_a_node_says_what(call: Call, on: Any) -> None:
     cluster = on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
-    for check in (True, False):
-        assert words in call(guest_migrate, check=check, **MOVE, **wish)["msg"]
-    assert cluster.writes == []
+    assert "required by 'probe_from'" in call(guest_migrate, **MOVE, probe_from="n1")["msg"]
+    assert "is not a probe" in call(guest_migrate, **MOVE, probe_from="n1", probe="pong")["msg"]
+    assert cluster.runs == []
 
 
-def test_a_move_waits_for_the_one_that_somebody_orders_in_the_same_moment(call: Call, on: Any) -> None:
-    class Contested(FakeCluster):
-        """Idle at the first look; at the second, before the patch, a move of somebody else is ahead."""
+class Contested(FakeCluster):
+    """Somebody else orders a move just before the first patches, so many times."""
 
-        looks = 0
+    times = 1
 
-        def __call__(self, argv: Sequence[str], *, stdin: str | None = None, **options: Any) -> CommandResult:
-            result = super().__call__(argv, stdin=stdin, **options)
-            if argv[0] == "crm_simulate" and stdin == self.cib and not self.writes:
-                self.looks += 1
-                if self.looks == 2:
-                    return CommandResult(tuple(argv), 0, simulated(argv, self.predicted), "")
-            return result
+    def __call__(self, argv: Sequence[str], *, stdin: str | None = None, **options: Any) -> CommandResult:
+        if argv[:2] == ["cibadmin", "--patch"] and self.times:
+            self.times -= 1
+            self.cib = self.cib.replace(' num_updates="', ' num_updates="1')
+            self.theirs = self.cib
+            raise CommandError("older", CommandResult(tuple(argv), 103, "", "Update was older"))
+        result = super().__call__(argv, stdin=stdin, **options)
+        if argv[0] == "crm_simulate" and stdin == getattr(self, "theirs", None):
+            self.theirs = ""
+            return CommandResult(tuple(argv), 0, simulated(argv, self.predicted), "")
+        return result
 
-    cluster = on(guest_migrate, Contested("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
-    assert call(guest_migrate, **MOVE)["changed"]
-    assert cluster.looks == 4
+
+RETURN = {"node": "n2", "state": "off"}
+
+
+@pytest.mark.parametrize(
+    ("module", "wish"),
+    [(guest_migrate, MOVE), (node_maintenance, {"node": "n2", "state": "on"}), (node_maintenance, RETURN)],
+    ids=["move", "drain", "return"],
+)
+def test_who_moves_waits_for_what_somebody_orders_in_the_same_moment(
+    call: Call, on: Any, module: ModuleType, wish: dict[str, Any]
+) -> None:
+    statuses = (ARRIVED, STATUS) if wish is RETURN else (STATUS, ARRIVED)
+    cib = reconcile(APART, Wanted(constraints=(HOME,), nodes=(STANDBY,))).xml if wish is RETURN else APART
+    cluster = on(module, Contested("migrate", cib=cib, statuses=statuses))
+    assert call(module, **wish)["changed"]
+    assert cluster.times == 0
     assert cluster.writes == ["patch", "patch"]
+    # After the first patch was refused, and before the second.
+    assert LOOK_AT in cluster.runs[cluster.runs.index(DIFF) : -cluster.runs[::-1].index(DIFF) - 4]
+
+
+def test_what_was_seen_of_somebody_elses_move_is_not_of_this_one(
+    call: Call, on: Any, remote: type[FakeRemote], journals: list[list[dict[str, Any]]]
+) -> None:
+    on(guest_migrate, Contested("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
+    theirs = {**RECORD, "id": "0", "downtime_ms": 999}
+    journals[:] = [[], [theirs], [theirs, RECORD]]
+    result = call(guest_migrate, **{**PROBED, "probe": "tcp://10.0.0.20:7"})
+    assert result["journal"] == RECORD
+    assert len(remote.asked) == 2
+
+
+def test_a_drain_does_not_wait_for_ever_for_somebody_who_keeps_moving_guests(call: Call, on: Any) -> None:
+    cluster = on(node_maintenance, Contested("migrate", cib=APART, statuses=(STATUS,)))
+    cluster.times = 9999
+    said = call(node_maintenance, node="n2", state="on", timeout=60)["msg"]
+    assert "somebody else moves mc again and again, so n2 was not touched" in said
+    assert cluster.writes == []
 
 
 def test_a_move_that_a_node_is_against_is_refused_unless_that_is_ignored(call: Call, on: Any) -> None:
@@ -542,6 +726,79 @@ def test_a_drain_that_would_stop_a_guest_is_refused(call: Call, on: Any) -> None
     assert "force=true" in result["msg"]
     assert cluster.writes == []
     assert call(node_maintenance, check=True, node="n2", state="on", force=True)["changed"]
+
+
+MENDED = ["patch", "crm_resource --refresh --resource mc", "patch"]
+
+
+@pytest.mark.parametrize(
+    ("module", "wish"),
+    [
+        (guest_migrate, MOVE),
+        (node_maintenance, {"node": "n2", "state": "on"}),
+        (node_maintenance, {"node": "n2", "state": "off"}),
+    ],
+    ids=["move", "drain", "return"],
+)
+def test_what_an_earlier_run_left_in_trouble_is_put_in_order_first(
+    call: Call, on: Any, logged: list[str], module: ModuleType, wish: dict[str, Any]
+) -> None:
+    cib = reconcile(
+        transcript("cib-migration-failed"), Wanted((), (HOME,), absent=frozenset({"drover-apart-mc.web"}))
+    ).xml
+    failed = transcript("crm_mon-migration-failed")
+    cluster = on(module, FakeCluster("migrate", cib=cib, statuses=(failed, STATUS, STATUS, ARRIVED)))
+    call(module, **wish)
+    assert cluster.writes[:3] == MENDED
+    assert logged[0] == "mc: put in order after a failed migration, without a restart"
+
+
+@pytest.mark.parametrize(
+    ("node", "waits"),
+    [("n2", True), ("n3", True), ("n1", False)],
+    ids=["from there", "to there", "elsewhere"],
+)
+def test_a_drain_waits_for_guests_that_are_on_their_way_from_or_to_the_node(
+    call: Call, on: Any, logged: list[str], node: str, waits: bool
+) -> None:
+    class Moving(FakeCluster):
+        """Somebody moves mc from n2 to n3, by the first look."""
+
+        def __call__(self, argv: Sequence[str], *, stdin: str | None = None, **options: Any) -> CommandResult:
+            result = super().__call__(argv, stdin=stdin, **options)
+            first = argv[0] == "crm_simulate" and self.runs.count(SIMULATE) == 1
+            if first:
+                return CommandResult(tuple(argv), 0, simulated(argv, transcript("crm_simulate-migrate")), "")
+            return result
+
+    cluster = on(node_maintenance, Moving("idle", cib=APART, statuses=(STATUS,)))
+    call(node_maintenance, node=node, state="on")
+    waited = "waiting for the end of what is under way for mc: mc: migrate live n2 -> n3"
+    assert (waited in logged) is waits
+    assert (LOOK_AT in cluster.runs[:4]) is waits
+
+
+def test_who_waits_in_vain_for_a_drain_hears_which_guest_is_busy(call: Call, on: Any) -> None:
+    cluster = on(node_maintenance, FakeCluster("migrate", cib=APART, statuses=(STATUS,)))
+    cluster.cib = cluster.cib.replace("</lrm_resource>", f"{PENDING}</lrm_resource>", 1)
+    cluster.working = [PENDING] * 999
+    both = STATUS.replace('<node name="n3" id="3" cached="true"/>', '<node name="n2" id="2" cached="true"/>')
+    cluster.statuses = [both]
+    said = call(node_maintenance, node="n2", state="on", timeout=60)["msg"]
+    assert said.startswith("waited 60 s in vain for the end of what is under way for mc; the cluster goes on by itself")
+    assert cluster.writes == []
+
+
+def test_a_return_tells_its_plan_too_and_the_agents_reason_when_it_fails(
+    call: Call, on: Any, logged: list[str], journals: list[list[dict[str, Any]]]
+) -> None:
+    cib = reconcile(APART, Wanted(constraints=(HOME,))).xml
+    cluster = on(node_maintenance, FakeCluster("migrate", cib=cib, statuses=(ARRIVED,)))
+    journals[:] = [[], [{**RECORD, "result": "failed", "reason": "n2 has no bridge br0"}]]
+    said = call(node_maintenance, node="n2", state="off")["msg"]
+    assert "not all of its guests came back: mc (n2 has no bridge br0). Cure" in said
+    assert logged == ["plan: nothing has to move"]
+    assert "drover-home-mc" not in cluster.cib
 
 
 DEVICE = {"node": "n1", "address": "192.0.2.11", "username": "fence", "password": "tiger", "options": {"power_wait": 1}}

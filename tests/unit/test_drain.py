@@ -2,11 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import drain
-from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Location, NodeSettings, Pin
+from ansible_collections.cspp.drover.plugins.module_utils.cib import Configuration
+from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Location, NodeSettings, Pin, Primitive
 from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ResourceStatus
+from ansible_collections.cspp.drover.plugins.module_utils.finding import Finding
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Snapshot
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Action, Prediction
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import (
@@ -24,15 +30,10 @@ CLUSTER = live(primitive(), primitive("web"))
 
 
 def test_one_patch_holds_standby_home_and_target() -> None:
-    plan = drain.leave("n1", CLUSTER, BUSY, {"mc": "n3"})
-    assert plan.guests == ("mc",)
+    plan = drain.leave("n1", CLUSTER, BUSY)
+    assert (plan.guests, plan.targets, plan.blocked) == (("mc",), {"mc": "n3"}, {})
     assert plan.wanted.nodes == (NodeSettings("n1", {"standby": "on"}),)
     assert plan.wanted.constraints == (HOME, Location("drover-drain-mc", "mc", "n3", "100000"))
-
-
-@pytest.mark.parametrize("planned", [None, {"mc": None}, {"mc": "n1"}])
-def test_without_a_planned_target_the_cluster_chooses(planned: dict[str, str | None] | None) -> None:
-    assert drain.leave("n1", CLUSTER, BUSY, planned).wanted.constraints == (HOME,)
 
 
 def test_a_pinned_guest_is_told_where_to_go_and_comes_back() -> None:
@@ -52,27 +53,59 @@ def test_a_guest_away_from_home_keeps_the_home_it_has(standby: tuple[str, ...], 
     assert (HOME not in plan.wanted.constraints) is kept
 
 
-def test_the_largest_guests_are_placed_first_and_none_where_it_does_not_fit() -> None:
-    gib = 2**30
-    objects = (
-        primitive("small", memory=gib, vcpus=1),
-        primitive("large", memory=3 * gib, vcpus=1),
-        primitive("huge", memory=9 * gib, vcpus=1),
-        primitive("other", memory=2 * gib, vcpus=1),
-    )
-    seen = status(*(guest(name, "n1") for name in ("small", "large", "huge")), guest("other", "n2"))
-    plan = drain.targets("n1", ["small", "large", "huge"], live(*objects), seen)
-    assert plan == {"huge": None, "large": "n3", "small": "n2"}
+SILENT = Finding("node_silent", "n2 does not answer", "look there")
+FULL = live(primitive(), primitive("web"), memory=3000)
+UNMANAGED = Primitive(**{**vars(primitive()), "meta": {"maintenance": "true"}})
 
 
-def test_a_stop_or_a_stay_speaks_against_it() -> None:
-    plan = drain.leave("n1", CLUSTER, BUSY)
-    moves = Prediction((Action("migrate", "mc", "n1", "n3"),), (("mc", "n3"),))
-    assert drain.refusals(plan, moves, BUSY) == []
-    stop = Prediction((Action("stop", "web", "n2"), Action("stop", "drover-fence-n3", "n1")), (("mc", "n3"),))
-    assert drain.refusals(plan, stop, BUSY) == ["web would be stopped"]
-    stay = Prediction((), (("mc", "n1"),))
-    assert drain.refusals(plan, stay, BUSY) == ["mc would not leave (unmanaged, or failed)"]
+@pytest.mark.parametrize(
+    ("cluster", "seen", "force", "words"),
+    [
+        (FULL, {}, False, r"n2: it has no room.*\(no_memory\).*; n3: n3 does not answer"),
+        (FULL, {}, True, None),
+        (CLUSTER, {}, False, r"n2: n2 does not answer \(node_silent\); look there; n3: n3 does"),
+        (live(UNMANAGED, primitive("web")), {}, True, "somebody told the cluster to leave mc alone"),
+    ],
+)
+def test_what_keeps_a_guest_is_said_with_its_remedy_unless_it_is_forced(
+    cluster: Configuration, seen: dict[str, Any], force: bool, words: str | None
+) -> None:
+    silent = {"mc": {"n2": [SILENT], "n3": [replace(SILENT, message="n3 does not answer")]}}
+    plan = drain.leave("n1", cluster, BUSY, silent, force=force)
+    if words is None:
+        assert plan.targets == {"mc": "n3"}
+    else:
+        assert plan.targets == {}
+        assert re.search(words, plan.blocked["mc"])
+        assert plan.wanted.constraints == (HOME,)
+
+
+NOTHING = Prediction()
+
+
+@pytest.mark.parametrize(
+    ("actions", "place", "ahead", "words"),
+    [
+        ([Action("migrate", "mc", "n1", "n3")], "n3", NOTHING, []),
+        ([Action("stop", "mc", "n1")], None, NOTHING, ["mc would be stopped"]),
+        ([], "n1", NOTHING, ["mc would not leave (unmanaged, or failed)"]),
+        ([], "n2", NOTHING, ["the cluster would take mc to n2: n2 does not answer (node_silent); look there"]),
+        (
+            [Action("move", "web", "n2", "n3")],
+            "n3",
+            NOTHING,
+            ["the cluster would also act thus: web: stop on n2, start on n3"],
+        ),
+        ([Action("move", "web", "n2", "n3")], "n3", Prediction((Action("move", "web", "n2", "n3"),)), []),
+        ([Action("stop", "drover-fence-n3", "n1"), Action("start", "web", None, "n2")], "n3", NOTHING, []),
+    ],
+    ids=["as planned", "a stop", "a stay", "elsewhere", "another guest", "on its way anyway", "not a guest"],
+)
+def test_what_speaks_against_a_drain(actions: list[Action], place: str, ahead: Prediction, words: list[str]) -> None:
+    seen = {"mc": {"n2": [SILENT]}}
+    plan = drain.leave("n1", CLUSTER, BUSY, seen)
+    prediction = Prediction(tuple(actions), (("mc", place),))
+    assert drain.refusals(plan, prediction, Snapshot("<cib/>", BUSY, ahead), seen) == words
 
 
 @pytest.mark.parametrize(
@@ -86,13 +119,14 @@ def test_a_stop_or_a_stay_speaks_against_it() -> None:
 )
 def test_who_is_left_behind(seen: ResourceStatus, left: dict[str, str]) -> None:
     plan = drain.leave("n1", CLUSTER, BUSY)
-    assert drain.left_behind(plan, Snapshot("", status(seen), Prediction())) == left
+    assert drain.left_behind(plan, Snapshot("<cib/>", status(seen), Prediction())) == left
 
 
 def test_a_failure_is_named() -> None:
     plan = drain.leave("n1", CLUSTER, BUSY)
     seen = status(guest("mc", "n1", "n3", failed=True), failures=(failure("migrate_to"),))
-    assert drain.left_behind(plan, Snapshot("", seen, Prediction())) == {"mc": "migrate_to of mc failed on n1: no disk"}
+    left = drain.left_behind(plan, Snapshot("<cib/>", seen, Prediction()))
+    assert left == {"mc": "migrate_to of mc failed on n1: no disk"}
 
 
 def test_the_way_back() -> None:
@@ -117,7 +151,7 @@ def test_the_way_back() -> None:
 def test_who_stayed_away(seen: ResourceStatus, why: str | None) -> None:
     back = drain.returning("n1", live(primitive(), HOME), BUSY)
     expected = {} if why is None else {"mc": why}
-    assert drain.stayed_away(back, Snapshot("", status(seen), Prediction())) == expected
+    assert drain.stayed_away(back, Snapshot("<cib/>", status(seen), Prediction())) == expected
 
 
 def test_an_unknown_node_is_answered_with_the_known_ones() -> None:

@@ -16,6 +16,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import (
     Primitive,
     Wanted,
 )
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_checks import ClusterChecks
 from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus
 from ansible_collections.cspp.drover.plugins.module_utils.finding import Finding
 from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Snapshot
@@ -67,15 +68,10 @@ def test_the_end_of_a_move_leaves_alone_what_somebody_has_ordered_since() -> Non
     assert move.undone(plan, repinned) == Wanted()
 
 
-@pytest.mark.parametrize(
-    ("code", "busy", "under_way"), [("193", (), True), ("0", ("mc",), True), ("0", ("web",), False), ("0", (), False)]
-)
-def test_a_guest_is_under_way_while_a_node_is_at_work_with_it_or_about_to_be(
-    code: str, busy: tuple[str, ...], under_way: bool
-) -> None:
-    history = f"<lrm_resource id='mc'><lrm_rsc_op rc-code='0'/><lrm_rsc_op rc-code='{code}'/></lrm_resource>"
-    cib = f"<cib><status><node_state><lrm><lrm_resources>{history}</lrm_resources></lrm></node_state></status></cib>"
-    assert move.under_way("mc", cib, Prediction(busy=frozenset(busy))) == under_way
+def test_a_container_restarts_also_when_its_files_are_copied_before() -> None:
+    local = primitive(kind="container", rootfs={"path": "/srv/mc", "shared": False})
+    assert local.meta["allow-migrate"] == "true"
+    assert not move.plan("mc", "n2", live(local), HERE).live
 
 
 def test_a_container_restarts() -> None:
@@ -100,14 +96,27 @@ def test_a_container_restarts() -> None:
             (primitive("web"), Colocation("drover-apart-mc.web", "mc", "web", "-5000")),
             status(guest("mc", "n1"), guest("web", "n2")),
             "n2",
-            "apart from it",
+            r"web runs there, and mc and web are to be apart; it would not stay \(apart\); name another node",
         ),
         (
             (primitive("web"), Colocation("drover-together-mc.web", "mc", "web", "5000")),
             status(guest("mc", "n1"), guest("web", "n1")),
             "n2",
-            "together with web",
+            r"mc and web are to be together, and web runs on n1; it would not stay \(together\); name n1",
         ),
+        (
+            (primitive("web"), Colocation("drover-apart-web.mc", "web", "mc", "-5000")),
+            status(guest("mc", "n1"), guest("web", "n2")),
+            "n2",
+            r"are to be apart; web would not stay \(apart\); name another node, or let web give way",
+        ),
+        (
+            (primitive("web"), Colocation("drover-together-web.mc", "web", "mc", "5000")),
+            status(guest("mc", "n1"), guest("web", "n1")),
+            "n2",
+            r"are to be together, and web runs on n1; web would not stay \(together\); name n1, or have web follow",
+        ),
+        ((), nodes(maintenance=True), "n2", r"leave it alone \(attribute maintenance\).*--name maintenance --delete"),
         ((), status(guest("mc", "n1"), nodes=(node("n1"),)), None, "no other node"),
         ((), nodes(online=False), None, "can't leave n1.*n2: it is offline"),
         ((), status(guest("mc")), "n2", "not running"),
@@ -123,7 +132,7 @@ def test_refusals_name_reason_and_remedy(
 
 def test_a_guest_between_two_nodes_is_under_way_and_not_in_trouble() -> None:
     seen = status(guest("mc", "n1", "n2", pending="Migrating"))
-    assert [finding.code for finding in move.immobile("mc", live(primitive()), seen)] == ["guest_under_way"]
+    assert [found.code for found in ClusterChecks(live(primitive()), seen).immobile("mc")] == ["guest_under_way"]
     with pytest.raises(move.UnderWay):
         move.plan("mc", "n2", live(primitive()), seen)
 
@@ -165,8 +174,24 @@ def test_what_a_node_has_against_a_move_counts_as_well() -> None:
         move.plan("mc", "n2", live(primitive()), HERE, seen)
 
 
+@pytest.mark.parametrize("who", ["mc", "web"])
+def test_company_is_kept_and_chosen_whoever_of_the_two_declares_it(who: str) -> None:
+    other = {"mc": "web", "web": "mc"}[who]
+    apart = Colocation(f"drover-apart-{who}.{other}", who, other, "-5000")
+    seen = status(guest("mc", "n1"), guest("web", "n2"))
+    # The other node has less memory left.
+    objects = live(primitive(), primitive("web", memory=2**29), primitive("big"), apart)
+    crowded = status(*seen.resources, guest("big", "n3"))
+    assert move.plan("mc", None, objects, crowded).target == "n3"
+    assert move.plan("mc", "n2", objects, crowded, ignore=["apart"]).target == "n2"
+    with pytest.raises(move.Refused, match="no room"):
+        move.plan("mc", "n2", live(primitive(), memory=1024), seen, ignore=["apart", "no_memory"])
+
+
 def test_there_already() -> None:
-    assert not move.plan("mc", "n1", live(primitive()), HERE).needed
+    plan = move.plan("mc", "n1", live(primitive()), HERE)
+    assert not plan.needed
+    assert plan.wanted == move.finished("mc")
 
 
 @pytest.mark.parametrize(
@@ -183,7 +208,7 @@ def test_there_already() -> None:
 def test_outcome(seen: ClusterStatus, busy: bool, outcome: str) -> None:
     plan = move.plan("mc", "n2", live(primitive()), HERE)
     ahead = Prediction(busy=frozenset({"mc"} if busy else ()))
-    assert move.outcome(plan, Snapshot("", seen, ahead)) == outcome
+    assert move.outcome(plan, Snapshot("<cib/>", seen, ahead)) == outcome
 
 
 def test_old_failures_are_no_cause() -> None:

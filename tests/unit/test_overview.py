@@ -49,6 +49,11 @@ UNMANAGED = Primitive(**{**vars(primitive()), "meta": {"maintenance": "true"}})
         (primitive(), {"fencing": False}, "fencing is off"),
         (primitive(), {"maintenance": True}, "the whole cluster is unmanaged"),
         (primitive(), {"nodes": (node("n1", online=False, unclean=True),)}, "node n1 is unclean"),
+        (
+            primitive(),
+            {"nodes": (node("n1", maintenance=True),)},
+            "node n1 is unmanaged (attribute",
+        ),
         (primitive(), {"resources": (guest("mc"),)}, "guest mc is stopped"),
         (STOPPED, {"resources": (guest("mc"),)}, "guest mc is stopped (by target-role)"),
         (UNMANAGED, {}, "guest mc is unmanaged"),

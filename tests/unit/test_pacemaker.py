@@ -2,18 +2,25 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils import pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.cib_difference import Difference
 from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Wanted
-from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import parse_status, probed
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import Work, parse_status, probed
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Contended, Pacemaker, Snapshot
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
+    Applied,
+    ClusterError,
+    Contended,
+    Pacemaker,
+    Snapshot,
+)
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
+from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import simulated
 
 DATA = Path(__file__).parent / "data" / "pacemaker"
@@ -106,7 +113,7 @@ def test_apply_gives_up_clearly() -> None:
 
 
 def test_a_guard_refuses_before_anything_is_written() -> None:
-    def guard(_difference: Difference, _prediction: Prediction) -> None:
+    def guard(_applied: Applied[Wanted]) -> None:
         raise ClusterError("no")
 
     tools = Tools()
@@ -129,34 +136,116 @@ def test_without_a_cluster_the_remedy_is_named() -> None:
         Pacemaker(down).query()
 
 
-class Flickering:
-    """Answers every second question for a whole look."""
+class FakeTime:
+    """A clock that only sleeping moves."""
 
-    def __init__(self, fails_from: int) -> None:
-        self.asked, self.fails_from = 0, fails_from
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+WORK = '<lrm_rsc_op operation_key="mc_migrate_to_0" operation="migrate_to" interval="0" on_node="n2" rc-code="193"/>'
+MIGRATE = (DATA / "crm_simulate-migrate.xml").read_text(encoding="utf-8")
+
+
+class Busy:
+    """A cluster that is at work with mc until one moment, about to move it until another; when it is asked what."""
+
+    def __init__(self, working: float = 0, ahead: float = 0, silent: tuple[float, float] = (0, 0)) -> None:
+        self.time = FakeTime()
+        self.working, self.ahead, self.silent = working, ahead, silent
+        self.runs: list[tuple[float, str]] = []
+        self.saw: list[Sequence[Work]] = []
 
     def __call__(self, argv: list[str], **_options: Any) -> CommandResult:
-        if argv[0] == "crm_mon":
-            self.asked += 1
-            if self.asked >= self.fails_from and self.asked % 2 == 0:
-                raise CommandError("not now", CommandResult(tuple(argv), 1, "", ""))
-        output = simulated(argv, IDLE) if argv[0] == "crm_simulate" else {"cibadmin": CIB, "crm_mon": STATUS}[argv[0]]
-        return CommandResult(tuple(argv), 0, output, "")
+        now = self.time.now
+        tool = "work" if "--xpath" in argv else argv[0]
+        self.runs.append((now, tool))
+        if self.silent[0] <= now < self.silent[1]:
+            raise CommandError("not now", CommandResult(tuple(argv), 1, "", ""))
+        answers = {
+            "work": WORK if now < self.working else "",
+            "cibadmin": CIB,
+            "crm_mon": STATUS,
+        }
+        if tool == "crm_simulate":
+            return CommandResult(tuple(argv), 0, simulated(argv, MIGRATE if now < self.ahead else IDLE), "")
+        return CommandResult(tuple(argv), 0, answers[tool], "")
+
+    def settle(self, timeout: float = 600, **more: Any) -> Snapshot:
+        cluster = Pacemaker(self, saw=self.saw.append, clock=self.time, sleep=self.time.sleep)
+        return cluster.settle(["mc"], what="rest", timeout=timeout, **more)
+
+    def tools(self) -> dict[str, int]:
+        return dict(Counter(tool for _when, tool in self.runs))
 
 
-def test_waiting_bears_looks_that_fail_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[Snapshot] = []
+WHOLE = {"work": 1, "cibadmin": 1, "crm_simulate": 1, "crm_mon": 1}
 
-    def third(now: Snapshot) -> bool:
-        looks.append(now)
-        return len(looks) == 3
 
-    tools = Flickering(fails_from=2)
-    Pacemaker(tools).wait(third, what="it", timeout=9, interval=0)
-    assert tools.asked == 5
-    monkeypatch.setattr(pacemaker, "_BLIND", -1.0)
-    with pytest.raises(ClusterError, match="not now"):
-        Pacemaker(Flickering(fails_from=2)).wait(lambda _now: False, what="it", timeout=9, interval=0)
+@pytest.mark.parametrize(
+    ("busy", "after", "tools", "seconds"),
+    [
+        (Busy(), 0.0, WHOLE, 0),
+        (Busy(), 1.0, WHOLE, 1),
+        (Busy(working=1.5), 1.0, {**WHOLE, "work": 2}, 2),
+        (Busy(working=99.5), 1.0, {**WHOLE, "work": 100}, 100),
+        (Busy(ahead=8.5), 0.0, {"work": 4, "cibadmin": 4, "crm_simulate": 4, "crm_mon": 1}, 9),
+    ],
+    ids=["quiet", "quiet, looked at later", "a move of two seconds", "a long move", "something ahead"],
+)
+def test_waiting_asks_for_as_little_as_it_can(busy: Busy, after: float, tools: dict[str, int], seconds: float) -> None:
+    seen = busy.settle(after=after)
+    assert seen.idle(["mc"])
+    assert busy.tools() == tools
+    assert busy.time.now == seconds
+    # The last look alone may ask for more at once.
+    waiting = [when for when, _tool in busy.runs if when < seconds]
+    assert len(waiting) <= seconds
+
+
+def test_who_waits_tells_what_nodes_are_at_work_with() -> None:
+    busy = Busy(working=1.5)
+    busy.settle()
+    assert [[str(work) for work in works] for works in busy.saw] == [["mc: migrating on n2"]] * 2 + [[]]
+
+
+def test_a_timeout_carries_a_whole_look() -> None:
+    busy = Busy(working=99)
+    with pytest.raises(WaitTimeout) as late:
+        busy.settle(timeout=5)
+    assert isinstance(late.value.last, Snapshot)
+    assert late.value.waited == 5
+
+
+def test_waiting_bears_looks_that_fail_but_not_for_long() -> None:
+    short = Busy(working=50, silent=(10, 35))
+    short.settle()
+    assert short.time.now == 50
+    for silent in ((10, 45), (0, 1)):
+        with pytest.raises(ClusterError, match="not now"):
+            Busy(working=50, silent=silent).settle()
+
+
+def test_waiting_for_a_status_looks_once_a_second() -> None:
+    busy = Busy()
+    cluster = Pacemaker(busy, clock=busy.time, sleep=busy.time.sleep)
+    cluster.wait(lambda _status: busy.time.now >= 7, what="it", timeout=9)
+    assert busy.tools() == {"crm_mon": 8}
+
+
+@pytest.mark.parametrize(
+    ("operations", "busy"),
+    [(WORK, True), (WORK.replace("193", "0"), False), (f"{WORK}{WORK.replace('mc_', 'web_')}", True), ("", False)],
+)
+def test_a_resource_is_busy_while_a_node_is_at_work_with_it_or_about_to_be(operations: str, busy: bool) -> None:
+    cib = f"<cib><status><node_state>{operations}</node_state></status></cib>"
+    assert Snapshot(cib, parse_status(STATUS), Prediction()).busy(["mc"]) == ({"mc"} if busy else set())
+    assert Snapshot("<cib/>", parse_status(STATUS), Prediction(busy=frozenset({"mc", "web"}))).busy(["mc"]) == {"mc"}
 
 
 def test_status() -> None:
@@ -190,7 +279,7 @@ def test_status_of_a_failed_migration() -> None:
     ("attributes", "word", "usable"),
     [
         ('online="true" standby="true"', "maintenance", False),
-        ('online="true" maintenance="true"', "maintenance", False),
+        ('online="true" maintenance="true"', "unmanaged", False),
         ('online="true" pending="true"', "pending", False),
         ('online="true" shutdown="true"', "shutdown", False),
         ('online="false" unclean="true"', "unclean", False),

@@ -12,43 +12,25 @@ from ansible_collections.cspp.drover.plugins.module_utils import probe
 from ansible_collections.cspp.drover.plugins.plugin_utils import progress
 
 
-def guest(state: str, *nodes: str) -> dict[str, Any]:
-    return {"name": "mc", "state": state, "nodes": list(nodes)}
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "lines"),
-    [
-        ([guest("running", "n1")], [guest("running", "n1")], []),
-        ([guest("running", "n1")], [guest("migrating", "n1")], ["mc: migrating on n1"]),
-        ([guest("migrating", "n1")], [guest("running", "n2")], ["mc: running on n2"]),
-        ([guest("running", "n1")], [guest("stopped")], ["mc: stopped"]),
-        ([], [guest("running", "n1")], []),
-    ],
-)
-def test_only_changes_are_news(before: list[Any], now: list[Any], lines: list[str]) -> None:
-    assert progress.news(progress.states({"guests": before}), progress.states({"guests": now})) == lines
-
-
 class Watched(guest_migrate.ActionModule):
     """The action without a connection: ``answers`` are the modules' results, in turn."""
 
     def __init__(self, answers: dict[str, list[dict[str, Any]]]) -> None:
         self.answers = answers
         self.asked: list[str] = []
-        self.lives = True
-
-    def _low_level_execute_command(self, line: str, **_options: Any) -> dict[str, Any]:
-        assert line == "grep -qs '[j]1' /proc/[0-9]*/cmdline"
-        return {"rc": 0 if self.lives else 1}
+        self.given: list[dict[str, Any]] = []
 
     def _execute_module(self, name: str, arguments: dict[str, Any], **_options: Any) -> dict[str, Any]:
         self.asked.append(f"{name} {arguments.get('mode', '')}".strip())
+        self.given.append(arguments)
         left = self.answers[name]
         return left.pop(0) if len(left) > 1 else left[0]
 
     def get_shell_option(self, _name: str, default: str) -> str:
         return default
+
+
+LOOK, STATUS = "cspp.drover.job_info", "ansible.legacy.async_status"
 
 
 class Task:
@@ -62,18 +44,13 @@ class Task:
 def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     monkeypatch.setattr(ActionBase, "run", lambda *_args: {})
     monkeypatch.setattr(progress, "TICK", 0)
-    places = [guest("running", "n1"), guest("migrating", "n1"), guest("running", "n2")]
-    looks: list[dict[str, Any]] = [{"guests": [place]} for place in places]
-    looks[1]["moves"] = [{"guest": "mc", "to": "n2", "phase": "setup"}]
     ended = {"finished": 1, "changed": True, "ansible_job_id": "j1.23", "guest": "mc", "from": "n1", "to": "n2"}
-    status: list[dict[str, Any]] = [{"finished": 0}, {"finished": 0}, ended]
-    action = Watched(
-        {
-            "cspp.drover.cluster_status_info": looks,
-            "ansible.legacy.async_status": status,
-            Task.action: [{"ansible_job_id": "j1.23"}],
-        }
-    )
+    looks: list[dict[str, Any]] = [
+        {"lives": True, "lines": [], "offset": 0},
+        {"lives": True, "lines": ["plan: mc: migrate live n1 -> n2", "mc: migrating on n1"], "offset": 53},
+        {"lives": False, "lines": ["that was it"], "offset": 65},
+    ]
+    action = Watched({LOOK: looks, STATUS: [ended], Task.action: [{"ansible_job_id": "j1.23"}]})
     action._task = Task()
     return action
 
@@ -85,8 +62,11 @@ def test_prints_what_happens_and_returns_what_the_module_says(
     monkeypatch.setattr(progress.display, "display", lambda line: said.append(line.split(maxsplit=1)[1]))
     moved = {"changed": True, "guest": "mc", "from": "n1", "to": "n2"}
     assert watched.run() == {**moved, "outcome": "mc: n1 -> n2"}
-    assert said == ["mc: migrating on n1", "mc: getting ready to move to n2", "mc: running on n2"]
-    assert watched.asked[-1] == "ansible.legacy.async_status cleanup"
+    assert said == ["plan: mc: migrate live n1 -> n2", "mc: migrating on n1", "that was it"]
+    # One module a look, and two when it has ended.
+    assert watched.asked == [Task.action, LOOK, LOOK, LOOK, f"{STATUS} status", f"{STATUS} cleanup"]
+    log = watched.given[0]["log"]
+    assert watched.given[1:4] == [{"job": "j1.23", "log": log, "offset": offset} for offset in (0, 0, 53)]
     assert watched._task.async_val == 0
 
 
@@ -102,12 +82,19 @@ def test_a_module_that_never_started_says_why(watched: Watched) -> None:
     assert watched.run() == {"failed": True, "msg": "no python"}
 
 
-def test_a_job_that_was_killed_is_not_waited_for(watched: Watched) -> None:
-    watched.lives = False
-    watched.answers["ansible.legacy.async_status"] = [{"finished": 0}]
+@pytest.mark.parametrize("look", [{"lives": False, "lines": [], "offset": 0}, {"failed": True, "msg": "no python"}])
+def test_a_job_that_was_killed_is_not_waited_for(watched: Watched, look: dict[str, Any]) -> None:
+    watched.answers[LOOK] = [look]
+    watched.answers[STATUS] = [{"finished": 0}]
     result = watched.run()
     assert result["failed"] and "Run the same command again" in result["msg"]
-    assert watched.asked[-1] == "ansible.legacy.async_status cleanup"
+    assert watched.asked[-1] == f"{STATUS} cleanup"
+
+
+def test_one_look_that_fails_says_nothing(watched: Watched) -> None:
+    watched.answers[LOOK].insert(1, {"failed": True, "msg": "not now"})
+    watched.answers[STATUS].insert(0, {"finished": 0})
+    assert not watched.run().get("failed")
 
 
 SEEN = {"sent": 412, "lost": 0, "duplicated": 1, "silence_ms": 34.4, "broken": None, "delay_ms": 1.2}
@@ -138,9 +125,8 @@ def probed(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> Watched:
     monkeypatch.setattr(probe, "Probe", FakeProbe)
     monkeypatch.setattr(probe, "AFTERWARDS", 0)
     monkeypatch.setattr(FakeProbe, "targets", [])
-    looks = watched.answers["cspp.drover.cluster_status_info"]
-    looks[0]["guests"][0]["addresses"] = ["10.0.0.20"]
-    looks.insert(0, looks[0])
+    addressed = {"name": "mc", "addresses": ["10.0.0.20"]}
+    watched.answers["cspp.drover.cluster_status_info"] = [{"guests": [{"name": "web", "addresses": []}, addressed]}]
     return watched
 
 
@@ -156,6 +142,8 @@ def test_what_a_client_here_saw_is_part_of_the_result(probed: Watched, monkeypat
     assert result["probe"] == {**SEEN, "from": "the controller"}
     assert result["outcome"] == "mc: n1 -> n2, silence 34 ms, 0 of 412 packets lost, 1 doubled"
     assert "failed" not in result
+    # The module is not asked to do it again.
+    assert probed.given[1].keys() == {"guest", "log"}
 
 
 def test_a_broken_slo_fails_with_both_values(probed: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,8 +183,9 @@ def test_nonsense_is_refused_before_anything_is_asked(
 
 def test_a_node_probes_by_itself(probed: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     asks(monkeypatch, probe="ping", probe_from="n3", slo={"client_silence": "30ms"})
-    ended = probed.answers["ansible.legacy.async_status"][-1]
+    ended = probed.answers[STATUS][-1]
     ended.update(probe.told(dict(SEEN), "n3"))
     result = probed.run()
     assert FakeProbe.targets == []
     assert "34.4ms measured" in result["msg"]
+    assert probed.given[0].keys() == {"guest", "log", "probe", "probe_from"}

@@ -13,10 +13,11 @@ import pytest
 from ansible_collections.cspp.drover.plugins.module_utils import readiness
 from ansible_collections.cspp.drover.plugins.module_utils.cib import Configuration
 from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Colocation, Primitive
+from ansible_collections.cspp.drover.plugins.module_utils.cluster_checks import ClusterChecks
 from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus
 from ansible_collections.cspp.drover.plugins.module_utils.finding import CODES, Finding
 from ansible_collections.cspp.drover.plugins.module_utils.survey import NodeView
-from ansible_collections.cspp.drover.tests.unit.cluster_samples import guest, live, node, primitive, status
+from ansible_collections.cspp.drover.tests.unit.cluster_samples import NODES, guest, live, node, primitive, status
 
 DISK, ROOTFS = "/pool/vms/mc/vda.qcow2", "/pool/containers/mc/rootfs"
 DAY = 86400
@@ -88,7 +89,7 @@ class Case:
         }
 
     def check(self) -> readiness.Check:
-        return readiness.check(self.guest, self.target, self.live, self.seen, self.views())
+        return readiness.check(self.guest, self.target, ClusterChecks(self.live, self.seen), self.views())
 
 
 Spoil = Callable[[Case], object]
@@ -168,7 +169,7 @@ ROWS: list[tuple[str, str, Spoil]] = [
         put(others=(primitive("big", memory=2**30, vcpus=3),), seen=status(guest("mc", "n1"), guest("big", "n2"))),
     ),
     ("apart", "web runs there", together("-5000", "n2")),
-    ("together", "web, which runs on n1", together("5000", "n1")),
+    ("together", "web runs on n1; it would not stay", together("5000", "n1")),
     ("node_silent", "n2 does not answer: refused", put(silent={"n2": "refused"})),
     ("node_silent", "n1 does not answer: refused", put(silent={"n1": "refused"})),
     ("libvirt_silent", "libvirt on n2", lambda case: case.facts["n2"].update(libvirt={"error": "no"})),
@@ -313,21 +314,22 @@ def test_a_guest_between_two_nodes_is_under_way_and_not_in_trouble() -> None:
     case = Case()
     case.seen = status(guest("mc", "n1", "n2", pending="Migrating"))
     assert [finding.code for finding in case.check().findings] == ["guest_under_way"]
-    assert readiness.going(["mc"], ["n2"], live(primitive()), case.seen) == []
+    assert readiness.going(["mc"], ["n2"], ClusterChecks(live(primitive()), case.seen)) == []
 
 
 def test_where_another_guest_goes_its_agent_knows() -> None:
     seen = status(guest("mc", "n1"), guest("web", "n3", pending="Migrating"))
     moving = [{"guest": "web", "from": "n3", "to": "n2"}]
     objects = live(primitive(), primitive("web"))
-    [busy] = readiness.check("mc", "n2", objects, seen, {}, moving).findings
+    [busy] = readiness.check("mc", "n2", ClusterChecks(objects, seen), {}, moving).findings
     assert (busy.code, busy.message) == ("node_busy", "web is on its way from or to n2 or n3")
-    assert readiness.check("mc", "n2", objects, seen, {}).findings == ()
+    assert readiness.check("mc", "n2", ClusterChecks(objects, seen), {}).findings == ()
 
 
 def test_only_nodes_that_are_online_are_asked_and_only_for_guests_that_run() -> None:
     seen = status(guest("mc", "n1"), guest("web"), nodes=(node("n1"), node("n2"), node("n3", online=False)))
-    going = readiness.going(["mc", "web", "nope"], ["n1", "n2", "n3"], live(primitive(), primitive("web")), seen)
+    cluster = ClusterChecks(live(primitive(), primitive("web")), seen)
+    going = readiness.going(["mc", "web", "nope"], NODES, cluster)
     assert [(one.name, one.source, one.targets) for one in going] == [("mc", "n1", ("n2",))]
 
 

@@ -39,14 +39,6 @@ def test_sentences(transcript: str, sentences: list[str]) -> None:
     assert prediction(transcript).sentences() == sentences
 
 
-def test_tells_places_and_what_is_busy() -> None:
-    migrating = prediction("migrate")
-    assert migrating.place("mc") == "n3"
-    assert migrating.place("unknown") is None
-    assert migrating.busy == {"mc"}
-    assert prediction("idle").empty
-
-
 def test_what_is_blocked_stays_where_it_is() -> None:
     status = """<resources><resource id="mc" active="true"><node name="n1"/></resource>
     <resource id="web" active="false"/></resources>"""
@@ -57,10 +49,19 @@ def test_what_is_blocked_stays_where_it_is() -> None:
     assert found.busy == frozenset()
 
 
-def test_a_stop_that_nobody_asked_for_is_refused() -> None:
+def test_tells_places_and_what_is_busy() -> None:
+    migrating = prediction("migrate")
+    assert migrating.place("mc") == "n3"
+    assert migrating.place("unknown") is None
+    assert migrating.busy == {"mc"}
+    assert prediction("idle").empty
+
+
+def test_what_disturbs_resources_is_told_unless_it_is_ahead_in_any_case() -> None:
     stop = Action("stop", "mc", source="n1", reason="node availability")
-    plan = Prediction((stop, Action("migrate", "web", "n1", "n2")))
-    assert plan.refusals({"mc", "web"}) == [stop]
-    assert plan.refusals({"mc"}, asked={"mc"}) == []
-    assert plan.refusals({"web"}) == []
+    moved, started = Action("migrate", "web", "n1", "n2"), Action("start", "db", None, "n2")
+    plan = Prediction((stop, moved, started))
+    assert plan.disturbs({"mc", "web", "db"}, Prediction()) == [stop, moved]
+    assert plan.disturbs({"mc", "web"}, Prediction((moved,))) == [stop]
+    assert plan.disturbs({"web"}, Prediction((Action("migrate", "web", "n1", "n3"),))) == [moved]
     assert str(stop) == "mc: stop on n1 (node availability)"

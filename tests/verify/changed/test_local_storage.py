@@ -182,13 +182,13 @@ def test_it_moves_while_thousands_of_its_files_come_and_go(lab: Lab, guests: Dec
 
 
 def test_a_killed_controller_changes_nothing(lab: Lab, guests: Declared) -> None:
-    killed_at("migrate", "Move the guest to node2", lambda: copying(lab, "node2"), guest=NAME, to="node2")
+    killed_at("migrate", "Move the guest", lambda: copying(lab, "node2"), guest=NAME, to="node2")
     succeed("migrate", guest=NAME, to="node2")
     settled(lab, "node2")
 
 
 def test_a_copy_goes_on_when_the_other_nodes_service_was_killed(lab: Lab, guests: Declared) -> None:
-    killed_at("migrate", "Move the guest to node3", lambda: copying(lab, "node3"), guest=NAME, to="node3")
+    killed_at("migrate", "Move the guest", lambda: copying(lab, "node3"), guest=NAME, to="node3")
     lab.ssh("node3")(["systemctl", "kill", "--signal=KILL", "drover-peer.service"])
     succeed("migrate", guest=NAME, to="node3")
     settled(lab, "node3")

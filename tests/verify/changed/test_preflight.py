@@ -11,7 +11,7 @@ from typing import Any
 from ..lab import Lab, wait_until_answering
 from ..plays import Outcome, play, succeed
 
-CHECK, PREDICT = "Check the moves", "Predict the move"
+CHECK = "Check the moves"
 #: Seconds that a node which is cut off may cost.
 PATIENCE = 7.0
 
@@ -91,6 +91,11 @@ def test_obstacles_are_found_and_refused_before_anything_is_touched(
             assert code in told
         assert "bridge_firewall" not in told, "a warning is no reason to refuse"
         assert play("migrate", "--check", guest="game", to=deaf).rc != 0
+        for options in ([], ["--check"]):
+            emptied = play("maintenance", *options, node=source, state="on")
+            assert emptied.rc != 0
+            [told] = emptied.failures
+            assert all(code in told for code in ("game can't leave", "name_taken", "node_silent"))
         assert lab.version() == before
         assert lab.where("game") == source
         assert lab.instances("game") == {"game": 1}

@@ -34,12 +34,16 @@ def session_to(guest: dict[str, Any]) -> Iterator[None]:
 def test_a_vm_moves_under_an_open_session(lab: Lab, declared: Declared) -> None:
     wait_until_answering(declared["game"], timeout=60)
     source, before = lab.where("game"), lab.version()
-    succeed("migrate", "--check", guest="game")
+    foretold = succeed("migrate", "--check", guest="game").result("Plan")["msg"]
     assert (lab.where("game"), lab.version()) == (source, before)
     with session_to(declared["game"]):
-        succeed("migrate", guest="game")
+        moved = succeed("migrate", guest="game")
     target = lab.where("game")
     assert target != source
+    # It is the same plan, and was told before the guest left.
+    assert foretold[0] == f"game: migrate live {source} -> {target}"
+    assert f"plan: {foretold[0]}" in moved.output.partition(f"game: migrating on {source}")[0]
+    assert f"game: migrating on {source}" in moved.output
     assert lab.instances("game") == {"game": 1}
     # Nothing of the move is left in the cluster, and to move it where it is changes nothing.
     assert not [name for name in lab.configuration().constraints if "-move-" in name]
@@ -57,8 +61,9 @@ def test_a_container_moves(lab: Lab, declared: Declared) -> None:
 def test_a_node_in_maintenance_is_empty_and_gets_its_guests_back(lab: Lab, declared: Declared) -> None:
     node = lab.where("game")
     with session_to(declared["game"]):
-        succeed("maintenance", node=node, state="on")
+        emptied = succeed("maintenance", node=node, state="on")
         assert lab.where("game") != node
+        assert f"plan: game: migrate live {node} -> {lab.where('game')}" in emptied.output
         assert {seen.name: seen.word for seen in lab.status().nodes}[node] == "maintenance"
         assert succeed("maintenance", node=node, state="on").changed == set()
         succeed("maintenance", node=node, state="off")
