@@ -151,6 +151,12 @@ class Lab:
         often = resources.replace('interval="10s"', 'interval="2s"')
         assert often != resources, "the guests' monitors are not those that are known here"
         node(["cibadmin", "--replace", "--scope", "resources", "--xml-pipe"], stdin=often)
+        wait_for(
+            self.status,
+            lambda seen: not any(resource.pending for resource in seen.resources),
+            what="the first look at every guest",
+            timeout=30,
+        )
 
     def outages(self, unit: str) -> dict[str, tuple[float, float]]:
         """When a unit was last down on each node, from and to, on the clock that the lab's nodes share."""

@@ -53,7 +53,8 @@ def test_an_upgrade_goes_unnoticed_by_guests_that_run_and_by_one_that_moves(
 ) -> None:
     before = boot(slow["game"]), init_of(lab, "web")
     source = lab.where("game")
-    with session_to(slow["game"]), ThreadPoolExecutor(1) as other:
+    # Every echo changes memory, and the wire is thin.
+    with session_to(slow["game"], rate=10), ThreadPoolExecutor(1) as other:
         migration = other.submit(succeed, "migrate", guest="game")
         wait_for(lambda: lab.migrating("game"), bool, what="the beginning of the migration", timeout=60)
         predicted = succeed(AGENTS, "--check", "--diff", __cluster_plugins=str(other_version))

@@ -20,9 +20,9 @@ SILENCE = 3.0
 
 
 @contextmanager
-def session_to(guest: dict[str, Any]) -> Iterator[None]:
-    """A client's open TCP session, which has to outlive what is done meanwhile."""
-    probe = SessionProbe(address(guest))
+def session_to(guest: dict[str, Any], *, rate: int = 100) -> Iterator[None]:
+    """A client's open TCP session, which has to outlive what is done meanwhile; so many lines a second are echoed."""
+    probe = SessionProbe(address(guest), rate=rate)
     probe.start()
     yield
     session = probe.stop()
