@@ -179,13 +179,13 @@ class Maintenance:
         return list(dict.fromkeys(readiness.told(findings)))
 
     def _give_way(self, guests: Collection[str]) -> None:
-        """Wait for what somebody else has ordered in the meantime, as long as there is time for that."""
+        """Let somebody else have what was ordered in the meantime, as long as there is time for that."""
         if self.cluster.clock() >= self._until:
             raise ClusterError(
                 f"somebody else moves {', '.join(sorted(guests))} again and again, so {self.node} was not touched: see "
                 "playbooks/journal.yml, and run this again"
             )
-        self._settle(guests, _end_of)
+        self.cluster.sleep(1.0)
 
     def _settle(self, guests: Collection[str], what: Callable[[set[str], Snapshot], str]) -> Snapshot:
         """Wait until the cluster has nothing to do with these guests; ``what`` says in words which of them are busy."""

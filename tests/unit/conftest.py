@@ -12,7 +12,17 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.cspp.drover.plugins.module_utils import (
+    journal,
+    preflight,
+)
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
+from ansible_collections.cspp.drover.plugins.module_utils.job_log import JobLog
+from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Pacemaker
+from ansible_collections.cspp.drover.tests.unit.fake_cluster import (
+    FakeCluster,
+    FakeTime,
+)
 
 Call = Callable[..., dict[str, Any]]
 Programs = Callable[..., list[list[str]]]
@@ -57,3 +67,34 @@ def programs(monkeypatch: pytest.MonkeyPatch) -> Programs:
         return calls
 
     return install
+
+
+@pytest.fixture
+def on(monkeypatch: pytest.MonkeyPatch, journals: list[list[dict[str, Any]]]) -> Any:
+    """Puts a fake cluster under a module."""
+
+    def install(module: ModuleType, cluster: FakeCluster) -> FakeCluster:
+        time = FakeTime()
+        monkeypatch.setattr(
+            module, "Pacemaker", lambda **more: Pacemaker(cluster, clock=time, sleep=time.sleep, **more)
+        )
+        monkeypatch.setattr(preflight, "survey", lambda guests, measure=(): getattr(cluster, "views", {}))
+        return cluster
+
+    return install
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is told to who watches."""
+    said: list[str] = []
+    monkeypatch.setattr(JobLog, "say", lambda _log, *lines: said.extend(lines))
+    return said
+
+
+@pytest.fixture
+def journals(monkeypatch: pytest.MonkeyPatch) -> list[list[dict[str, Any]]]:
+    """What the journal says, one look after the other, the last again and again."""
+    looks: list[list[dict[str, Any]]] = [[]]
+    monkeypatch.setattr(journal, "read", lambda: looks.pop(0) if len(looks) > 1 else looks[0])
+    return looks

@@ -22,6 +22,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import (
 from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
 from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import simulated
+from ansible_collections.cspp.drover.tests.unit.fake_cluster import FakeTime
 
 DATA = Path(__file__).parent / "data" / "pacemaker"
 CIB = (DATA / "cib-guests.xml").read_text(encoding="utf-8")
@@ -134,18 +135,6 @@ def test_without_a_cluster_the_remedy_is_named() -> None:
 
     with pytest.raises(ClusterError, match=r"systemctl status corosync pacemaker.*site\.yml"):
         Pacemaker(down).query()
-
-
-class FakeTime:
-    """A clock that only sleeping moves."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 WORK = '<lrm_rsc_op operation_key="mc_migrate_to_0" operation="migrate_to" interval="0" on_node="n2" rc-code="193"/>'
