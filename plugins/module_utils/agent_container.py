@@ -385,9 +385,10 @@ def _tidy(request: Request) -> None:
 
 def _move(request: Request, host: LxcHost, guardian: Guardian, move: dict[str, Any]) -> None:
     """Copy the running container, pass by pass, then stop it for the last. Raises AgentError, LxcError."""
-    from .controller import Policy
     from .copying import Copy, CopyError, settled
-    from .wire import share, speed
+    from .link import speed
+    from .migration_policy import Policy
+    from .wire import share
 
     name, definition = request.instance, request.definition()
     root, policy = Path(definition["rootfs"]["path"]), Policy.of(definition)

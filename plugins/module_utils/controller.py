@@ -13,19 +13,13 @@ stalled: it goes on as post-copy where that is allowed, and is called off where 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from .migration_policy import FIRST_LIMIT, OVERHEAD, Policy
 from .units import MIB, rough_size
-from .wire import ONE_CHANNEL
 
-__all__ = ["FIRST_LIMIT", "OVERHEAD", "Abort", "Controller", "Limit", "Order", "Policy", "PostCopy", "Sample"]
+__all__ = ["Abort", "Controller", "Limit", "Order", "PostCopy", "Sample"]
 
-#: The first downtime limit in milliseconds, the lowest that QEMU knows.
-FIRST_LIMIT = 1
-#: Milliseconds of every pause that do not depend on memory: device state, and the two daemons' agreement.
-OVERHEAD = 20
 #: A pass that has more to send than this part of what the best one had does not bring the end nearer, and one with more
 #: than that part is no better at all.
 _NEARER, _NO_BETTER = 0.8, 0.95
@@ -38,53 +32,6 @@ STALL = 8.0
 _MOST_THROTTLE = 99
 #: Passes begun, by QEMU's count, when it has looked often enough to begin to slow a guest down.
 _FIRST_THROTTLED = 3
-#: Bytes a second, when the wire's speed is not known, for sizing the time limit.
-_ASSUMED_BANDWIDTH = 100 * MIB
-_LEAST_TIMEOUT = 60.0
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What a migration may do to its guest.
-
-    ``max_downtime`` in ms; ``bandwidth`` in bytes a second, None for what the wire has; ``timeout`` in seconds, None
-    for one sized from the guest's memory; ``auto_converge``: slow down a guest that changes memory faster than the
-    wire; ``post_copy``: let a stalled one go on at the target before all of its memory is there; ``channels``:
-    parallel connections, at most.
-    """
-
-    max_downtime: int = 50
-    bandwidth: int | None = None
-    timeout: float | None = None
-    auto_converge: bool = True
-    post_copy: bool = False
-    channels: int = 1
-
-    @classmethod
-    def of(cls, definition: Mapping[str, Any]) -> Policy:
-        """From a guest's definition. What is not known here is left out: definition.read has told it."""
-        known = {field.name for field in fields(cls)}
-        said = {key: value for key, value in (definition.get("migration") or {}).items() if key in known}
-        return cls(**{**said, "post_copy": said.get("post_copy") == "fallback"})
-
-    def patience(self, memory: int) -> float:
-        """Seconds a migration of so many bytes may take: four times what one pass does, and a minute."""
-        if self.timeout is not None:
-            return self.timeout
-        return _LEAST_TIMEOUT + 4 * self._one_pass(memory)
-
-    def longest(self, memory: int) -> float:
-        """Seconds until one of so many bytes is over at the latest: a post-copy that begins when the patience is at an
-        end can no longer be called off, and has most of the memory before it, with the VM waiting for parts of it."""
-        return self.patience(memory) + (_LEAST_TIMEOUT + 2 * self._one_pass(memory) if self.post_copy else 0)
-
-    def _one_pass(self, memory: int) -> float:
-        return memory / min(self.bandwidth or _ASSUMED_BANDWIDTH, self.channels * ONE_CHANNEL)
-
-    @property
-    def budget(self) -> int:
-        """The highest downtime limit in ms with which the whole pause stays within ``max_downtime``."""
-        return max(FIRST_LIMIT, self.max_downtime - OVERHEAD)
 
 
 class Sample(NamedTuple):

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from .controller import FIRST_LIMIT, OVERHEAD, Policy
+from .migration_policy import FIRST_LIMIT, OVERHEAD, Policy
 from .units import MIB, rough_size
 from .wire import share
 

@@ -16,16 +16,19 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from . import moves
-from .controller import Abort, Controller, Limit, Order, Policy, PostCopy, Sample
+from .controller import Abort, Controller, Limit, Order, PostCopy, Sample
 from .definition import host_interface
 from .forward import Forwarder
 from .journal import stamp
 from .landing import Unknown, gone, hold, kill, landed, let_go
 from .libvirt_host import HostError, LibvirtHost, LibvirtUnreachable, Outcome, Progress, Seen, State
+from .link import speed
+from .migration_policy import Policy
 from .mirroring import Mirror, local_disks
 from .pacemaker import ClusterError, Pacemaker
 from .peer import PeerError
-from .wire import channels, share, speed
+from .pool_mark import PoolError
+from .wire import channels, share
 
 __all__ = ["LiveMigration", "MigrationFailed", "arrival", "percent"]
 
@@ -394,7 +397,7 @@ class LiveMigration:
             )
         try:
             self._mirror = Mirror(self._definition, self.target, sizes)
-        except (PeerError, OSError) as error:
+        except (PeerError, PoolError, OSError) as error:
             self._fail(f"{self.target}: {error}")
         self._controller.path.insert(0, "disks")
 

@@ -22,7 +22,8 @@ from .command import Runner, run
 from .definition import Definition
 from .libvirt_host import emulator_pid
 from .peer import Peer, PeerError, ask
-from .receiving import alone, keeper, pool_of
+from .pool_mark import pool_of
+from .receiving import alone, keeper
 
 __all__ = ["Mirror", "local_disks", "make", "tidy"]
 
@@ -43,7 +44,9 @@ def local_disks(definition: Definition) -> list[Mapping[str, Any]]:
 class Mirror:
     """The source's side: makes room at the target for the VM's local disks, until :meth:`keep` or :meth:`drop`.
 
-    ``sizes`` are the disks' capacities in bytes by target. Raises PeerError when the target can't take them.
+    ``sizes`` are the disks' capacities in bytes by target. Raises PeerError when the target can't take them, PoolError
+    when they are in no
+    pool.
     """
 
     def __init__(self, definition: Definition, node: str, sizes: Mapping[str, int]) -> None:

@@ -24,9 +24,10 @@ from typing import Any
 from .confinement import PKI as QEMU_PKI
 from .confinement import keys
 from .libvirt_host import LIBVIRT_PORT
+from .link import speed
 from .parallel import side_by_side
 from .peer import Peer, PeerError
-from .wire import speed
+from .pool_mark import MARK
 
 __all__ = ["BRIDGE_FIREWALL", "PLATFORM", "POST_COPY", "PROGRAMS", "door", "facts", "suits", "sysctl"]
 
@@ -46,7 +47,6 @@ _MODULES = ("veth",)
 _PKI = Path("/etc/drover/pki")
 _ACCELERATOR = Path("/etc/drover/accelerator.json")
 #: What marks the directory of a storage pool (see the module pool_identity).
-_MARK = ".drover-pool"
 #: Seconds for libvirt's answers; then it counts as silent. One that has just started looks at QEMU first.
 _LIBVIRT_PATIENCE = 8.0
 #: Seconds to get to a port of another node.
@@ -300,7 +300,7 @@ def _used(path: Path, deadline: float) -> int | None:
 
 
 def _pool(path: Path) -> str | None:
-    marks = (_read(folder / _MARK) for folder in path.parents)
+    marks = (_read(folder / MARK) for folder in path.parents)
     return next((mark for mark in marks if mark), None)
 
 

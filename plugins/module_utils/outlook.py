@@ -11,8 +11,8 @@ from typing import Any
 from . import journal, readiness
 from .cib import read
 from .cluster_checks import ClusterChecks
-from .controller import Policy
 from .forecast import Forecast, achieved, forecast
+from .migration_policy import Policy
 from .pacemaker import Snapshot
 from .preflight import Preflight, preflight
 from .resources import guest_of

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from .capacity import Room, capacity, free
@@ -12,8 +12,9 @@ from .cib import Configuration
 from .cib_objects import PREFIX, PROVIDER, Location, Pin
 from .cluster_status import ClusterStatus, NodeStatus
 from .resources import addresses_of, home_id, pin_id
+from .table import columns
 
-__all__ = ["columns", "overview", "table"]
+__all__ = ["overview", "table"]
 
 GIB_IN_MIB = 1024
 
@@ -139,11 +140,3 @@ def _availability(guest: Mapping[str, Any]) -> str:
 
 def _gib(mib: int) -> str:
     return f"{mib / GIB_IN_MIB:.1f} GiB"
-
-
-def columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows under their heads, each column as wide as it has to be."""
-    widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [heads, *rows]
-    ]

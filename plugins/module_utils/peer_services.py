@@ -11,7 +11,7 @@ from typing import Any
 
 from . import forward, journal, landing, mirroring, moves, node_facts, probe, receiving
 from .peer import Peer, PeerError, Service, serve
-from .receiving import GUEST
+from .pool_mark import GUEST
 
 __all__ = ["SERVICES", "main"]
 

@@ -27,7 +27,7 @@ def start(name: str) -> int:
         case "peer":
             from .peer_services import main
         case "copy":
-            from .relay import launch as main
+            from .rsync_shell import launch as main
         case "guardian":
             from .container_lifecycle import guard as main
         case _:

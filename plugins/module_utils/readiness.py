@@ -17,9 +17,9 @@ from .cluster_status import ClusterStatus
 from .definition import Definition, is_local
 from .finding import Finding, blocking
 from .node_facts import BRIDGE_FIREWALL, POST_COPY
-from .overview import columns
 from .resources import guest_of
 from .survey import Going, NodeView, volumes
+from .table import columns
 from .units import MIB
 
 __all__ = ["Check", "check", "going", "judge", "summary", "told"]

@@ -33,15 +33,13 @@ from .command import CommandError, run
 from .lock import LOCKS, locked
 from .lxc_host import STOPPED, LxcHost
 from .peer import Peer, PeerError, ask
+from .pool_mark import MARK, pool_of
 from .relay import relay
 from .tree import TreeError, walk
 from .wait import WaitTimeout
 
-__all__ = ["GUEST", "Folder", "alone", "copy", "keeper", "occupied", "pool_of", "receive", "runs", "tidy"]
+__all__ = ["Folder", "alone", "copy", "keeper", "occupied", "receive", "runs", "tidy"]
 
-#: What marks a pool, written by module pool_identity.
-_MARK = ".drover-pool"
-GUEST = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _LOCKS = LOCKS
 #: The options that rsync's sender passes on to its receiver when started by copying.py. A path is in none of them.
 _OPTION = re.compile(
@@ -60,7 +58,7 @@ class Folder:
 
     @classmethod
     def of(cls, guest: str, path: str) -> Folder:
-        """The folder that another node speaks of. Raises PeerError when it can't be one."""
+        """The folder that another node speaks of. Raises PoolError when it can't be one."""
         pool_of(guest, path, "containers", "rootfs")
         return cls(Path(path))
 
@@ -78,7 +76,7 @@ class Folder:
 
     @property
     def mark(self) -> Path:
-        return self.rootfs.parents[2] / _MARK
+        return self.rootfs.parents[2] / MARK
 
     def identity(self) -> str:
         """What the pool is told from others by."""
@@ -117,22 +115,6 @@ class Folder:
         argv = ["nice", "-n", "19", "sh", "-c", script, "sweep", str(self.rootfs.parent)]
         nothing = subprocess.DEVNULL
         subprocess.Popen(argv, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
-
-
-def pool_of(guest: str, path: str, kind: str, name: str | None = None) -> str:
-    """What tells the pool of a guest's volume from others. Raises PeerError when the path can't be one.
-
-    ``kind`` is the folder of all guests of its kind; ``name`` is the volume's, when there is only one.
-    """
-    place = Path(path)
-    if not GUEST.fullmatch(guest) or not place.is_absolute() or ".." in place.parts:
-        raise PeerError(f"{path} is no place for a guest's data")
-    if place.parts[-3:-1] != (kind, guest) or place.name != (name or place.name):
-        raise PeerError(f"{path} is no place for the data of {guest}")
-    mark = place.parents[2] / _MARK
-    if not mark.is_file():
-        raise PeerError(f"there is no storage pool at {mark.parent}: is it mounted? Run site.yml for this node")
-    return mark.read_text(encoding="ascii").strip()
 
 
 @contextmanager

@@ -7,11 +7,10 @@ from __future__ import annotations
 import os
 import select
 import ssl
-import sys
 
-from .peer import Peer, PeerError
+from .peer import Peer
 
-__all__ = ["launch", "relay"]
+__all__ = ["relay"]
 
 #: Bytes that wait for a slow reader before no more are taken.
 _ENOUGH = 1 << 20
@@ -88,17 +87,3 @@ def relay(peer: Peer, source: int, sink: int) -> None:
             pass
         except OSError:
             back.open = False
-
-
-def launch() -> int:
-    """What rsync starts instead of a remote shell: ``copy GUEST PATH NODE rsync --server OPTION... . PLACE``."""
-    guest, path, node, _rsync, _server, *options = sys.argv[1:]
-    request = {"do": "copy", "guest": guest, "path": path, "options": options[: options.index(".")]}
-    try:
-        with Peer.connect(node, request) as peer:
-            peer.receive()
-            relay(peer, sys.stdin.fileno(), sys.stdout.fileno())
-    except (PeerError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0

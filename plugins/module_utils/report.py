@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .overview import columns
+from .table import columns
 from .units import GIB, KIB, MIB
 
 __all__ = ["Lines", "of_record", "outcome", "progress", "table"]

@@ -19,8 +19,8 @@ from typing import Any
 from .cib import Configuration
 from .cib_objects import PREFIX, PROVIDER, Colocation, Constraint, Location, Operation, Pin, Primitive, Wanted
 from .cluster_status import ClusterStatus
-from .controller import Policy
 from .definition import alike, compact, is_local
+from .migration_policy import Policy
 
 __all__ = [
     "GuestSpec",

@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.controller import (
-    OVERHEAD,
     STALL,
     Abort,
     Controller,
     Limit,
     Order,
-    Policy,
     PostCopy,
     Sample,
 )
+from ansible_collections.cspp.drover.plugins.module_utils.migration_policy import OVERHEAD, Policy
 from ansible_collections.cspp.drover.plugins.module_utils.units import GIB, MIB
 
 TICK = 0.1

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import container, domain, resources
-from ansible_collections.cspp.drover.plugins.module_utils.controller import Policy
 from ansible_collections.cspp.drover.plugins.module_utils.definition import SCHEMA, alike, compact, is_local, read
+from ansible_collections.cspp.drover.plugins.module_utils.migration_policy import Policy
 from ansible_collections.cspp.drover.plugins.module_utils.ocf import AgentError, Code, Request
 from ansible_collections.cspp.drover.plugins.module_utils.resources import GuestSpec, plan_guests
 from ansible_collections.cspp.drover.plugins.module_utils.wait import Deadline

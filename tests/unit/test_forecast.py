@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils import forecast as forecasting
-from ansible_collections.cspp.drover.plugins.module_utils.controller import Policy
 from ansible_collections.cspp.drover.plugins.module_utils.forecast import Forecast, achieved
+from ansible_collections.cspp.drover.plugins.module_utils.migration_policy import Policy
 from ansible_collections.cspp.drover.plugins.module_utils.units import GIB, MIB
 
 

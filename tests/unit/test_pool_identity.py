@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.cspp.drover.plugins.module_utils.pool_mark import MARK
 from ansible_collections.cspp.drover.plugins.modules import pool_identity
 
 Call = Callable[..., dict[str, Any]]
@@ -29,7 +30,7 @@ def test_made_once_and_then_read(call: Call, tmp_path: Path) -> None:
     for check in (True, False):
         again = call(pool_identity, check=check, paths=paths)
         assert (again["changed"], again["identities"]) == (False, made["identities"])
-    assert [file.name for file in shared.iterdir()] == [pool_identity.MARK]
+    assert [file.name for file in shared.iterdir()] == [MARK]
 
 
 def test_of_many_that_come_at_once_one_marks(tmp_path: Path) -> None:
@@ -37,7 +38,7 @@ def test_of_many_that_come_at_once_one_marks(tmp_path: Path) -> None:
         found = list(pool.map(lambda _: pool_identity.identity(tmp_path, False), range(64)))
     assert len({identity for identity, _made in found}) == 1
     assert sum(made for _identity, made in found) == 1
-    assert [file.name for file in tmp_path.iterdir()] == [pool_identity.MARK]
+    assert [file.name for file in tmp_path.iterdir()] == [MARK]
 
 
 def test_a_path_that_is_no_directory_is_named(call: Call, tmp_path: Path) -> None:

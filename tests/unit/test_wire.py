@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandResult
+from ansible_collections.cspp.drover.plugins.module_utils.link import speed
 from ansible_collections.cspp.drover.plugins.module_utils.units import MIB
-from ansible_collections.cspp.drover.plugins.module_utils.wire import channels, share, speed
+from ansible_collections.cspp.drover.plugins.module_utils.wire import channels, share
 
 
 def device(net: Path, name: str, megabits: int | None, *, bridge: str | None = None, tap: bool = False) -> None:
