@@ -15,10 +15,8 @@ hard links, in place would write through a link that is no longer there on this 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import select
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -63,7 +61,6 @@ _VANISHED = 24
 _GONE = ("file has vanished: ", "directory has vanished: ")
 #: Bytes of a block of the other node's list.
 _LONGEST_BLOCK = 1 << 20
-_PR_SET_PDEATHSIG = 1
 
 
 class CopyError(Exception):
@@ -260,13 +257,14 @@ class _Rsync:
     def __init__(self, argv: Sequence[str], node: str, watch: Callable[[int, float], None]) -> None:
         self._node, self._watch = node, watch
         try:
+            # An agent that is killed takes its rsync along. Not by a function between fork and exec: other threads may
+            # have held any lock in that moment, and it would wait for that for ever.
             self._process = subprocess.Popen(
-                argv,
+                ["setpriv", "--pdeathsig", "KILL", "--", *argv],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 env={**os.environ, "LC_ALL": "C"},
-                preexec_fn=_die_with_parent,
             )
         except OSError as error:
             raise CopyError(f"rsync cannot be started: {error}") from error
@@ -324,8 +322,3 @@ def _sent(pid: int) -> int:
     except OSError:
         return 0
     return int(dict(line.split(": ") for line in lines)["wchar"])
-
-
-def _die_with_parent() -> None:
-    """In the child: an agent that is killed takes its rsync along."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -25,10 +25,10 @@ from ansible_collections.cspp.drover.plugins.module_utils import (
     guardian,
     journal,
     keeping,
+    link,
     moves,
     receiving,
     stopover,
-    wire,
 )
 from ansible_collections.cspp.drover.plugins.module_utils.copying import CopyError, Pass
 from ansible_collections.cspp.drover.plugins.module_utils.lxc_host import LxcError
@@ -441,7 +441,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch, rootfs: Path) -> list[dict[str, An
     monkeypatch.setattr(guardian, "Guardian", FakeGuardian)
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     monkeypatch.setattr(moves, "progress", lambda *_arguments, **_fields: None)
-    monkeypatch.setattr(wire, "speed", lambda _node: None)
+    monkeypatch.setattr(link, "speed", lambda _node: None)
     monkeypatch.setattr(FakeCopy, "fails", {})
     monkeypatch.setattr(FakeCopy, "calls", [])
     return entries

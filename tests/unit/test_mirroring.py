@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.cspp.drover.plugins.module_utils import mirroring, receiving
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.peer import PeerError
+from ansible_collections.cspp.drover.plugins.module_utils.pool_mark import PoolError
 
 HERE = os.uname().nodename
 
@@ -140,7 +141,7 @@ def test_a_disk_that_may_be_the_vms_is_not_touched(
 )
 def test_places_that_are_none_are_refused(pool: Path, changes: dict[str, Any], reason: str) -> None:
     source: Any = Source("keep")
-    with pytest.raises(PeerError, match=reason):
+    with pytest.raises((PeerError, PoolError), match=reason):
         mirroring.make(request(pool, **changes), source, create)
     assert content(pool) == {}
 

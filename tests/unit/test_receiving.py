@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.cspp.drover.plugins.module_utils import pacemaker, receiving
 from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
 from ansible_collections.cspp.drover.plugins.module_utils.peer import Peer, PeerError, Refusal
+from ansible_collections.cspp.drover.plugins.module_utils.pool_mark import PoolError
 from ansible_collections.cspp.drover.plugins.module_utils.receiving import Folder, tidy
 from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
 
@@ -54,7 +55,7 @@ def test_only_a_containers_place_in_a_pool_is_taken(
     if reason is None:
         assert Folder.of(guest, path) == folder
     else:
-        with pytest.raises(PeerError, match=reason):
+        with pytest.raises(PoolError, match=reason):
             Folder.of(guest, path)
 
 

@@ -329,7 +329,7 @@ def test_every_program_that_nodes_are_given_is_one(monkeypatch: pytest.MonkeyPat
         "vm": "glance.main",
         "container": "glance.main",
         "peer": "peer_services.main",
-        "copy": "relay.launch",
+        "copy": "rsync_shell.launch",
         "guardian": "container_lifecycle.guard",
     }
     assert set(CODE["__cluster_agents"] + CODE["__cluster_programs"]) == mains.keys()
