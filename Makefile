@@ -7,7 +7,7 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo test lint unit scenario faults bench-second-run bench-migration soak-migration lab-up lab-down clean
+.PHONY: help setup setup-dev demo test lint unit scenario faults real bench-second-run bench-migration soak-migration lab-up lab-down clean
 
 help:
 	@echo "make demo       a three-node cluster on this machine, shown at work"
@@ -15,6 +15,7 @@ help:
 	@echo "make lint unit scenario   the parts of it"
 	@echo "make bench-migration   what clients notice of migrations, beside virsh and the stock agent; soak-migration: 200 of them"
 	@echo "make faults     200 faults while guests move; FAULTS='--seed 7 --count 20 --only power' for others"
+	@echo "make real       what containers cannot show, on two emulated machines with Debian's own kernel; REAL=--help tells more"
 	@echo "make lab-up     three bare nodes; lab-down removes them"
 	@echo "make clean      removes labs, caches and the virtual environment"
 
@@ -61,6 +62,10 @@ scenario: setup-dev
 faults: setup
 	$(BIN)/python -u -m tests.faults $(FAULTS)
 
+# REAL='--keep' leaves the nodes for REAL='--only migration'; REAL=--end ends them.
+real: setup
+	$(BIN)/python -u -m tests.real $(REAL)
+
 test: lint unit scenario
 
 bench-second-run: setup
@@ -75,4 +80,5 @@ soak-migration: setup
 	$(BIN)/python -u -m tests.bench.migration --soak $(COUNT) --results .cache/bench/soak.json --strict $(ARGS)
 
 clean: lab-down
+	[ ! -d .cache/real ] || $(BIN)/python -m tests.real --end
 	rm -rf $(VENV) .cache
