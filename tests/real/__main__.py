@@ -42,6 +42,8 @@ LOGS = FOLDER / "logs"
 KEYS = ("ssh_key", *(f"{node.name}.host_key" for node in NODES))
 BOOT = 900.0
 
+BROKEN_OFF = "broken off"
+
 #: What any step may end with.
 FAILURES = (Wrong, PlayError, MachineError, CommandError, WaitTimeout)
 
@@ -155,6 +157,10 @@ def leftovers() -> list[str]:
     ]
 
 
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> int:
     """Show the steps that are wished for."""
     parser = argparse.ArgumentParser(prog="make real", description="Drover on two emulated Debian machines.")
@@ -168,7 +174,7 @@ def main() -> int:
         parser.error("this needs root: it builds root file systems")
     LOGS.mkdir(parents=True, exist_ok=True)
     story, machines = Story(), Machines(FOLDER)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _interrupt)
     with (FOLDER / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -197,14 +203,18 @@ def main() -> int:
         except FAILURES as error:
             wrong["start"] = str(error)
             story.say(f"  WRONG: {error}")
+        except KeyboardInterrupt:
+            wrong[BROKEN_OFF] = "on request"
         finally:
-            if wrong:
+            if wrong and BROKEN_OFF not in wrong:
                 keep_logs(machines)
             if not keep:
                 machines.end()
         if not keep:
-            left = wait_for(leftovers, lambda found: not found, what="the end of all it started", timeout=30)
-            assert not left
+            try:
+                wait_for(leftovers, lambda found: not found, what="the end of all it started", timeout=30)
+            except WaitTimeout as error:
+                wrong["end"] = str(error)
     story.say(f"{len(steps)} steps, wrong: {', '.join(wrong) or 'none'}")
     if wrong:
         print(f"The nodes' journals, consoles and the plays' output are in {LOGS} and {FOLDER}.")

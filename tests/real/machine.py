@@ -142,6 +142,8 @@ class Machines:
         options = [
             *("BatchMode=yes", "ConnectTimeout=60", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes"),
             *(f"UserKnownHostsFile={self.folder}/known_hosts", f"IdentityFile={self.folder}/ssh_key"),
+            # A login takes seconds there. What holds the connection ends with the machine.
+            *("ControlMaster=auto", "ControlPersist=300", "ControlPath=/run/drover-real-%C"),
         ]
         flags = [word for option in options for word in ("-o", option)]
         return ["ssh", "-F", "none", "-q", *flags, "-p", str(node.ssh_port), "root@127.0.0.1"]

@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,8 +39,15 @@ class Played:
 
 
 def play(playbook: str, inventory: Path, logs: Path, tell: Callable[[str], None], **variables: Any) -> Played:
-    """Run a playbook of this checkout to its end. Raises PlayError."""
+    """Run a playbook of this checkout to its end; what it says is in ``logs``, in a folder of its name.
+
+    Raises PlayError, and KeyboardInterrupt when it was broken off.
+    """
     played, failures, roles = Played(), list[str](), set[str]()
+    # Anew, for ansible-runner takes variables of an earlier run for this one's.
+    folder = logs / Path(playbook).stem
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     begun = time.monotonic()
 
     def handle(event: dict[str, Any]) -> bool:
@@ -56,8 +66,35 @@ def play(playbook: str, inventory: Path, logs: Path, tell: Callable[[str], None]
             failures.append(f"{data.get('host')}: {data.get('task')}: {data.get('res', {}).get('msg')}")
         return True
 
-    run = ansible_runner.run(
-        private_data_dir=str(logs),
+    # ansible-runner would keep these signals for good, and nobody else would hear of them.
+    broken_off = threading.Event()
+    handlers = {each: signal.signal(each, lambda *_: broken_off.set()) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        run = _run(playbook, inventory, folder, handle, variables, broken_off.is_set)
+    finally:
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
+    if broken_off.is_set():
+        raise KeyboardInterrupt
+    played.seconds = time.monotonic() - begun
+    if run.status != "successful":
+        log = Path(run.config.artifact_dir, "stdout")
+        told = failures or log.read_text().splitlines()[-5:]
+        raise PlayError("\n".join([f"{playbook} failed", *told, f"its whole output: {log}"]))
+    return played
+
+
+def _run(
+    playbook: str,
+    inventory: Path,
+    folder: Path,
+    handle: Callable[[dict[str, Any]], bool],
+    variables: dict[str, Any],
+    cancel: Callable[[], bool],
+) -> Any:
+    return ansible_runner.run(
+        private_data_dir=str(folder),
+        ident="run",
         project_dir=str(ROOT),
         playbook=playbook,
         inventory=str(inventory),
@@ -68,12 +105,6 @@ def play(playbook: str, inventory: Path, logs: Path, tell: Callable[[str], None]
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         },
         event_handler=handle,
+        cancel_callback=cancel,
         quiet=True,
-        rotate_artifacts=20,
     )
-    played.seconds = time.monotonic() - begun
-    if run.status != "successful":
-        log = Path(run.config.artifact_dir, "stdout")
-        told = failures or log.read_text().splitlines()[-5:]
-        raise PlayError("\n".join([f"{playbook} failed", *told, f"its whole output: {log}"]))
-    return played

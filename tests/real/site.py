@@ -107,6 +107,8 @@ def group_variables(public_key: str) -> dict[str, Any]:
                 "path": "/srv/drover/shared",
                 "mount": {"src": f"{NODES[0].address}:{EXPORT}", "fstype": "nfs4", "options": "hard,noatime"},
             },
+            # For the container, whose thousands of files the shared pool takes too long to write here.
+            "local": {"type": "directory", "path": "/srv/drover/local", "shared": False},
         },
         "guests_ssh_keys": [public_key],
         "guests": {
@@ -125,7 +127,7 @@ def group_variables(public_key: str) -> dict[str, Any]:
             CONTAINER: {
                 "kind": "container",
                 "memory": f"{CONTAINER_MEMORY >> 20}MiB",
-                "rootfs": {"image": "debian-13"},
+                "rootfs": {"image": "debian-13", "pool": "local"},
                 "nics": [
                     {"bridge": "br0", "address": f"{CONTAINER_ADDRESS}/24"},
                     {"bridge": "br0", "address": f"{CONTAINER_TAGGED}/24", "vlan": GUEST_VLAN},
@@ -158,7 +160,10 @@ def identity(node: Node, *, host_key: str, host_key_public: str, login_key_publi
     if node is NODES[0]:
         # The other node's clock follows this one, which follows this machine's.
         files["etc/chrony/conf.d/real.conf"] = (0o644, f"local stratum 8\nallow {PREFIX}.0/24\n")
-        files["etc/exports.d/real.exports"] = (0o644, f"{EXPORT} {PREFIX}.0/24(rw,no_root_squash,no_subtree_check)\n")
+        files["etc/exports.d/real.exports"] = (
+            0o644,
+            f"{EXPORT} {PREFIX}.0/24(rw,async,no_root_squash,no_subtree_check)\n",
+        )
     return files
 
 
