@@ -48,6 +48,10 @@ CODES: Mapping[str, tuple[Severity, str]] = {
     "storage_differs": ("blocks", "the target has another storage at the same place"),
     "storage_full": ("blocks", "the target's local storage has no room for a copy"),
     "size_unknown": ("warns", "the guest's local storage is too large to be counted in a second; the move itself does"),
+    "module_missing": ("blocks", "the target's kernel lacks a module that the guest needs"),
+    "no_vhost": ("warns", "the target's kernel lacks vhost_net, which the guest's network is slower without"),
+    "keys_unreadable": ("blocks", "QEMU on one of the nodes cannot read its TLS keys"),
+    "apparmor_missing": ("warns", "AppArmor is on in a node's kernel, and does not confine the guest's QEMU there"),
     "program_missing": ("blocks", "a program that runs or copies the guest is not installed on the target"),
     # what lies between the nodes
     "peer_unreachable": ("blocks", "the source cannot reach the target's peer service (TCP 16515)"),

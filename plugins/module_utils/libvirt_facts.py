@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from .confinement import apparmor, confined
 from .libvirt_host import HostError, LibvirtHost, emulator_pid
 
 __all__ = ["LibvirtFacts", "digest", "memory_in_use"]
@@ -28,7 +29,9 @@ class LibvirtFacts(LibvirtHost):
 
     def facts(self, guests: Collection[str] | None) -> dict[str, Any]:
         """The node's QEMU as ``version`` (major * 1000000 + minor * 1000 + release), all its ``domains`` by name with
-        their UUIDs, and of those ``guests`` (None: all) that run here what a migration takes along."""
+        their UUIDs, and of those ``guests`` (None: all) that run here what a migration takes along. ``confines`` tells
+        whether libvirt has AppArmor confine what it starts, each guest's ``confined`` whether it is; None where the
+        kernel has no AppArmor."""
         with self._errors():
             domains = {domain.name(): domain for domain in self._connection.listAllDomains()}
             running = {
@@ -36,12 +39,15 @@ class LibvirtFacts(LibvirtHost):
                 for name, domain in domains.items()
                 if domain.isActive() and (guests is None or name in guests)
             }
-            for vm in running.values():
+            for name, vm in running.items():
+                pid = emulator_pid(name) if apparmor() else None
+                vm["confined"] = None if pid is None else confined(pid)
                 vm["host_cpu"] = self._host_cpu() if vm["cpu_mode"] in _NODES_OWN else None
             return {
                 "version": self._connection.getVersion(),
                 "domains": {name: domain.UUIDString() for name, domain in domains.items()},
                 "guests": running,
+                "confines": "apparmor" in self._security() if apparmor() else None,
             }
 
     def takes(self, vm: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,6 +99,12 @@ class LibvirtFacts(LibvirtHost):
         with self._errors():
             identical = self._connection.compareCPU(cpu, 0) == self._libvirt.VIR_CPU_COMPARE_IDENTICAL
             return bool(identical)
+
+    def _security(self) -> set[str | None]:
+        """The security drivers by which libvirt confines what it starts."""
+        return {
+            model.text for model in ET.fromstring(self._connection.getCapabilities()).iterfind("host/secmodel/model")
+        }
 
     def _host_cpu(self) -> str | None:
         """The node's own CPU, as the <cpu> of its capabilities."""

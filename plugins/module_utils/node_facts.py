@@ -22,6 +22,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .confinement import PKI as QEMU_PKI
+from .confinement import keys
 from .libvirt_host import LIBVIRT_PORT
 from .peer import Peer, PeerError
 from .wire import speed
@@ -37,6 +39,11 @@ BRIDGE_FIREWALL = tuple(f"net.bridge.bridge-nf-call-{family}tables" for family i
 POST_COPY = "vm.unprivileged_userfaultfd"
 PROGRAMS = ("lxc-start", "rsync")
 
+#: Kernel modules that guests need, by the device that brings them in.
+_DEVICES = {"tun": Path("/dev/net/tun"), "vhost_net": Path("/dev/vhost-net")}
+#: And those without a device.
+_MODULES = ("veth",)
+
 _PKI = Path("/etc/drover/pki")
 _ACCELERATOR = Path("/etc/drover/accelerator.json")
 #: What marks the directory of a storage pool (see the module pool_identity).
@@ -48,6 +55,8 @@ _REACH_PATIENCE = 2.0
 #: Seconds for adding up what a directory holds; what takes longer stays unknown.
 _COUNT_PATIENCE = 1.0
 _LISTENING = "0A"
+#: libvirt's first byte to a client that it believes; the door does the same.
+_WELCOME = b"\x01"
 
 
 def facts(request: Mapping[str, Any], peer: Peer) -> None:
@@ -59,6 +68,9 @@ def facts(request: Mapping[str, Any], peer: Peer) -> None:
             "sysctl": {name: sysctl(name) for name in (*BRIDGE_FIREWALL, POST_COPY)},
             "bridges": bridges(),
             "accelerator": _accelerator(),
+            # Before anything that needs a thread: it forks.
+            "keys": keys(),
+            "modules": missing_modules(),
             "programs": [program for program in PROGRAMS if shutil.which(program)],
             "free_ports": len(MIGRATION_PORTS) - len(taken(MIGRATION_PORTS)),
             "libvirt": of_libvirt(lambda host: host.facts(guests)),
@@ -78,62 +90,120 @@ def suits(request: Mapping[str, Any], peer: Peer) -> None:
     peer.send(side_by_side(lambda part: work[part](), work))
 
 
-def door(_request: Mapping[str, Any], peer: Peer) -> None:
-    """Open a port that a migration could come in at, tell its number, and close it when somebody came."""
+def door(_request: Mapping[str, Any], peer: Peer, pki: Path = QEMU_PKI) -> None:
+    """Open a port that a migration could come in at, tell its number, and close it when somebody came. With ``tls`` in
+    the answer, whoever comes is greeted as QEMU would, with QEMU's certificate."""
     address = peer.stream.getsockname()[0]
+    context = _context(ssl.Purpose.CLIENT_AUTH, *_qemu(pki, "server"))
     # From the top: libvirt takes them from the bottom.
     for port in reversed(MIGRATION_PORTS):
-        with closing(socket.socket(peer.stream.family, socket.SOCK_STREAM)) as listener, suppress(OSError):
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((address, port))
-            listener.listen(1)
-            peer.send({"port": port})
+        with closing(socket.socket(peer.stream.family, socket.SOCK_STREAM)) as listener:
+            try:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind((address, port))
+                listener.listen(1)
+            except OSError:
+                continue
+            peer.send({"port": port, "tls": context is not None})
             listener.settimeout(_REACH_PATIENCE)
-            with suppress(TimeoutError):
-                listener.accept()[0].close()
+            with suppress(OSError), listener.accept()[0] as plain:
+                plain.settimeout(_REACH_PATIENCE)
+                if context is not None:
+                    with context.wrap_socket(plain, server_side=True) as stream:
+                        stream.sendall(_WELCOME)
             return
     peer.send({"port": None})
 
 
-def reach(node: str, pki: Path = _PKI) -> dict[str, Any]:
+def reach(node: str, pki: Path = _PKI, qemu_pki: Path = QEMU_PKI) -> dict[str, Any]:
     """The way from here to a node: what is wrong with the way to its ``libvirt``, its ``peer`` service and its
-    migration ports (``stream``), and with its ``certificate``, each empty when nothing is; when that ``ends``, and the
-    ``speed`` of the wire in bytes a second, as far as known."""
+    migration ports (``stream``), and with certificates, the nodes' and QEMU's (``certificate``), each empty when
+    nothing is; when the first of the other's ``ends``, and the ``speed`` of the wire in bytes a second, where known."""
     way: dict[str, Any] = {"libvirt": "", "peer": "", "stream": "", "certificate": "", "ends": None, "speed": None}
+    refused: dict[str, str] = {}
+    ends: list[float] = []
+
+    def greet(who: str, plain: socket.socket, context: ssl.SSLContext) -> None:
+        try:
+            with context.wrap_socket(plain, server_hostname=node) as stream:
+                ends.append(ssl.cert_time_to_seconds(str((stream.getpeercert() or {})["notAfter"])))
+                # A word of welcome, which comes once the other end has believed our certificate.
+                if stream.recv(1) != _WELCOME:
+                    refused[who] = f"{who} on {node} does not believe this node's certificate"
+        except ssl.SSLError as error:
+            refused[who] = f"{who} on {node}: {_said(error)}"
 
     def libvirt() -> None:
+        context = _context(ssl.Purpose.SERVER_AUTH, pki / "ca.crt", pki / "node.crt", pki / "node.key")
         try:
-            context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=pki / "ca.crt")
-            context.load_cert_chain(pki / "node.crt", pki / "node.key")
-            plain = socket.create_connection((node, LIBVIRT_PORT), _REACH_PATIENCE)
-            with plain, context.wrap_socket(plain, server_hostname=node) as stream:
-                way["ends"] = ssl.cert_time_to_seconds(str((stream.getpeercert() or {})["notAfter"]))
-                # libvirt's word of welcome, which comes once it has believed our certificate.
-                if stream.recv(1) != b"\x01":
-                    way["certificate"] = f"libvirt on {node} does not believe this node's certificate"
-        except ssl.SSLError as error:
-            way["certificate"] = f"libvirt on {node}: {_said(error)}"
+            with socket.create_connection((node, LIBVIRT_PORT), _REACH_PATIENCE) as plain:
+                if context is None:
+                    refused["libvirt"] = f"this node's own certificate in {pki} does not serve"
+                else:
+                    greet("libvirt", plain, context)
         except OSError as error:
             way["libvirt"] = _said(error)
 
     def stream() -> None:
         try:
             with Peer.connect(node, {"do": "door"}, _REACH_PATIENCE) as peer:
-                port = peer.receive()["port"]
-                if port is not None:
+                opened = peer.receive()
+                if opened["port"] is not None:
+                    # Without one, QEMU does not get at its keys, which is told elsewhere.
+                    context = _context(ssl.Purpose.SERVER_AUTH, *_qemu(qemu_pki, "client"))
                     try:
-                        socket.create_connection((node, port), _REACH_PATIENCE).close()
+                        with socket.create_connection((node, opened["port"]), _REACH_PATIENCE) as plain:
+                            # A node whose Drover is older only opens and closes.
+                            if opened.get("tls") and context is not None:
+                                greet("QEMU", plain, context)
                     except OSError as error:
                         way["stream"] = _said(error)
         except PeerError as error:
-            verified = isinstance(error.__cause__, ssl.SSLError)
-            way["certificate" if verified else "peer"] = _said(error)
+            if isinstance(error.__cause__, ssl.SSLError):
+                refused["the peer service"] = _said(error)
+            else:
+                way["peer"] = _said(error)
 
     def wire() -> None:
         way["speed"] = speed(node)
 
     side_by_side(lambda part: part(), [libvirt, stream, wire])
+    way["certificate"] = "; ".join(dict.fromkeys(refused.values()))
+    way["ends"] = min(ends, default=None)
     return way
+
+
+def _qemu(pki: Path, end: str) -> tuple[Path, Path, Path]:
+    return pki / "ca-cert.pem", pki / f"{end}-cert.pem", pki / f"{end}-key.pem"
+
+
+def _context(purpose: ssl.Purpose, believed: Path, certificate: Path, key: Path) -> ssl.SSLContext | None:
+    """What proves both ends with these files; None when they do not serve."""
+    try:
+        context = ssl.create_default_context(purpose, cafile=believed)
+        context.load_cert_chain(certificate, key)
+    except OSError:
+        return None
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def missing_modules(devices: Mapping[str, Path] = _DEVICES, kernel: Path | None = None) -> list[str]:
+    """The kernel modules that guests need and this node's kernel can't load."""
+    missing = []
+    for name, device in devices.items():
+        # Opening it loads the module.
+        try:
+            os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
+        except OSError:
+            missing.append(name)
+    kernel = kernel or Path("/lib/modules", os.uname().release)
+    built = [_read(kernel / list_) for list_ in ("modules.dep", "modules.builtin")]
+    # A kernel whose modules are elsewhere, like that of a container's host, has them all as far as can be seen.
+    if any(built):
+        there = {Path(line.partition(":")[0]).name.partition(".")[0] for text in built for line in text.splitlines()}
+        missing += [name for name in _MODULES if name not in there and not Path("/sys/module", name).exists()]
+    return missing
 
 
 def look(path: str, *, count: bool = False) -> dict[str, Any]:

@@ -116,6 +116,7 @@ def judge(definition: Definition, source: NodeView, target: NodeView, *, under_w
     else:
         findings += _programs(definition, target)
     nics = definition.get("nics", ()) if vm is None else vm["nics"]
+    findings += _modules("tun" if definition["kind"] == "vm" else "veth", vm, nics, source, target)
     return [*findings, *_network(nics, source, target), *_storage(definition, vm, source, target)]
 
 
@@ -221,6 +222,7 @@ def _virtualisation(
         yield Finding("accelerator_missing", message, f"enable virtualisation in its firmware, or {other}")
     elif name in judged["takes"]:
         yield from _processor(name, judged["takes"][name], target.name)
+    yield from _confinement(name, vm, source, target)
     if there["version"] // 1000 < here["version"] // 1000:
         message = f"QEMU on {target.name} is {_version(there['version'])}, on {source.name} {_version(here['version'])}"
         yield Finding("qemu_older", message, f"upgrade {target.name} first")
@@ -246,6 +248,38 @@ def _processor(name: str, takes: Mapping[str, Any], target: str) -> Iterator[Fin
     elif not takes["same_cpu"]:
         message = f"{name} was given all of its node's CPU, and the one of {target} is another"
         yield Finding("cpu_differs", message, "name a node with the same CPU, or give the guest another `cpu`")
+
+
+def _confinement(name: str, vm: Mapping[str, Any], source: NodeView, target: NodeView) -> Iterator[Finding]:
+    """What keeps QEMU from its keys, and what does not keep it from the rest of its node."""
+    # A node whose Drover is older does not tell.
+    for view, end in ((source, "client"), (target, "server")):
+        if problem := view.facts.get("keys", {}).get(end):
+            message = f"QEMU on {view.name} cannot read its TLS keys: {problem}"
+            yield Finding("keys_unreadable", message, "playbooks/site.yml makes them what they have to be")
+    if vm.get("confined") is False:
+        message = f"AppArmor does not confine {name} on {source.name}"
+        remedy = f"restart the guest, once libvirt on {source.name} has AppArmor for its security driver ('aa-status')"
+        yield Finding("apparmor_missing", message, remedy)
+    if target.facts["libvirt"].get("confines") is False:
+        message = f"libvirt on {target.name} has no AppArmor confine what it starts, although the kernel could"
+        remedy = "install the package apparmor there and restart libvirtd; 'aa-status' has to name libvirtd then"
+        yield Finding("apparmor_missing", message, remedy)
+
+
+def _modules(
+    needed: str, vm: Mapping[str, Any] | None, nics: Sequence[Mapping[str, Any]], source: NodeView, target: NodeView
+) -> Iterator[Finding]:
+    """Modules for the guest's network interfaces that the target's kernel cannot load."""
+    missing = target.facts.get("modules", [])
+    remedy = "after an update of the kernel, reboot it; else install a kernel that has it, linux-image-amd64 for one"
+    if nics and needed in missing:
+        message = f"the kernel of {target.name} cannot load the module {needed}"
+        yield Finding("module_missing", message, remedy)
+    kvm = vm is not None and vm["virt"] == "kvm"
+    if nics and kvm and "vhost_net" in missing and "vhost_net" not in source.facts.get("modules", []):
+        message = f"the kernel of {target.name} cannot load the module vhost_net: the guest's network is slower there"
+        yield Finding("no_vhost", message, remedy)
 
 
 def _programs(definition: Definition, target: NodeView) -> Iterator[Finding]:

@@ -2,6 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The cluster's secrets: given, else adopted from a member, else made new; and the certificates they sign.
 
+There are two certificate authorities. ``ca`` vouches for nodes: libvirt and the peer service believe it, and whom they
+believe is root on a node. ``qemu-ca`` vouches for the two ends of a migration stream: QEMU alone believes it, and
+QEMU's user, which a guest might become, can read keys that it signed.
+
 X.509 is python3-cryptography's work. Everything that crosses this interface is PEM or plain text.
 """
 
@@ -18,10 +22,24 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-__all__ = ["NAMES", "TrustError", "choose", "fault", "issue", "new_authority", "newest", "rotate"]
+__all__ = [
+    "AUTHORITIES",
+    "NAMES",
+    "TrustError",
+    "beside",
+    "choose",
+    "fault",
+    "issue",
+    "new_authority",
+    "newest",
+    "rotate",
+]
 
+#: The certificate authorities, by what their files are called; their common names begin with these words.
+AUTHORITIES = {"ca": "Drover cluster CA", "qemu-ca": "Drover QEMU CA"}
+_SHARED_KEYS = ("corosync.key", "pacemaker.key")
 #: The secrets every member keeps in /etc/drover/secrets, by file name.
-NAMES = ("corosync.key", "pacemaker.key", "ca.key", "ca.crt")
+NAMES = (*_SHARED_KEYS, *(f"{authority}.{part}" for authority in AUTHORITIES for part in ("key", "crt")))
 AUTHORITY_DAYS = 3650
 #: corosync takes 128 to 4096 bytes, Pacemaker 32 to 256.
 SHARED_KEY_BYTES = 128
@@ -39,7 +57,7 @@ def choose(given: Mapping[str, str], found: Mapping[str, Mapping[str, str]]) -> 
     given authority that is none.
     """
     chosen: dict[str, str] = {}
-    for name in ("corosync.key", "pacemaker.key"):
+    for name in _SHARED_KEYS:
         values = {node: of[name] for node, of in found.items() if of.get(name)}
         if given.get(name):
             chosen[name] = given[name]
@@ -50,24 +68,34 @@ def choose(given: Mapping[str, str], found: Mapping[str, Mapping[str, str]]) -> 
             )
         elif values:
             chosen[name] = next(iter(values.values()))
-    authority = _choose_authority(given, found)
-    new = [name for name in ("corosync.key", "pacemaker.key") if name not in chosen]
+    new = [name for name in _SHARED_KEYS if name not in chosen]
     chosen.update({name: secrets.token_hex(SHARED_KEY_BYTES) for name in new})
-    if authority is None:
-        authority = new_authority()
-        new += ["ca.key", "ca.crt"]
-    chosen["ca.key"], chosen["ca.crt"] = authority
+    for authority in AUTHORITIES:
+        pair = _choose_authority(authority, given, found)
+        if pair is None:
+            pair = new_authority(authority)
+            new += [f"{authority}.key", f"{authority}.crt"]
+        chosen[f"{authority}.key"], chosen[f"{authority}.crt"] = pair
+    nodes, qemu = (set(_certificates(chosen[f"{authority}.crt"])) for authority in AUTHORITIES)
+    if nodes & qemu:
+        raise TrustError(
+            "ca.crt and qemu-ca.crt are the same authority: whoever breaks out of a VM could pose as a node. "
+            "Give two, or leave one to Drover."
+        )
     return chosen, new
 
 
-def _choose_authority(given: Mapping[str, str], found: Mapping[str, Mapping[str, str]]) -> tuple[str, str] | None:
+def _choose_authority(
+    name: str, given: Mapping[str, str], found: Mapping[str, Mapping[str, str]]
+) -> tuple[str, str] | None:
     """The authority all can follow: while one is replaced, the bundle that holds both the new and the old."""
-    if given.get("ca.key") or given.get("ca.crt"):
-        return _given_authority(given)
+    file, bundle_file = f"{name}.key", f"{name}.crt"
+    if given.get(file) or given.get(bundle_file):
+        return _given_authority(name, given)
     held = {
-        node: (of["ca.key"], _certificates(of["ca.crt"]))
+        node: (of[file], _certificates(of[bundle_file], bundle_file))
         for node, of in found.items()
-        if of.get("ca.key") and of.get("ca.crt")
+        if of.get(file) and of.get(bundle_file)
     }
     if not held:
         return None
@@ -75,30 +103,42 @@ def _choose_authority(given: Mapping[str, str], found: Mapping[str, Mapping[str,
     for other, (_key, certificates) in held.items():
         if not set(certificates) <= set(bundle):
             raise TrustError(
-                f"{node} and {other} have different certificate authorities: these nodes belong to different "
-                f"clusters. Remove /etc/drover/secrets on the nodes that are to join."
+                f"{node} and {other} have different certificate authorities ({bundle_file}): these nodes belong to "
+                f"different clusters. Remove /etc/drover/secrets on the nodes that are to join."
             )
     return key, _pem(bundle)
 
 
-def _given_authority(given: Mapping[str, str]) -> tuple[str, str]:
-    key, certificate = given.get("ca.key"), given.get("ca.crt")
+def _given_authority(name: str, given: Mapping[str, str]) -> tuple[str, str]:
+    file, bundle_file = f"{name}.key", f"{name}.crt"
+    key, certificate = given.get(file), given.get(bundle_file)
     if not key or not certificate:
-        there, lacks = ("ca.key", "ca.crt") if key else ("ca.crt", "ca.key")
+        there, lacks = (file, bundle_file) if key else (bundle_file, file)
         raise TrustError(f"{there} is given without {lacks}: give both, or neither and let Drover make them.")
     try:
         public = serialization.load_pem_private_key(key.encode(), None).public_key()
     except (ValueError, TypeError) as error:
-        raise TrustError("the given ca.key cannot be read: it has to be a private key in PEM, unencrypted") from error
-    if public != _certificates(certificate)[0].public_key():
-        raise TrustError("the given ca.key is not the key of the first certificate in the given ca.crt.")
+        raise TrustError(f"the given {file} cannot be read: it has to be a private key in PEM, unencrypted") from error
+    if public != _certificates(certificate, bundle_file)[0].public_key():
+        raise TrustError(f"the given {file} is not the key of the first certificate in the given {bundle_file}.")
     return key, certificate
 
 
-def rotate(authority: tuple[str, str]) -> tuple[str, str]:
+def rotate(authority: tuple[str, str], name: str = "ca") -> tuple[str, str]:
     """A new authority in front of the present one, so that certificates of either are believed."""
-    key, certificate = new_authority()
+    key, certificate = new_authority(name)
     return key, certificate + _pem(_certificates(authority[1]))
+
+
+def beside(authority: str, believed: str) -> str:
+    """The authority, followed by whoever else is believed so far; what cannot be read is not believed."""
+    wanted = _certificates(authority)
+    try:
+        present = _certificates(believed)
+    except TrustError:
+        present = []
+    more = [certificate for certificate in present if certificate not in wanted]
+    return authority + _pem(more)
 
 
 def newest(authority: str) -> str:
@@ -106,10 +146,10 @@ def newest(authority: str) -> str:
     return _pem(_certificates(authority)[:1])
 
 
-def new_authority(days: int = AUTHORITY_DAYS) -> tuple[str, str]:
+def new_authority(name: str = "ca", days: int = AUTHORITY_DAYS) -> tuple[str, str]:
     """A new certificate authority: its private key and its certificate, valid ``days`` days."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Drover cluster CA {secrets.token_hex(4)}")])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{AUTHORITIES[name]} {secrets.token_hex(4)}")])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         _builder(subject, subject, key.public_key(), now, days)
@@ -128,7 +168,7 @@ def issue(
     """A node's private key and certificate, for TLS as server and as client."""
     ca_key = serialization.load_pem_private_key(authority[0].encode(), None)
     if not isinstance(ca_key, ec.EllipticCurvePrivateKey):
-        raise TrustError("ca.key is not a key on an elliptic curve")
+        raise TrustError("the authority's key is not one on an elliptic curve")
     ca = _certificates(authority[1])[0]
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -173,11 +213,11 @@ def fault(
     return None
 
 
-def _certificates(pem: str) -> list[x509.Certificate]:
+def _certificates(pem: str, name: str = "a certificate") -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(pem.encode())
     except ValueError as error:
-        raise TrustError(f"ca.crt cannot be read: {error}") from error
+        raise TrustError(f"{name} cannot be read: {error}") from error
 
 
 def _pem(certificates: Sequence[x509.Certificate]) -> str:

@@ -1,41 +1,79 @@
 #!/usr/bin/python
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Keep a node's certificate valid."""
+"""Keep a node's certificates valid."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: certificate
-short_description: Keep a node's TLS certificate valid
+short_description: Keep a node's TLS certificates valid
 version_added: 0.1.0
 description:
-  - Signs a key and certificate for this node with the cluster's own authority from C(/etc/drover/secrets), when there
-    is none, when it was signed by another authority, when its names differ, or when it ends soon.
-  - The private key is made on the node and never leaves it.
+  - Signs keys and certificates for this node with the cluster's own authorities from C(/etc/drover/secrets), when there
+    are none, when another authority signed them, when their names differ, or when they end soon.
+  - Private keys are made on the node and never leave it.
+  - Nodes go from one authority to another without any of them losing faith in another when each O(step) is done by all
+    nodes before any of them does the next. The result RV(settled) tells whether the later ones have nothing to do.
 options:
+  step:
+    description:
+      - V(trust) believes who signs from now on, beside everybody who is believed now.
+      - V(issue) makes the certificates that have to be made.
+      - V(settle) believes nobody else any more, and lets nobody read a key who need not.
+    type: str
+    choices: [trust, issue, settle]
+    required: true
   name:
     description: The node's name.
     type: str
     required: true
   names:
-    description: DNS names the certificate is good for.
+    description: DNS names the certificates are good for.
     type: list
     elements: str
     required: true
   addresses:
-    description: IP addresses the certificate is good for.
+    description: IP addresses the certificates are good for.
     type: list
     elements: str
     required: true
-  folder:
-    description: Where C(node.key), C(node.crt) and C(ca.crt) are kept.
-    type: path
-    default: /etc/drover/pki
-  group:
-    description: A group that may read the private key.
-    type: str
-    default: root
+  identities:
+    description: What the node shows and believes, one for each authority, in the order in which they are written.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      authority:
+        description: The authority's name, V(ca) or V(qemu-ca).
+        type: str
+        required: true
+      bundle:
+        description: The file with the authorities that are believed.
+        type: path
+        required: true
+      pairs:
+        description: Where the certificate and its key are kept, each in one file.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          certificate:
+            description: The certificate's file.
+            type: path
+            required: true
+          key:
+            description: The key's file.
+            type: path
+            required: true
+      group:
+        description: A group that may read the key; V(root) is root alone.
+        type: str
+        default: root
+      libvirt:
+        description: Whether libvirt's daemon shows it, and is to be told when it has read an older one.
+        type: bool
+        default: false
   days:
     description: Days a new certificate is good for.
     type: int
@@ -44,110 +82,110 @@ options:
     description: Renew when fewer days than this are left.
     type: int
     default: 90
-  trust_only:
-    description: Only tell the node which authorities to believe, and leave its certificate as it is.
-    type: bool
-    default: false
 requirements: [python3-cryptography]
 attributes:
   check_mode:
     support: full
-    description: Tells whether a certificate would be made, and why.
+    description: Tells whether certificates would be made, and why.
 author: The Drover maintainers (@cspp)
 """
 
 EXAMPLES = r"""
 - name: Keep the node's certificate valid
   cspp.drover.certificate:
+    step: issue
     name: node1
     names: [node1]
     addresses: [192.0.2.11]
-    group: libvirt-qemu
+    identities:
+      - authority: ca
+        bundle: /etc/drover/pki/ca.crt
+        pairs: [{certificate: /etc/drover/pki/node.crt, key: /etc/drover/pki/node.key}]
 """
 
 RETURN = r"""
-reason:
-  description: Why a new certificate was (in check mode would be) made; empty when the present one serves.
-  type: str
+reasons:
+  description: Why new certificates are to be made, by authority; empty when the present ones serve.
+  type: dict
+  returned: always
+settled:
+  description: Whether nothing is left to do for this and the later steps.
+  type: bool
   returned: always
 """
 
-import grp
-import os
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
+
 try:
-    from ansible_collections.cspp.drover.plugins.module_utils import trust
+    from ansible_collections.cspp.drover.plugins.module_utils import identity, trust
 except ImportError:
     trust = None  # type: ignore[assignment]
 
 SECRETS = Path("/etc/drover/secrets")
 
 
-def put(path: Path, text: str, mode: int, gid: int) -> None:
-    """Replace ``path`` in one step."""
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-        os.fchown(file.fileno(), 0, gid)
-        os.fchmod(file.fileno(), mode)
-    draft.replace(path)
-
-
-def text(path: Path) -> str:
-    """The file's text, empty when there is none."""
-    return path.read_text() if path.is_file() else ""
-
-
 def main() -> None:
+    pair = {
+        "certificate": {"type": "path", "required": True},
+        "key": {"type": "path", "required": True, "no_log": False},
+    }
     module = AnsibleModule(
         argument_spec={
+            "step": {"type": "str", "choices": ["trust", "issue", "settle"], "required": True},
             "name": {"type": "str", "required": True},
             "names": {"type": "list", "elements": "str", "required": True},
             "addresses": {"type": "list", "elements": "str", "required": True},
-            "folder": {"type": "path", "default": "/etc/drover/pki"},
-            "group": {"type": "str", "default": "root"},
+            "identities": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "authority": {"type": "str", "required": True},
+                    "bundle": {"type": "path", "required": True},
+                    "pairs": {"type": "list", "elements": "dict", "required": True, "options": pair},
+                    "group": {"type": "str", "default": "root"},
+                    "libvirt": {"type": "bool", "default": False},
+                },
+            },
             "days": {"type": "int", "default": 825},
             "renew_days": {"type": "int", "default": 90},
-            "trust_only": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     params = module.params
-    folder = Path(params["folder"])
-    key, certificate, bundle = folder / "node.key", folder / "node.crt", folder / "ca.crt"
-    if not (SECRETS / "ca.key").is_file():
-        if module.check_mode:
-            module.exit_json(changed=True, reason="the cluster has no certificate authority yet")
-        module.fail_json(msg=f"{SECRETS}/ca.key is missing: let the role `node` run first.")
+    authorities = [declared["authority"] for declared in params["identities"]]
+    missing = [name for name in authorities if not (SECRETS / f"{name}.key").is_file()]
+    if missing and module.check_mode:
+        reasons = dict.fromkeys(missing, "the cluster has no such authority yet")
+        # On a bare node nobody is believed whom the last step would forget.
+        replaces = any(Path(declared["bundle"]).exists() for declared in params["identities"])
+        module.exit_json(changed=params["step"] != "settle" or replaces, settled=False, reasons=reasons)
+    if missing:
+        module.fail_json(msg=f"{SECRETS}/{missing[0]}.key is missing: let the role `node` run first.")
     if trust is None:
         module.fail_json(msg=missing_required_lib("cryptography") + " On Debian it is python3-cryptography.")
-    authority = (SECRETS / "ca.key").read_text(), (SECRETS / "ca.crt").read_text()
-    subject = params["names"], params["addresses"]
-    reason = ""
-    if params["trust_only"]:
-        pass
-    elif not certificate.is_file() or not key.is_file():
-        reason = "there is none"
-    else:
-        reason = (
-            trust.fault(certificate.read_text(), key.read_text(), authority[1], *subject, params["renew_days"]) or ""
+    identities = [
+        identity.Identity(
+            SECRETS,
+            declared["authority"],
+            Path(declared["bundle"]),
+            tuple(identity.Pair(Path(pair["certificate"]), Path(pair["key"])) for pair in declared["pairs"]),
+            declared["group"],
+            declared["libvirt"],
         )
-    stale = text(bundle) != authority[1]
-    if (reason or stale) and not module.check_mode:
-        gid = grp.getgrnam(params["group"]).gr_gid
-        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        put(bundle, authority[1], 0o644, 0)
-        if reason:
-            new_key, new_certificate = trust.issue(authority, params["name"], *subject, params["days"])
-            # The old pair is gone in between: a reader that finds no key tries again, a wrong pair would stay.
-            certificate.unlink(missing_ok=True)
-            put(key, new_key, 0o640, gid)
-            put(certificate, new_certificate, 0o644, 0)
-    module.exit_json(changed=bool(reason) or stale, reason=reason)
+        for declared in params["identities"]
+    ]
+    subject = identity.Subject(
+        params["name"], params["names"], params["addresses"], params["days"], params["renew_days"]
+    )
+    try:
+        module.exit_json(**identity.advance(identities, params["step"], subject, look=module.check_mode))
+    except (CommandError, OSError, KeyError, trust.TrustError) as error:
+        module.fail_json(msg=f"{error}")
 
 
 if __name__ == "__main__":

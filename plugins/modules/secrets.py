@@ -14,7 +14,8 @@ description:
   - Writes nothing. The role M(cspp.drover.files) writes the result to every member. Run it with C(no_log).
 options:
   given:
-    description: Secrets the operator supplies, by name (V(corosync.key), V(pacemaker.key), V(ca.key), V(ca.crt)).
+    description: Secrets the operator supplies, by name (V(corosync.key), V(pacemaker.key), V(ca.key), V(ca.crt),
+      V(qemu-ca.key), V(qemu-ca.crt)).
     type: dict
     default: {}
   found:
@@ -22,11 +23,11 @@ options:
     type: dict
     default: {}
   rotate_authority:
-    description: Put a new certificate authority in front of the present one.
+    description: Put a new certificate authority in front of the present one, for nodes and for QEMU.
     type: bool
     default: false
   retire_authority:
-    description: Believe the newest certificate authority alone.
+    description: Believe the newest certificate authority alone, for nodes and for QEMU.
     type: bool
     default: false
 requirements: [python3-cryptography]
@@ -81,16 +82,18 @@ def main() -> None:
     except trust.TrustError as error:
         module.fail_json(msg=str(error))
     replaced = module.params["rotate_authority"] or module.params["retire_authority"]
-    if replaced and module.params["given"].get("ca.key"):
-        module.fail_json(
-            msg="The certificate authority is given (node_secrets_given) and would come back with the next run. Take "
-            "ca.key and ca.crt out of what is given: the nodes keep theirs, and the play can replace it."
-        )
-    if module.params["rotate_authority"]:
-        chosen["ca.key"], chosen["ca.crt"] = trust.rotate((chosen["ca.key"], chosen["ca.crt"]))
-        created += ["ca.key", "ca.crt"]
-    if module.params["retire_authority"]:
-        chosen["ca.crt"] = trust.newest(chosen["ca.crt"])
+    for authority in trust.AUTHORITIES:
+        key, certificate = f"{authority}.key", f"{authority}.crt"
+        if replaced and module.params["given"].get(key):
+            module.fail_json(
+                msg="A certificate authority is given (node_secrets_given) and would come back with the next run. "
+                f"Take {key} and {certificate} out of what is given: nodes keep theirs, and the play can replace it."
+            )
+        if module.params["rotate_authority"]:
+            chosen[key], chosen[certificate] = trust.rotate((chosen[key], chosen[certificate]), authority)
+            created += [key, certificate]
+        if module.params["retire_authority"]:
+            chosen[certificate] = trust.newest(chosen[certificate])
     module.exit_json(changed=bool(created), secrets=chosen, created=created)
 
 

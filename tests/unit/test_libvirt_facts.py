@@ -140,3 +140,38 @@ def test_memory_in_use_is_the_vms_own(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "7" / "smaps").write_text(SMAPS)
     assert memory_in_use("mc", 192 * 2**20, tmp_path) == 102400 * 1024
     assert memory_in_use("mc", 512 * 2**20, tmp_path) == 512 * 2**20
+
+
+SECURITY = "<capabilities><host>{}<secmodel><model>dac</model></secmodel></host></capabilities>"
+
+
+@pytest.mark.parametrize(
+    ("enabled", "driver", "label", "confines", "confined"),
+    [
+        (True, "<secmodel><model>apparmor</model></secmodel>", True, True, True),
+        (True, "", False, False, False),
+        (False, "", False, None, None),
+    ],
+)
+def test_who_is_confined(
+    monkeypatch: pytest.MonkeyPatch,
+    enabled: bool,
+    driver: str,
+    label: bool,
+    confines: bool | None,
+    confined: bool | None,
+) -> None:
+    monkeypatch.setattr(libvirt_facts, "apparmor", lambda: enabled)
+    monkeypatch.setattr(libvirt_facts, "confined", lambda _pid: label)
+    monkeypatch.setattr(libvirt_facts, "emulator_pid", lambda _name: 7)
+
+    class Domain:
+        def __getattr__(self, name: str) -> Any:
+            return lambda *_: {"name": "mc", "XMLDesc": XML, "isActive": True, "UUIDString": "u"}[name]
+
+    node = Node()
+    node.listAllDomains = lambda: [Domain()]  # type: ignore[attr-defined]
+    node.getVersion = lambda: 10_000_013  # type: ignore[attr-defined]
+    node.getCapabilities = lambda: SECURITY.format(driver)  # type: ignore[attr-defined]
+    facts = LibvirtFacts(node).facts(None)
+    assert (facts["confines"], facts["guests"]["mc"]["confined"]) == (confines, confined)

@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
+from contextlib import suppress
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils import node_facts
+from ansible_collections.cspp.drover.plugins.module_utils import node_facts, peer, trust
 
 TCP = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0B07E90A:C000 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1
@@ -66,9 +69,10 @@ def test_side_by_side() -> None:
 
 
 class Asker:
-    """The other end of a request, on this machine."""
+    """The other end of a request, on this machine; ``client`` is what it greets QEMU's port with."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self.context, self.welcomed = context, b""
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.client = socket.create_connection(self.listener.getsockname())
         self.stream, _address = self.listener.accept()
@@ -77,17 +81,105 @@ class Asker:
 
     def send(self, message: dict[str, Any]) -> None:
         self.told.append(message)
-        socket.create_connection(("127.0.0.1", message["port"]), 2).close()
-        self.came = True
+        self.coming = threading.Thread(target=self.come, args=(message["port"],))
+        self.coming.start()
+
+    def come(self, port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), 2) as plain:
+            self.came = True
+            if self.context is not None:
+                with suppress(OSError), self.context.wrap_socket(plain, server_hostname="node1") as stream:
+                    self.welcomed = stream.recv(1)
 
 
 def test_a_door_is_a_migration_port_that_somebody_comes_in_at() -> None:
     asker = Asker()
     node_facts.door({}, asker)  # type: ignore[arg-type]
+    asker.coming.join()
     assert asker.came
+    assert asker.told[0]["tls"] is False, "nobody has QEMU's certificates here"
     assert asker.told[0]["port"] in node_facts.MIGRATION_PORTS
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", asker.told[0]["port"]), 2)
+
+
+def qemu(folder: Path, authority: tuple[str, str], believes: str) -> Path:
+    folder.mkdir()
+    key, certificate = trust.issue(authority, "node1", ["node1"], ["127.0.0.1"], 400)
+    (folder / "ca-cert.pem").write_text(believes)
+    for end in ("server", "client"):
+        (folder / f"{end}-cert.pem").write_text(certificate)
+        (folder / f"{end}-key.pem").write_text(key)
+    return folder
+
+
+@pytest.mark.parametrize(("of", "welcomed"), [(0, b"\x01"), (1, b"")])
+def test_at_the_door_stands_qemus_own_certificate(tmp_path: Path, of: int, welcomed: bytes) -> None:
+    authorities = [trust.new_authority(), trust.new_authority()]
+    here = qemu(tmp_path / "here", authorities[0], authorities[0][1])
+    there = qemu(tmp_path / "there", authorities[of], authorities[0][1])
+    asker = Asker(node_facts._context(ssl.Purpose.SERVER_AUTH, *node_facts._qemu(there, "client")))
+    node_facts.door({}, asker, here)  # type: ignore[arg-type]
+    asker.coming.join()
+    assert asker.told[0]["tls"] is True
+    assert asker.welcomed == welcomed
+
+
+@pytest.mark.parametrize("tls", [True, False])
+@pytest.mark.parametrize(("of", "refused"), [(0, False), (1, True)])
+def test_the_way_to_a_node_tells_whose_certificate_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tls: bool, of: int, refused: bool
+) -> None:
+    authorities = [trust.new_authority(), trust.new_authority()]
+    here = qemu(tmp_path / "here", authorities[of], authorities[of][1])
+    there = qemu(tmp_path / "there", authorities[0], authorities[0][1] if tls else "rubbish")
+    asker = Asker()
+
+    class Asked:
+        """What the peer service of the other node does, without the peer service."""
+
+        stream = asker.stream
+
+        def __init__(self) -> None:
+            self.told: Queue[dict[str, Any]] = Queue()
+            threading.Thread(target=node_facts.door, args=({}, self, there), daemon=True).start()
+
+        def send(self, message: dict[str, Any]) -> None:
+            self.told.put(message)
+
+        def receive(self) -> dict[str, Any]:
+            return self.told.get(timeout=5)
+
+        def __enter__(self) -> Asked:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    connect = socket.create_connection
+    monkeypatch.setattr(socket, "create_connection", lambda to, patience: connect(("127.0.0.1", to[1]), patience))
+    monkeypatch.setattr(peer.Peer, "connect", lambda *_what: Asked())
+    monkeypatch.setattr(node_facts, "speed", lambda _node: None)
+    way = node_facts.reach("node1", tmp_path / "none", here)
+    assert way["libvirt"]
+    assert way["stream"] == ""
+    assert ("QEMU on node1" in way["certificate"]) == (tls and refused)
+    assert (way["ends"] is not None) == (tls and not refused)
+
+
+def test_modules_that_the_kernel_cannot_load(tmp_path: Path) -> None:
+    device = tmp_path / "tun"
+    device.write_text("")
+    devices = {"tun": device, "vhost_net": tmp_path / "vhost-net"}
+    kernel = tmp_path / "6.12"
+    assert node_facts.missing_modules(devices, kernel) == ["vhost_net"]
+    kernel.mkdir()
+    (kernel / "modules.dep").write_text("kernel/drivers/net/veth.ko.xz:\nkernel/drivers/net/dummy.ko.xz:\n")
+    assert node_facts.missing_modules(devices, kernel) == ["vhost_net"]
+    (kernel / "modules.dep").write_text("kernel/drivers/net/dummy.ko.xz:\n")
+    assert ("veth" in node_facts.missing_modules(devices, kernel)) == (not Path("/sys/module/veth").exists())
+    (kernel / "modules.builtin").write_text("kernel/drivers/net/veth.ko\n")
+    assert node_facts.missing_modules(devices, kernel) == ["vhost_net"]
 
 
 def test_a_libvirt_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

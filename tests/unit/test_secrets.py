@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from ansible_collections.cspp.drover.plugins.module_utils import trust
 from ansible_collections.cspp.drover.plugins.modules import secrets, secrets_info
@@ -38,22 +39,27 @@ def test_made_then_adopted(call: Call) -> None:
     assert (again["changed"], again["created"], again["secrets"]) == (False, [], made["secrets"])
 
 
-def test_the_authority_is_rotated_and_the_old_one_retired(call: Call) -> None:
+def test_both_authorities_are_rotated_and_the_old_ones_retired(call: Call) -> None:
     first = call(secrets)["secrets"]
     rotated = call(secrets, found={"node1": first}, rotate_authority=True)
-    assert rotated["created"] == ["ca.key", "ca.crt"]
-    bundle = rotated["secrets"]["ca.crt"]
-    assert bundle.endswith(first["ca.crt"])
+    assert rotated["created"] == ["ca.key", "ca.crt", "qemu-ca.key", "qemu-ca.crt"]
     assert rotated["secrets"]["corosync.key"] == first["corosync.key"]
     retired = call(secrets, found={"node1": rotated["secrets"]}, retire_authority=True)
-    assert retired["secrets"]["ca.crt"] + first["ca.crt"] == bundle
+    for name, whose in (("ca.crt", "cluster"), ("qemu-ca.crt", "QEMU")):
+        newest = x509.load_pem_x509_certificate(retired["secrets"][name].encode())
+        assert newest.subject.rfc4514_string().startswith(f"CN=Drover {whose} CA ")
+        bundle = rotated["secrets"][name]
+        assert bundle.endswith(first[name])
+        assert retired["secrets"][name] + first[name] == bundle
 
 
-def test_an_authority_that_is_given_is_not_replaced(call: Call) -> None:
+@pytest.mark.parametrize("authority", ["ca", "qemu-ca"])
+def test_an_authority_that_is_given_is_not_replaced(call: Call, authority: str) -> None:
     first = call(secrets)["secrets"]
-    result = call(secrets, given=first, found={"node1": first}, rotate_authority=True)
+    given = {name: first[name] for name in (f"{authority}.key", f"{authority}.crt")}
+    result = call(secrets, given=given, found={"node1": first}, rotate_authority=True)
     assert result["failed"]
-    assert "node_secrets_given" in result["msg"]
+    assert f"Take {authority}.key and {authority}.crt out of what is given" in result["msg"]
 
 
 def test_members_of_two_clusters_are_refused(call: Call) -> None:

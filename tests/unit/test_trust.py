@@ -20,8 +20,12 @@ def authority(number: int) -> tuple[str, str]:
     return trust.new_authority()
 
 
+AUTHORITIES = ["ca.key", "ca.crt", "qemu-ca.key", "qemu-ca.crt"]
+QEMU = {"qemu-ca.key": authority(9)[0], "qemu-ca.crt": authority(9)[1]}
+
+
 def holding(pair: tuple[str, str], **more: str) -> dict[str, str]:
-    return {**SHARED, "ca.key": pair[0], "ca.crt": pair[1], **more}
+    return {**SHARED, "ca.key": pair[0], "ca.crt": pair[1], **QEMU, **more}
 
 
 def test_a_fresh_cluster_gets_everything_new_and_never_the_same() -> None:
@@ -37,10 +41,14 @@ def test_a_fresh_cluster_gets_everything_new_and_never_the_same() -> None:
     [
         ({}, {"node1": holding(authority(1)), "node2": {}}, "c", []),
         ({"corosync.key": "mine"}, {"node1": holding(authority(1))}, "mine", []),
-        ({"corosync.key": "mine"}, {"node1": {}}, "mine", ["pacemaker.key", "ca.key", "ca.crt"]),
-        ({}, {"node1": SHARED}, "c", ["ca.key", "ca.crt"]),
+        ({"corosync.key": "mine"}, {"node1": {}}, "mine", ["pacemaker.key", *AUTHORITIES]),
+        ({}, {"node1": SHARED}, "c", AUTHORITIES),
+        ({}, {"node1": {**SHARED, **QEMU}}, "c", ["ca.key", "ca.crt"]),
+        # A cluster from before QEMU had one of its own.
+        ({}, {"node1": {**holding(authority(1)), "qemu-ca.key": "", "qemu-ca.crt": ""}}, "c", AUTHORITIES[2:]),
+        (QEMU, {"node1": SHARED}, "c", ["ca.key", "ca.crt"]),
         # A pair of which half is lost is none.
-        ({}, {"node1": {**SHARED, "ca.crt": authority(1)[1]}}, "c", ["ca.key", "ca.crt"]),
+        ({}, {"node1": {**SHARED, **QEMU, "ca.crt": authority(1)[1]}}, "c", ["ca.key", "ca.crt"]),
     ],
 )
 def test_given_then_adopted_then_new(
@@ -55,6 +63,31 @@ def test_an_authority_given_goes_before_one_found() -> None:
     key, certificate = authority(2)
     chosen, _new = trust.choose({"ca.key": key, "ca.crt": certificate}, {"node1": holding(authority(1))})
     assert (chosen["ca.key"], chosen["ca.crt"]) == (key, certificate)
+
+
+def test_an_authority_of_qemus_own_given_goes_before_one_found() -> None:
+    key, certificate = authority(2)
+    given = {"qemu-ca.key": key, "qemu-ca.crt": certificate}
+    chosen, new = trust.choose(given, {"node1": holding(authority(1))})
+    assert (chosen["qemu-ca.key"], chosen["qemu-ca.crt"], new) == (key, certificate, [])
+    assert chosen["ca.crt"] == authority(1)[1]
+    with pytest.raises(trust.TrustError, match=r"qemu-ca\.key is given without"):
+        trust.choose({"qemu-ca.key": key}, {})
+
+
+def test_one_authority_for_both_is_refused() -> None:
+    key, certificate = authority(1)
+    with pytest.raises(trust.TrustError, match="are the same authority"):
+        trust.choose({"qemu-ca.key": key, "qemu-ca.crt": certificate}, {"node1": holding(authority(1))})
+
+
+def test_who_is_believed_so_far_is_believed_beside_the_new_authority() -> None:
+    old, new = authority(1)[1], authority(2)[1]
+    assert trust.beside(new, old) == new + old
+    for present in (new, "", "rubbish"):
+        assert trust.beside(new, present) == new
+    for present in (new + old, old + new):
+        assert trust.beside(new, present) == new + old
 
 
 @pytest.mark.parametrize(
@@ -86,6 +119,11 @@ def test_an_authority_given_in_part_or_mixed_up_is_refused(key: str, certificate
         ),
         (holding(authority(1)), holding(authority(2)), "different certificate authorities"),
         (holding(authority(1)), holding((authority(1)[0], "rubbish")), "ca.crt cannot be read"),
+        (
+            holding(authority(1)),
+            holding(authority(1), **dict(zip(QEMU, authority(2), strict=True))),
+            r"different certificate authorities \(qemu-ca.crt\)",
+        ),
     ],
 )
 def test_members_that_contradict_each_other_are_refused(one: dict[str, str], two: dict[str, str], words: str) -> None:

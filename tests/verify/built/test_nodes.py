@@ -40,11 +40,16 @@ def test_talks_to_the_others_encrypted(host: Host) -> None:
 
 
 def test_refuses_whoever_has_no_key(host: Host) -> None:
-    for path in ("corosync.key", "pacemaker.key", "ca.key"):
+    for path in ("corosync.key", "pacemaker.key", "ca.key", "qemu-ca.key"):
         assert host.file(f"/etc/drover/secrets/{path}").mode == 0o600
     assert host.file("/etc/drover/secrets").mode == 0o700
-    key = host.file("/etc/drover/pki/node.key")
-    assert (key.user, key.group, key.mode) == ("root", "libvirt-qemu", 0o640)
+    for path, group, mode in (
+        ("/etc/drover/pki/node.key", "root", 0o600),
+        ("/etc/pki/qemu/server-key.pem", "libvirt-qemu", 0o640),
+        ("/etc/pki/qemu/client-key.pem", "libvirt-qemu", 0o640),
+    ):
+        key = host.file(path)
+        assert (key.is_symlink, key.user, key.group, key.mode) == (False, "root", group, mode)
 
 
 @pytest.mark.parametrize("unit", ["corosync", "pacemaker", "libvirtd", "libvirtd-tls.socket", "chrony"])
@@ -81,13 +86,23 @@ def test_libvirt_answers_a_member_and_refuses_a_client_without_certificate(host:
     assert word != b"\x01"
 
 
-def test_its_certificate_is_valid_for_its_name_and_address(host: Host, lab: Lab, node: str) -> None:
-    pki = "/etc/drover/pki"
-    host.check_output(f"openssl verify -x509_strict -CAfile {pki}/ca.crt {pki}/node.crt")
+@pytest.mark.parametrize(
+    ("authority", "certificate", "others"),
+    [
+        ("/etc/drover/pki/ca.crt", "/etc/drover/pki/node.crt", "/etc/pki/qemu/ca-cert.pem"),
+        ("/etc/pki/qemu/ca-cert.pem", "/etc/pki/qemu/server-cert.pem", "/etc/drover/pki/ca.crt"),
+        ("/etc/pki/qemu/ca-cert.pem", "/etc/pki/qemu/client-cert.pem", "/etc/drover/pki/ca.crt"),
+    ],
+)
+def test_its_certificates_are_valid_for_its_name_and_address(
+    host: Host, lab: Lab, node: str, authority: str, certificate: str, others: str
+) -> None:
+    host.check_output(f"openssl verify -x509_strict -CAfile {authority} {certificate}")
+    assert host.run(f"openssl verify -x509_strict -CAfile {others} {certificate}").rc != 0
     for check in (f"-checkhost {node}", f"-checkip {lab.nodes[node].address}"):
-        assert "does match" in host.check_output(f"openssl x509 -noout -in {pki}/node.crt {check}")
+        assert "does match" in host.check_output(f"openssl x509 -noout -in {certificate} {check}")
     # 90 days are left at least, or the last run had renewed it.
-    assert host.run(f"openssl x509 -noout -in {pki}/node.crt -checkend {90 * 24 * 3600}").rc == 0
+    assert host.run(f"openssl x509 -noout -in {certificate} -checkend {90 * 24 * 3600}").rc == 0
 
 
 def test_can_fence_every_node(lab: Lab, node: str) -> None:
