@@ -7,7 +7,7 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo test docs lint unit scenario faults bench-second-run bench-agents bench-declaration \
+.PHONY: help setup setup-dev demo test docs lint unit scenario faults real bench-second-run bench-agents bench-declaration \
 	bench-migration bench-scale soak-migration upgrade-test lab-up lab-down clean
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make bench-agents      what a monitor of a guest costs, on a lab with guests"
 	@echo "make faults     200 faults while guests move; FAULTS='--seed 7 --count 20 --only power' for others"
 	@echo "make upgrade-test FROM=REV   a lab that the commit REV built is brought to this checkout, unnoticed by its guests"
+	@echo "make real       what containers cannot show, on two emulated machines with Debian's own kernel; REAL=--help tells more"
 	@echo "make lab-up     three bare nodes; lab-down removes them"
 	@echo "make clean      removes labs, caches and the virtual environment"
 
@@ -72,6 +73,10 @@ FROM := HEAD~1
 upgrade-test: setup
 	$(BIN)/python -u -m tests.upgrade --from $(FROM)
 
+# REAL='--keep' leaves the nodes for REAL='--only migration'; REAL=--end ends them.
+real: setup
+	$(BIN)/python -u -m tests.real $(REAL)
+
 test: lint unit scenario
 
 bench-second-run: setup
@@ -96,4 +101,5 @@ soak-migration: setup
 	$(BIN)/python -u -m tests.bench.migration --soak $(COUNT) --results .cache/bench/soak.json --strict $(ARGS)
 
 clean: lab-down
+	[ ! -d .cache/real ] || $(BIN)/python -m tests.real --end
 	rm -rf $(VENV) .cache
