@@ -228,16 +228,18 @@ def test_a_program_that_finds_a_release_being_removed_looks_again(node: Node) ->
     fcntl.flock(handle, fcntl.LOCK_EX)
     with node.start(node.agents / "agent") as process:
         handles = Path("/proc", str(process.pid), "fd")
-        wait_for(
-            lambda: [os.readlink(path) for path in handles.iterdir()],
-            lambda held: str(old) in held,
-            what="its wait for the lock",
-            timeout=10,
-            interval=0.01,
-        )
-        node(code(2))
-        old.rename(old.with_name(".old"))
-        os.close(handle)
+        try:
+            wait_for(
+                lambda: [os.readlink(path) for path in handles.iterdir()],
+                lambda held: str(old) in held,
+                what="its wait for the lock",
+                timeout=60,
+                interval=0.01,
+            )
+            node(code(2))
+            old.rename(old.with_name(".old"))
+        finally:
+            os.close(handle)
         assert said(process) == "agent 2"
         tell(process, "", "")
 
