@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,15 @@ def tell(process: subprocess.Popen[str], *words: str) -> None:
     assert process.stdin is not None
     process.stdin.writelines(f"{word}\n" for word in words)
     process.stdin.flush()
+
+
+def opened(pid: int) -> set[str]:
+    """What a process has open, some of which it may close while we look."""
+    found = set()
+    for path in Path("/proc", str(pid), "fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(os.readlink(path))
+    return found
 
 
 @pytest.fixture
@@ -227,10 +237,9 @@ def test_a_program_that_finds_a_release_being_removed_looks_again(node: Node) ->
     handle = os.open(old, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     with node.start(node.agents / "agent") as process:
-        handles = Path("/proc", str(process.pid), "fd")
         try:
             wait_for(
-                lambda: [os.readlink(path) for path in handles.iterdir()],
+                lambda: opened(process.pid),
                 lambda held: str(old) in held,
                 what="its wait for the lock",
                 timeout=60,
