@@ -298,6 +298,21 @@ def test_what_there_was_before_stays_as_long_as_a_program_runs_from_it(
     assert unreleased.paths() == [] and not any((tmp_path / path).exists() for path in OLD)
 
 
+def test_a_process_that_closes_files_while_it_is_looked_at_is_still_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = tmp_path / "proc" / "12"
+    (process / "fd").mkdir(parents=True)
+    (process / "fd" / "0").symlink_to("/dev/null")
+    (process / "cmdline").write_text(f"{tmp_path}/lib/helper\0")
+
+    def closed(path: Path) -> str:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(os, "readlink", closed)
+    assert Unreleased(tmp_path / "lib", tmp_path / "ocf", ["helper"], tmp_path / "proc").users()
+
+
 def test_a_node_from_before_is_converted(node: Node) -> None:
     for path in OLD:
         (node.root.parent / path).parent.mkdir(parents=True, exist_ok=True)
