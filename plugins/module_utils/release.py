@@ -253,7 +253,11 @@ class Unreleased:
 
     def _holds_release(self, process: Path) -> bool:
         held = str(self._root / "releases") + "/"
-        return any(os.readlink(handle).startswith(held) for handle in (process / "fd").iterdir())
+        for handle in (process / "fd").iterdir():
+            with suppress(FileNotFoundError):  # it was closed while we look; the process is still there
+                if os.readlink(handle).startswith(held):
+                    return True
+        return False
 
 
 def turn(link: Path, target: str) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,15 @@ def tell(process: subprocess.Popen[str], *words: str) -> None:
     assert process.stdin is not None
     process.stdin.writelines(f"{word}\n" for word in words)
     process.stdin.flush()
+
+
+def opened(pid: int) -> set[str]:
+    """What a process has open, some of which it may close while we look."""
+    found = set()
+    for path in Path("/proc", str(pid), "fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(os.readlink(path))
+    return found
 
 
 @pytest.fixture
@@ -227,17 +237,18 @@ def test_a_program_that_finds_a_release_being_removed_looks_again(node: Node) ->
     handle = os.open(old, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     with node.start(node.agents / "agent") as process:
-        handles = Path("/proc", str(process.pid), "fd")
-        wait_for(
-            lambda: [os.readlink(path) for path in handles.iterdir()],
-            lambda held: str(old) in held,
-            what="its wait for the lock",
-            timeout=10,
-            interval=0.01,
-        )
-        node(code(2))
-        old.rename(old.with_name(".old"))
-        os.close(handle)
+        try:
+            wait_for(
+                lambda: opened(process.pid),
+                lambda held: str(old) in held,
+                what="its wait for the lock",
+                timeout=60,
+                interval=0.01,
+            )
+            node(code(2))
+            old.rename(old.with_name(".old"))
+        finally:
+            os.close(handle)
         assert said(process) == "agent 2"
         tell(process, "", "")
 
@@ -285,6 +296,21 @@ def test_what_there_was_before_stays_as_long_as_a_program_runs_from_it(
     assert unreleased.paths() == [str(tmp_path / "lib/drover"), str(tmp_path / "lib/helper")]
     unreleased.remove()
     assert unreleased.paths() == [] and not any((tmp_path / path).exists() for path in OLD)
+
+
+def test_a_process_that_closes_files_while_it_is_looked_at_is_still_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = tmp_path / "proc" / "12"
+    (process / "fd").mkdir(parents=True)
+    (process / "fd" / "0").symlink_to("/dev/null")
+    (process / "cmdline").write_text(f"{tmp_path}/lib/helper\0")
+
+    def closed(path: Path) -> str:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(os, "readlink", closed)
+    assert Unreleased(tmp_path / "lib", tmp_path / "ocf", ["helper"], tmp_path / "proc").users()
 
 
 def test_a_node_from_before_is_converted(node: Node) -> None:
