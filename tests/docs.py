@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / ".cache" / "collections"))
 
-from ansible_collections.cspp.drover.plugins.module_utils.finding import CODES  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.preflight.reasons import CODES  # noqa: E402
 
 REASON_CODES = ROOT / "docs" / "reason-codes.md"
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from ansible.module_utils.common.validation import check_type_dict
 
-from ansible_collections.cspp.drover.plugins.module_utils import probe, report, slo
+from ansible_collections.cspp.drover.plugins.module_utils.measure import probe, slo
+from ansible_collections.cspp.drover.plugins.module_utils.reporting import moves
 from ansible_collections.cspp.drover.plugins.plugin_utils.progress import Watched
 
 
@@ -69,7 +70,7 @@ class ActionModule(Watched):
 def _judge(result: dict[str, Any], asked: dict[str, int]) -> None:
     """Say how it went, and fail a move that was not what was asked for."""
     record = result.get("journal") or {}
-    result["outcome"] = report.outcome({**result, "seconds": record.get("seconds", result.get("seconds"))})
+    result["outcome"] = moves.outcome({**result, "seconds": record.get("seconds", result.get("seconds"))})
     breaches = slo.breaches(asked, result)
     if breaches:
         held_up = (result.get("probe") or {}).get("delay_ms") or 0

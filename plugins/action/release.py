@@ -11,7 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.cspp.drover.plugins.module_utils.release import PACKAGE, File, pack
+from ansible_collections.cspp.drover.plugins.module_utils.host.release import PACKAGE, File, pack
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]

@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The option C(fencing) of modules, see module_utils/fence_arguments.py."""
+"""The option C(fencing) of modules, see module_utils/cluster/fence_arguments.py."""
 
 from __future__ import annotations
 

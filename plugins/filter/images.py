@@ -9,14 +9,14 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.cspp.drover.plugins.module_utils import image
+from ansible_collections.cspp.drover.plugins.module_utils.images import recipe
 
 
 def image_catalogue(own: dict[str, Any], users: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """By name and kind of guest, how a guest boots from the image: see module_utils/image.py."""
+    """By name and kind of guest, how a guest boots from the image: see module_utils/images/recipe.py."""
     try:
-        return image.catalogue(own, users)
-    except image.RecipeError as error:
+        return recipe.catalogue(own, users)
+    except recipe.RecipeError as error:
         raise AnsibleFilterError(str(error)) from error
 
 

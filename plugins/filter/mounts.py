@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils import mounts, storage
+from ansible_collections.cspp.drover.plugins.module_utils.storage import mounts, volumes
 
 
 class FilterModule:
@@ -16,8 +16,8 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
-            "local_pool_of": storage.local_pool_of,
+            "local_pool_of": volumes.local_pool_of,
             "mount_packages": mounts.packages,
             "mount_units": mounts.units,
-            "pool_confusions": storage.confusions,
+            "pool_confusions": volumes.confusions,
         }

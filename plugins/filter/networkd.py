@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils import networkd
+from ansible_collections.cspp.drover.plugins.module_utils.host import networkd
 
 
 class FilterModule:

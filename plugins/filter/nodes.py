@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils import nodes, sizing
+from ansible_collections.cspp.drover.plugins.module_utils.cluster import sizing
+from ansible_collections.cspp.drover.plugins.module_utils.declaration import nodes
 
 
 class FilterModule:

@@ -16,7 +16,7 @@ __all__ = ["start"]
 def start(name: str) -> int:
     """Be the program of this name, and return its exit status."""
     if name in ("vm", "container"):
-        from . import glance
+        from .agents import glance
 
         return glance.main(name)
     # Python was started without it, for agents run every few seconds; libvirt's binding is found by it.
@@ -25,11 +25,11 @@ def start(name: str) -> int:
     site.main()
     match name:
         case "peer":
-            from .peer_services import main
+            from .agents.peer_services import main
         case "copy":
-            from .rsync_shell import launch as main
+            from .migration.rsync_shell import launch as main
         case "guardian":
-            from .container_lifecycle import guard as main
+            from .agents.container_lifecycle import guard as main
         case _:
             sys.stderr.write(f"this version of Drover has no program {name}\n")
             return 1

@@ -75,13 +75,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.accelerator import (
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.accelerator import (
     circumstances,
     find_out,
     recorded,
     settled,
 )
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
 
 
 def put(path: Path, text: str) -> None:

@@ -119,12 +119,12 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
 
 try:
-    from ansible_collections.cspp.drover.plugins.module_utils import identity, trust
+    from ansible_collections.cspp.drover.plugins.module_utils.host import identity, pki
 except ImportError:
-    trust = None  # type: ignore[assignment]
+    pki = None  # type: ignore[assignment]
 
 SECRETS = Path("/etc/drover/secrets")
 
@@ -167,7 +167,7 @@ def main() -> None:
         module.exit_json(changed=params["step"] != "settle" or replaces, settled=False, reasons=reasons)
     if missing:
         module.fail_json(msg=f"{SECRETS}/{missing[0]}.key is missing: let the role `node` run first.")
-    if trust is None:
+    if pki is None:
         module.fail_json(msg=missing_required_lib("cryptography") + " On Debian it is python3-cryptography.")
     identities = [
         identity.Identity(
@@ -185,7 +185,7 @@ def main() -> None:
     )
     try:
         module.exit_json(**identity.advance(identities, params["step"], subject, look=module.check_mode))
-    except (CommandError, OSError, KeyError, trust.TrustError) as error:
+    except (CommandError, OSError, KeyError, pki.TrustError) as error:
         module.fail_json(msg=f"{error}")
 
 

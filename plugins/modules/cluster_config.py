@@ -89,18 +89,18 @@ kept:
 
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils import cluster_options, fence_arguments, fencing
-from ansible_collections.cspp.drover.plugins.module_utils.cib import Configuration, read
-from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import NodeSettings, Wanted
-from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import NotOurs
-from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
-from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
+from ansible_collections.cspp.drover.plugins.module_utils.cluster import fence_arguments, fencing, options
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import Configuration, read
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import NodeSettings, Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import NotOurs
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
+from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 
 
 def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
-    properties = cluster_options.cluster_properties(len(live.nodes), fenced=False)
+    properties = options.cluster_properties(len(live.nodes), fenced=False)
     del properties["stonith-enabled"]
     fenced = params["fenced"]
     described = None
@@ -115,7 +115,7 @@ def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
         constraints=tuple(places),
         properties={**properties, **fence_arguments.settings(params["properties"])},
         resource_defaults={
-            **cluster_options.RESOURCE_DEFAULTS,
+            **options.RESOURCE_DEFAULTS,
             **fence_arguments.settings(params["resource_defaults"]),
         },
         operation_defaults=fence_arguments.settings(params["op_defaults"]),

@@ -72,9 +72,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import moves, overview, report
-from ansible_collections.cspp.drover.plugins.module_utils.cib import read
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.migration import progress
+from ansible_collections.cspp.drover.plugins.module_utils.reporting import moves
+from ansible_collections.cspp.drover.plugins.module_utils.reporting import status as overview
 
 
 def look(cluster: Pacemaker) -> dict[str, Any]:
@@ -83,8 +85,8 @@ def look(cluster: Pacemaker) -> dict[str, Any]:
     except ClusterError as error:
         return {"member": False, "reason": str(error)}
     seen = overview.overview(live, status)
-    under_way = moves.under_way(status)
-    lines = [*overview.table(seen), *(f"> {report.progress(move)}" for move in under_way)]
+    under_way = progress.under_way(status)
+    lines = [*overview.table(seen), *(f"> {moves.progress(move)}" for move in under_way)]
     able = status.quorum and status.dc is not None
     reason = "" if able else "it has no quorum, or no leader"
     return {"member": able, "reason": reason, **seen, "moves": under_way, "table": lines}

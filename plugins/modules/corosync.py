@@ -45,9 +45,9 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, run
-from ansible_collections.cspp.drover.plugins.module_utils.corosync import differences, from_cmap, from_file
-from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout, wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.host.corosync import differences, from_cmap, from_file
 
 
 def main() -> None:

@@ -47,10 +47,10 @@ import re
 import shutil
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils import fence_arguments
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, run
-from ansible_collections.cspp.drover.plugins.module_utils.parallel import side_by_side
-from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
+from ansible_collections.cspp.drover.plugins.module_utils.cluster import fence_arguments
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run
+from ansible_collections.cspp.drover.plugins.module_utils.core.parallel import side_by_side
+from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 
 #: "2026-01-31 12:00:00,123 ERROR: ", as fence agents begin a line.
 TIME = re.compile(r"^[0-9-]+ [0-9:,]+ [A-Z]+: ")

@@ -129,7 +129,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
+from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 
 HIDDEN = "(hidden)\n"
 

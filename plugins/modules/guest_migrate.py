@@ -187,12 +187,12 @@ probe:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import probe
-from ansible_collections.cspp.drover.plugins.module_utils.job_log import JobLog
-from ansible_collections.cspp.drover.plugins.module_utils.migrate import Migration, Observer
-from ansible_collections.cspp.drover.plugins.module_utils.move import Refused
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
+from ansible_collections.cspp.drover.plugins.module_utils.measure import probe
+from ansible_collections.cspp.drover.plugins.module_utils.planning.move import Refused
+from ansible_collections.cspp.drover.plugins.module_utils.reporting.job_log import JobLog
+from ansible_collections.cspp.drover.plugins.module_utils.verbs.migrate import Migration, Observer
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ description:
 options:
   guests:
     description:
-      - The guests to look for, each with C(name) and C(definition) (see module_utils/definition.py). Other keys
+      - The guests to look for, each with C(name) and C(definition) (see module_utils/guest/definition.py). Other keys
         are ignored, so that the list for M(cspp.drover.guests) can be given. Guests without a definition are not
         looked for.
     type: list
@@ -51,11 +51,16 @@ guests:
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils import container, domain
-from ansible_collections.cspp.drover.plugins.module_utils.definition import Change, Definition, read
-from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import HostError, LibvirtHost, State, VmGone
-from ansible_collections.cspp.drover.plugins.module_utils.lxc_host import LxcError, LxcHost
-from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
+from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import Change, Definition, read
+from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import domain_xml, lxc_config
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_host import (
+    HostError,
+    LibvirtHost,
+    State,
+    VmGone,
+)
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.lxc_host import LxcError, LxcHost
 
 _NOT_HERE = (State.ABSENT, State.OFF, State.INCOMING)
 
@@ -68,7 +73,7 @@ def vm(host: LibvirtHost, definition: Definition) -> dict[str, Any] | None:
         return None
     try:
         sizes = host.disk_sizes(name, [disk["target"] for disk in definition["disks"]])
-        changes = domain.difference(host.live_xml(name), definition, sizes)
+        changes = domain_xml.difference(host.live_xml(name), definition, sizes)
     except VmGone:  # it has just left
         return None
     return _found("vm", seen.state.value, changes)
@@ -80,7 +85,7 @@ def lxc(host: LxcHost, definition: Definition) -> dict[str, Any] | None:
     state = host.state(name)
     if state == "STOPPED":
         return None
-    return _found("container", state.lower(), container.difference(host.config(name), definition))
+    return _found("container", state.lower(), lxc_config.difference(host.config(name), definition))
 
 
 def _found(kind: str, state: str, changes: Iterable[Change]) -> dict[str, Any]:

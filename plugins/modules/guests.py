@@ -127,16 +127,23 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.cspp.drover.plugins.module_utils import guest_health, move, resources
-from ansible_collections.cspp.drover.plugins.module_utils.cib import read
-from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Wanted
-from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import NotOurs
-from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Applied, ClusterError, Pacemaker, Snapshot
-from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
-from ansible_collections.cspp.drover.plugins.module_utils.recovery import Recovery
-from ansible_collections.cspp.drover.plugins.module_utils.simulate import Prediction
-from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
+from ansible_collections.cspp.drover.plugins.module_utils.cluster import guest_health
+from ansible_collections.cspp.drover.plugins.module_utils.cluster import guests as resources
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import (
+    Applied,
+    ClusterError,
+    Pacemaker,
+    Snapshot,
+)
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.prediction import Prediction
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import NotOurs
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.recovery import Recovery
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
+from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
+from ansible_collections.cspp.drover.plugins.module_utils.planning import move
 
 GUEST = {
     "name": {"type": "str", "required": True},

@@ -87,11 +87,11 @@ built:
 import time
 from pathlib import Path
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
-from ansible_collections.cspp.drover.plugins.module_utils.image import RecipeError, recipes, select
-from ansible_collections.cspp.drover.plugins.module_utils.image_builder import ImageBuilder
-from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
-from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
+from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
+from ansible_collections.cspp.drover.plugins.module_utils.images.builder import ImageBuilder
+from ansible_collections.cspp.drover.plugins.module_utils.images.recipe import RecipeError, recipes, select
 
 
 def main() -> None:

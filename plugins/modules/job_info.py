@@ -57,7 +57,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import job_log
+from ansible_collections.cspp.drover.plugins.module_utils.reporting import job_log
 
 
 def lives(job: str, proc: Path = Path("/proc")) -> bool:

@@ -54,7 +54,8 @@ table:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import journal, report
+from ansible_collections.cspp.drover.plugins.module_utils.journal import book
+from ansible_collections.cspp.drover.plugins.module_utils.reporting import moves as report
 
 
 def main() -> None:
@@ -63,7 +64,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        moves = journal.read(module.params["guest"] or None, module.params["limit"])
+        moves = book.read(module.params["guest"] or None, module.params["limit"])
     except OSError as error:
         module.fail_json(msg=f"the journal on this node can't be read or completed: {error}")
     module.exit_json(changed=False, moves=moves, table=report.table(moves))

@@ -64,11 +64,11 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
 from ansible_collections.cspp.drover.plugins.module_utils.lab.layout import Lab
 from ansible_collections.cspp.drover.plugins.module_utils.lab.machine import exclusively
 from ansible_collections.cspp.drover.plugins.module_utils.lab.network import LabNetwork
-from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
 
 
 def main() -> None:

@@ -86,12 +86,12 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
 from ansible_collections.cspp.drover.plugins.module_utils.lab.chassis import ChassisError
 from ansible_collections.cspp.drover.plugins.module_utils.lab.layout import Lab
 from ansible_collections.cspp.drover.plugins.module_utils.lab.machine import exclusively
 from ansible_collections.cspp.drover.plugins.module_utils.lab.nodes import LabNodes, NodesError, NodeSettings
-from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
 
 
 def main() -> None:

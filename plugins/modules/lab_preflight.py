@@ -91,7 +91,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
 from ansible_collections.cspp.drover.plugins.module_utils.lab import preflight
 from ansible_collections.cspp.drover.plugins.module_utils.lab.layout import Lab, parameter_problems
 

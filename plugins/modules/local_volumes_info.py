@@ -62,11 +62,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.cib import read
-from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Location
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.receiving import Folder
-from ansible_collections.cspp.drover.plugins.module_utils.resources import data_id
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import data_id
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Location
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.migration.rootfs_receiver import Folder
 
 
 def held(paths: list[str]) -> bool:

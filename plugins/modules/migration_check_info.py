@@ -69,11 +69,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import readiness
-from ansible_collections.cspp.drover.plugins.module_utils.cib import read
-from ansible_collections.cspp.drover.plugins.module_utils.cluster_checks import ClusterChecks
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.preflight import preflight
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.preflight import checks
+from ansible_collections.cspp.drover.plugins.module_utils.preflight.cluster_checks import ClusterChecks
+from ansible_collections.cspp.drover.plugins.module_utils.preflight.inquiry import preflight
 
 
 def answer(cluster: Pacemaker, guest: str | None, to: str | None) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def answer(cluster: Pacemaker, guest: str | None, to: str | None) -> dict[str, A
     guests = [guest] if guest else sorted(live.guests())
     nodes = [to] if to else sorted(node.name for node in status.nodes)
     found = preflight(guests, nodes, ClusterChecks(live, status))
-    return {"checks": [one.as_dict() for one in found.checks], "summary": readiness.summary(found.checks, nodes)}
+    return {"checks": [one.as_dict() for one in found.checks], "summary": checks.summary(found.checks, nodes)}
 
 
 def main() -> None:

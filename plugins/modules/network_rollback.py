@@ -65,8 +65,8 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils import networkd
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, run
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run
+from ansible_collections.cspp.drover.plugins.module_utils.host import networkd
 
 UNIT = "drover-network-rollback"
 ASIDE = Path("/var/lib/drover/network-before")

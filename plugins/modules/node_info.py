@@ -83,8 +83,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, run
-from ansible_collections.cspp.drover.plugins.module_utils.node_facts import BRIDGE_FIREWALL, sysctl
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run
+from ansible_collections.cspp.drover.plugins.module_utils.peer.facts import BRIDGE_FIREWALL, sysctl
 
 
 def packages() -> list[str]:

@@ -98,10 +98,10 @@ outcomes:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.job_log import JobLog
-from ansible_collections.cspp.drover.plugins.module_utils.maintain import Maintenance
-from ansible_collections.cspp.drover.plugins.module_utils.move import Refused
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.planning.move import Refused
+from ansible_collections.cspp.drover.plugins.module_utils.reporting.job_log import JobLog
+from ansible_collections.cspp.drover.plugins.module_utils.verbs.maintain import Maintenance
 
 
 def main() -> None:

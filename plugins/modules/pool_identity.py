@@ -45,7 +45,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.pool_mark import MARK
+from ansible_collections.cspp.drover.plugins.module_utils.storage.pool_mark import MARK
 
 
 def identity(folder: Path, check: bool) -> tuple[str | None, bool]:

@@ -104,8 +104,9 @@ kept:
 from collections.abc import Callable
 from pathlib import Path
 
-from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
-from ansible_collections.cspp.drover.plugins.module_utils.release import (
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
+from ansible_collections.cspp.drover.plugins.module_utils.host.release import (
     Agents,
     Releases,
     Unreleased,
@@ -114,7 +115,6 @@ from ansible_collections.cspp.drover.plugins.module_utils.release import (
     unpack,
     version,
 )
-from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout, wait_for
 
 DIFFERENCE = "release"
 

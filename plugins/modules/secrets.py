@@ -60,12 +60,12 @@ created:
 
 from ansible.module_utils.basic import missing_required_lib
 
-from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
+from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 
 try:
-    from ansible_collections.cspp.drover.plugins.module_utils import trust
+    from ansible_collections.cspp.drover.plugins.module_utils.host import pki
 except ImportError:
-    trust = None  # type: ignore[assignment]
+    pki = None  # type: ignore[assignment]
 
 
 def main() -> None:
@@ -78,14 +78,14 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if trust is None:
+    if pki is None:
         module.fail_json(msg=missing_required_lib("cryptography") + " On Debian it is python3-cryptography.")
     try:
-        chosen, created = trust.choose(module.params["given"], module.params["found"])
-    except trust.TrustError as error:
+        chosen, created = pki.choose(module.params["given"], module.params["found"])
+    except pki.TrustError as error:
         module.fail_json(msg=str(error))
     replaced = module.params["rotate_authority"] or module.params["retire_authority"]
-    for authority in trust.AUTHORITIES:
+    for authority in pki.AUTHORITIES:
         key, certificate = f"{authority}.key", f"{authority}.crt"
         if replaced and module.params["given"].get(key):
             module.fail_json(
@@ -93,10 +93,10 @@ def main() -> None:
                 f"Take {key} and {certificate} out of what is given: nodes keep theirs, and the play can replace it."
             )
         if module.params["rotate_authority"]:
-            chosen[key], chosen[certificate] = trust.rotate((chosen[key], chosen[certificate]), authority)
+            chosen[key], chosen[certificate] = pki.rotate((chosen[key], chosen[certificate]), authority)
             created += [key, certificate]
         if module.params["retire_authority"]:
-            chosen[certificate] = trust.newest(chosen[certificate])
+            chosen[certificate] = pki.newest(chosen[certificate])
     module.exit_json(changed=bool(created), secrets=chosen, created=created)
 
 

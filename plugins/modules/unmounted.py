@@ -57,8 +57,8 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, run
-from ansible_collections.cspp.drover.plugins.module_utils.mounts import FOLDER, HEADER, unit_name
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run
+from ansible_collections.cspp.drover.plugins.module_utils.storage.mounts import FOLDER, HEADER, unit_name
 
 UNITS = Path(FOLDER)
 

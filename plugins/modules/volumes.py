@@ -85,11 +85,11 @@ steps:
 
 from contextlib import nullcontext
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
-from ansible_collections.cspp.drover.plugins.module_utils.quiet_module import QuietModule
-from ansible_collections.cspp.drover.plugins.module_utils.storage import Volume, plan
-from ansible_collections.cspp.drover.plugins.module_utils.storage_host import StorageHost, exclusive
-from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
+from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
+from ansible_collections.cspp.drover.plugins.module_utils.storage.host import StorageHost, exclusive
+from ansible_collections.cspp.drover.plugins.module_utils.storage.volumes import Volume, plan
 
 VOLUME = {
     "type": {"type": "str", "choices": ["disk", "seed", "rootfs", "folder"], "required": True},

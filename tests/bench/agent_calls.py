@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".cache" / "collections"))
 
-from ansible_collections.cspp.drover.plugins.module_utils.glance import MARKS, TRUSTED  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.agents.glance import MARKS, TRUSTED  # noqa: E402
 
 from ..verify.lab import Lab  # noqa: E402
 

@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
-from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout, wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for
 
 if TYPE_CHECKING:
     from .console import Console

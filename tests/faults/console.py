@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult, run
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult, run
 from ansible_collections.cspp.drover.plugins.module_utils.lab.chassis import Chassis
 
 __all__ = ["Console"]

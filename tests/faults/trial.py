@@ -21,12 +21,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils.cib import Configuration, read
-from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ResourceStatus
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker, Snapshot
-from ansible_collections.cspp.drover.plugins.module_utils.probe import ProbeError, Session, SessionProbe
-from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout, wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import Configuration, read
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker, Snapshot
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ResourceStatus
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import ProbeError, Session, SessionProbe
 
 from ..verify.lab import JOURNAL, Lab, address, wait_until_answering
 from ..verify.plays import ENVIRONMENT, INVENTORY, ROOT, play
@@ -115,10 +115,10 @@ tail -n 300 /var/log/libvirt/qemu/"$1".console.log
 
 _BEGIN = r"""
 import sys
-sys.path.insert(0, "/usr/lib/drover/current")
-from drover import move
-from drover.cib import read
-from drover.pacemaker import Pacemaker
+sys.path.insert(0, sys.argv[3])
+from drover.cluster.cib import read
+from drover.cluster.pacemaker import Pacemaker
+from drover.planning import move
 cluster = Pacemaker()
 status = cluster.status()
 cluster.apply(lambda cib: move.plan(sys.argv[1], sys.argv[2], read(cib), status).wanted, check=False)
@@ -292,7 +292,8 @@ class Scene:
             return Command(["ansible-playbook", "-i", str(INVENTORY), "playbooks/migrate.yml", "-e", variables])
         runner = self.node(self.fault.runner or "third")
         if self.way == "cluster":
-            return Command(self.console("third").argv(["python3", "-c", _BEGIN, self.guest, to]))
+            library = self._trial.lab.library(self.node("third"))
+            return Command(self.console("third").argv(["python3", "-c", _BEGIN, self.guest, to, library]))
         return self._trial.migrate(self.guest, to, runner)
 
 

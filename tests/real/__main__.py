@@ -24,9 +24,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".cache" / "collections"))
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, run  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for  # noqa: E402
 from ansible_collections.cspp.drover.plugins.module_utils.lab.machine import processes  # noqa: E402
-from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout, wait_for  # noqa: E402
 
 from . import site  # noqa: E402
 from .machine import MachineError, Machines  # noqa: E402

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult, Runner, run
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult, Runner, run
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 from ansible_collections.cspp.drover.plugins.module_utils.lab.machine import Process, processes
-from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
 
 from .site import NODES, Node
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import Runner
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import Runner
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 
 from . import plays, site
 from .machine import Machines

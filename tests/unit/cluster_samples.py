@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from ansible_collections.cspp.drover.plugins.module_utils import resources
-from ansible_collections.cspp.drover.plugins.module_utils.cib import Configuration
-from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import (
+from ansible_collections.cspp.drover.plugins.module_utils.cluster import guests
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import Configuration
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import (
     Constraint,
     NodeSettings,
     Primitive,
     Version,
 )
-from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import (
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import (
     ClusterStatus,
     FailedAction,
     NodeStatus,
@@ -33,7 +33,7 @@ def definition(name: str = "mc", kind: str = "vm", **more: Any) -> dict[str, Any
 
 
 def primitive(name: str = "mc", **more: Any) -> Primitive:
-    return resources.guest_primitive(definition(name, **more), priority=0, boot="old")
+    return guests.guest_primitive(definition(name, **more), priority=0, boot="old")
 
 
 def node(name: str, **more: Any) -> NodeStatus:

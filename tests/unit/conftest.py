@@ -12,13 +12,11 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.cspp.drover.plugins.module_utils import (
-    journal,
-    preflight,
-)
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
-from ansible_collections.cspp.drover.plugins.module_utils.job_log import JobLog
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult
+from ansible_collections.cspp.drover.plugins.module_utils.journal import book
+from ansible_collections.cspp.drover.plugins.module_utils.preflight import inquiry
+from ansible_collections.cspp.drover.plugins.module_utils.reporting.job_log import JobLog
 from ansible_collections.cspp.drover.tests.unit.fake_cluster import (
     FakeCluster,
     FakeTime,
@@ -78,7 +76,7 @@ def on(monkeypatch: pytest.MonkeyPatch, journals: list[list[dict[str, Any]]]) ->
         monkeypatch.setattr(
             module, "Pacemaker", lambda **more: Pacemaker(cluster, clock=time, sleep=time.sleep, **more)
         )
-        monkeypatch.setattr(preflight, "survey", lambda guests, measure=(): getattr(cluster, "views", {}))
+        monkeypatch.setattr(inquiry, "survey", lambda guests, measure=(): getattr(cluster, "views", {}))
         return cluster
 
     return install
@@ -96,5 +94,5 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def journals(monkeypatch: pytest.MonkeyPatch) -> list[list[dict[str, Any]]]:
     """What the journal says, one look after the other, the last again and again."""
     looks: list[list[dict[str, Any]]] = [[]]
-    monkeypatch.setattr(journal, "read", lambda: looks.pop(0) if len(looks) > 1 else looks[0])
+    monkeypatch.setattr(book, "read", lambda: looks.pop(0) if len(looks) > 1 else looks[0])
     return looks

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Location, NodeSettings, Wanted
-from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import reconcile
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
-from ansible_collections.cspp.drover.plugins.module_utils.survey import NodeView
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Location, NodeSettings, Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import reconcile
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult
+from ansible_collections.cspp.drover.plugins.module_utils.preflight.survey import NodeView
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import simulated
 
 DATA = Path(__file__).parent / "data" / "pacemaker"

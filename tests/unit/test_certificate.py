@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils import identity, keyfiles, trust
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandResult
-from ansible_collections.cspp.drover.plugins.module_utils.identity import Identity, Pair, Subject, advance
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandResult
+from ansible_collections.cspp.drover.plugins.module_utils.host import identity, keyfiles
+from ansible_collections.cspp.drover.plugins.module_utils.host import pki as trust
+from ansible_collections.cspp.drover.plugins.module_utils.host.identity import Identity, Pair, Subject, advance
 from ansible_collections.cspp.drover.plugins.modules import certificate
 
 Call = Callable[..., dict[str, Any]]

@@ -9,15 +9,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils import (
-    moves,
-)
-from ansible_collections.cspp.drover.plugins.module_utils.cib import read
-from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Wanted
-from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import reconcile
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult
-from ansible_collections.cspp.drover.plugins.module_utils.resources import guest_of
-from ansible_collections.cspp.drover.plugins.module_utils.survey import NodeView
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import guest_of
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import reconcile
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult
+from ansible_collections.cspp.drover.plugins.module_utils.migration import progress
+from ansible_collections.cspp.drover.plugins.module_utils.preflight.survey import NodeView
 from ansible_collections.cspp.drover.plugins.modules import (
     cluster_config,
     cluster_status_info,
@@ -180,7 +178,7 @@ def test_how_far_guests_are_is_asked_of_the_nodes_when_something_moves(
         asked.append(nodes)
         return [{"guest": "mc", "to": "n3", "phase": "setup"}]
 
-    monkeypatch.setattr(moves, "gather", gather)
+    monkeypatch.setattr(progress, "gather", gather)
     on(cluster_status_info, FakeCluster())
     assert call(cluster_status_info)["moves"] == []
     moving = STATUS.replace('agent="ocf:drover:vm" role="Started"', 'agent="ocf:drover:vm" role="Migrating"')

@@ -8,9 +8,14 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils import container, domain
-from ansible_collections.cspp.drover.plugins.module_utils.definition import Change
-from ansible_collections.cspp.drover.plugins.module_utils.libvirt_host import LibvirtUnreachable, Seen, State, VmGone
+from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import Change
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import domain_xml, lxc_config
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_host import (
+    LibvirtUnreachable,
+    Seen,
+    State,
+    VmGone,
+)
 from ansible_collections.cspp.drover.plugins.modules import guest_state_info
 
 VM = {"name": "game", "definition": {"kind": "vm", "name": "game", "disks": [{"target": "vda"}]}, "ha": False}
@@ -53,8 +58,8 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> tuple[type[Libvirt], type[Lxc]]:
     libvirt, lxc = type("ThisLibvirt", (Libvirt,), {}), type("ThisLxc", (Lxc,), {})
     monkeypatch.setattr(guest_state_info, "LibvirtHost", libvirt)
     monkeypatch.setattr(guest_state_info, "LxcHost", lxc)
-    monkeypatch.setattr(domain, "difference", lambda *_arguments: CHANGES)
-    monkeypatch.setattr(container, "difference", lambda *_arguments: ())
+    monkeypatch.setattr(domain_xml, "difference", lambda *_arguments: CHANGES)
+    monkeypatch.setattr(lxc_config, "difference", lambda *_arguments: ())
     return libvirt, lxc
 
 

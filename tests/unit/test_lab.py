@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.inventory import lab as lab_inventory
-from ansible_collections.cspp.drover.plugins.module_utils import atomic
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandResult
+from ansible_collections.cspp.drover.plugins.module_utils.core import atomic
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.lab import bmc as lab_bmc
 from ansible_collections.cspp.drover.plugins.module_utils.lab import chassis as lab_chassis
 from ansible_collections.cspp.drover.plugins.module_utils.lab import machine as lab_machine

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import ClusterError, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
 from ansible_collections.cspp.drover.plugins.modules import local_volumes_info
 
 Call = Callable[..., dict[str, Any]]

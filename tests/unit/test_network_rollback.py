@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils import networkd
+from ansible_collections.cspp.drover.plugins.module_utils.host import networkd
 from ansible_collections.cspp.drover.plugins.modules import network_rollback
 
 Call = Callable[..., dict[str, Any]]

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils.pool_mark import MARK
+from ansible_collections.cspp.drover.plugins.module_utils.storage.pool_mark import MARK
 from ansible_collections.cspp.drover.plugins.modules import pool_identity
 
 Call = Callable[..., dict[str, Any]]

@@ -8,7 +8,7 @@ import pytest
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.cspp.drover.plugins.action import guest_migrate
-from ansible_collections.cspp.drover.plugins.module_utils import probe
+from ansible_collections.cspp.drover.plugins.module_utils.measure import probe
 from ansible_collections.cspp.drover.plugins.plugin_utils import progress
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.cspp.drover.plugins.module_utils import mounts
-from ansible_collections.cspp.drover.plugins.module_utils.image import recipes
+from ansible_collections.cspp.drover.plugins.module_utils.images.recipe import recipes
+from ansible_collections.cspp.drover.plugins.module_utils.storage import mounts
 from tests.real import site
 from tests.real.machine import qemu_argv
 from tests.real.recipe import SEED, SEED_UNIT, UNWANTED, node_recipe, role_packages

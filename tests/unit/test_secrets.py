@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from ansible_collections.cspp.drover.plugins.module_utils import trust
+from ansible_collections.cspp.drover.plugins.module_utils.host import pki
 from ansible_collections.cspp.drover.plugins.modules import secrets, secrets_info
 
 Call = Callable[..., dict[str, Any]]
@@ -34,7 +34,7 @@ def test_a_node_tells_what_it_holds(call: Call, folder: Path) -> None:
 
 def test_made_then_adopted(call: Call) -> None:
     made = call(secrets, found={"node1": {}})
-    assert (made["changed"], made["created"]) == (True, list(trust.NAMES))
+    assert (made["changed"], made["created"]) == (True, list(pki.NAMES))
     again = call(secrets, found={"node1": made["secrets"], "node2": {}})
     assert (again["changed"], again["created"], again["secrets"]) == (False, [], made["secrets"])
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.systemd import PROPERTIES
+from ansible_collections.cspp.drover.plugins.module_utils.host.systemd_units import PROPERTIES
 from ansible_collections.cspp.drover.plugins.modules import units
 
 SHOW = f"systemctl show -p {PROPERTIES} --"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.mounts import units
+from ansible_collections.cspp.drover.plugins.module_utils.storage.mounts import units
 from ansible_collections.cspp.drover.plugins.modules import unmounted
 
 Call = Callable[..., dict[str, Any]]

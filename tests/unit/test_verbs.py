@@ -9,15 +9,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils import (
-    drain,
-    journal,
-    move,
-    preflight,
-)
-from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import Wanted
-from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import reconcile
-from ansible_collections.cspp.drover.plugins.module_utils.job_log import JobLog
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import reconcile
+from ansible_collections.cspp.drover.plugins.module_utils.journal import book
+from ansible_collections.cspp.drover.plugins.module_utils.planning import drain, move
+from ansible_collections.cspp.drover.plugins.module_utils.preflight import inquiry
+from ansible_collections.cspp.drover.plugins.module_utils.reporting.job_log import JobLog
 from ansible_collections.cspp.drover.plugins.modules import (
     guest_migrate,
     node_maintenance,
@@ -97,7 +94,7 @@ def test_nodes_are_asked_and_plans_made_once_and_the_journal_read_twice(
         monkeypatch.setattr(where, name, call_it)
 
     on(module, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
-    for where, name in ((preflight, "survey"), (move, "plan"), (drain, "leave"), (journal, "read")):
+    for where, name in ((inquiry, "survey"), (move, "plan"), (drain, "leave"), (book, "read")):
         counted(where, name)
     assert call(module, check=check, **wish)["changed"]
     # The journal is read before the move, to know what is new after it.

@@ -9,32 +9,35 @@ import json
 import os
 import shlex
 import socket
+import subprocess
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils.cib import Configuration, read
-from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError, CommandResult, Runner, run
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import Configuration, read
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult, Runner, run
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 from ansible_collections.cspp.drover.plugins.module_utils.lab.witness import instances
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.probe import answers
-from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import answers
 
 from .plays import ROOT
 
 #: Where a guest answers when it is well, by kind: the tiny VM's echo, the container's SSH server, which speaks first.
 SERVICE = {"vm": (7, False), "container": (22, True)}
 
+#: Where tests put Drover's code on a node.
+_LIBRARY = "/root/drover-tests"
 #: Where a node keeps its copy of the journal of moves.
 JOURNAL = "/var/lib/drover/journal"
 _RECORD = """
 import sys
 sys.path.insert(0, "/usr/lib/drover/current")
-from drover import journal
-journal.record({"id": sys.argv[1], "guest": "tested", "kind": "vm", "from": "node1", "to": "node2",
+from drover.journal import book
+book.record({"id": sys.argv[1], "guest": "tested", "kind": "vm", "from": "node1", "to": "node2",
                 "started": "2026-01-01T00:00:00.000Z", "result": "moved", "seconds": 1.8, "downtime_ms": 21})
 """
 
@@ -93,6 +96,14 @@ class Lab:
             return run([*prefix, f"LC_ALL=C {shlex.join(argv)}"], **how)
 
         return on_node
+
+    def library(self, node: str) -> str:
+        """A folder on the node with all of Drover's code as package ``drover``, also what nodes do not run."""
+        packing = ["tar", "-C", str(ROOT / "plugins"), "--exclude=__pycache__", "-cf", "-", "module_utils"]
+        unpacking = f"mkdir -p {_LIBRARY} && tar -C {_LIBRARY} --transform='s,^module_utils,drover,' -xf -"
+        with subprocess.Popen(packing, stdout=subprocess.PIPE) as packed:
+            subprocess.run([*self.ssh_argv(node), unpacking], stdin=packed.stdout, check=True)
+        return _LIBRARY
 
     def power(self, node: str, request: str) -> str:
         """Ask the node's power controller, over IPMI: status, on, off."""

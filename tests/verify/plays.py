@@ -18,7 +18,7 @@ from typing import Any
 
 import ansible_runner
 
-from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 INVENTORY = ROOT / "inventory" / "lab"

@@ -20,8 +20,8 @@ from pathlib import Path
 from pyghmi.ipmi.bmc import Bmc
 from pyghmi.ipmi.private import session as ipmi_session
 
-from ..command import CommandError
-from ..wait import WaitTimeout
+from ..core.command import CommandError
+from ..core.wait import WaitTimeout
 from .chassis import REBOOT, BmcSettings, Chassis, ChassisError
 
 __all__ = ["NodeBmc", "main"]

@@ -14,9 +14,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..atomic import write
-from ..command import Runner, run
-from ..wait import WaitTimeout, wait_for
+from ..core.atomic import write
+from ..core.command import Runner, run
+from ..core.wait import WaitTimeout, wait_for
 from .machine import is_leader, mount_points, processes, root_upper_directory
 
 __all__ = ["REBOOT", "BmcSettings", "Chassis", "ChassisError", "forget_nspawn", "kill"]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..command import Runner, run
-from ..lock import locked
+from ..core.command import Runner, run
+from ..core.lock import locked
 
 __all__ = [
     "Process",

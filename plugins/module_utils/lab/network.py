@@ -17,8 +17,8 @@ import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ..command import Runner, run
-from ..wait import WaitTimeout, wait_for
+from ..core.command import Runner, run
+from ..core.wait import WaitTimeout, wait_for
 from .chassis import kill
 from .layout import Lab
 from .machine import Process, links, processes

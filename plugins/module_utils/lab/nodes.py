@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..atomic import write
-from ..command import CommandError, CommandResult, Runner, run
-from ..parallel import side_by_side
-from ..wait import WaitTimeout, wait_for
+from ..core.atomic import write
+from ..core.command import CommandError, CommandResult, Runner, run
+from ..core.parallel import side_by_side
+from ..core.wait import WaitTimeout, wait_for
 from .chassis import BmcSettings, Chassis, forget_nspawn, kill
 from .layout import Lab, Node
 from .machine import Process, greets_by_ssh, is_leader, processes, root_upper_directory

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..command import CommandError, Runner, run
-from ..parallel import side_by_side
+from ..core.command import CommandError, Runner, run
+from ..core.parallel import side_by_side
 from .layout import Lab
 from .machine import greets_by_ssh, links, processes
 from .network import LabNetwork

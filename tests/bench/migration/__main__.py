@@ -28,15 +28,15 @@ sys.path.insert(0, str(ROOT / ".cache" / "collections"))
 os.environ.setdefault("DROVER_LAB", "bench")
 os.environ.setdefault("DROVER_LAB_SUBNET", "10.215.0.0/24")
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError  # noqa: E402
-from ansible_collections.cspp.drover.plugins.module_utils.probe import (  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import (  # noqa: E402
     AFTERWARDS,
     Probe,
     ProbeError,
     Reading,
     Target,
 )
-from ansible_collections.cspp.drover.plugins.module_utils.wait import WaitTimeout, wait_for  # noqa: E402
 
 from ...verify.lab import Lab  # noqa: E402
 from ...verify.plays import succeed  # noqa: E402

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
-from ansible_collections.cspp.drover.plugins.module_utils.probe import OutageProbe, answers
-from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import OutageProbe, answers
 
 from ...verify.lab import Lab
 from ...verify.plays import succeed
@@ -50,8 +50,8 @@ print(json.dumps(None))
 """
 
 _START = """
-from drover.container import render
-from drover.lxc_host import LxcHost, controllers
+from drover.hypervisor.lxc_config import render
+from drover.hypervisor.lxc_host import LxcHost, controllers
 definition = json.load(open(sys.argv[1]))
 host = LxcHost()
 host.start(definition["name"], render(definition, controllers()), 30)

@@ -16,14 +16,14 @@ import threading
 import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple, Protocol
 from xml.etree import ElementTree as ET
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
-from ansible_collections.cspp.drover.plugins.module_utils.domain import render
-from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.domain_xml import render
 
 from ...verify.lab import Lab
 from ...verify.plays import play, succeed
@@ -122,6 +122,7 @@ class Rig:
 
     lab: Lab
     vms: dict[str, Vm]
+    _libraries: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
@@ -150,15 +151,22 @@ class Rig:
     def outcome_ms(self, vm: str, node: str) -> int | None:
         """The pause of the last migration, as libvirt at the target counts it."""
         said = self.script(
-            node, "from drover.libvirt_host import LibvirtHost as H\nprint(json.dumps(H().outcome(sys.argv[1])))", vm
+            node,
+            "from drover.hypervisor.libvirt_host import LibvirtHost as H\nprint(json.dumps(H().outcome(sys.argv[1])))",
+            vm,
         )
         return int(said[1]) if said else None
 
+    def _library(self, node: str) -> str:
+        if node not in self._libraries:
+            self._libraries[node] = self.lab.library(node)
+        return self._libraries[node]
+
     def script(self, node: str, text: str, *argv: str) -> Any:
-        """Run Python on a node, with what Drover installed there. Returns what it printed as JSON."""
+        """Run Python on a node, with Drover's code. Returns what it printed as JSON."""
         run = self.lab.ssh(node)
         done = run(
-            ["env", "PYTHONPATH=/usr/lib/drover/current", "python3", "-", *argv],
+            ["env", f"PYTHONPATH={self._library(node)}", "python3", "-", *argv],
             stdin=f"import json, sys, time\n{text}\n",
             timeout=120,
         )
@@ -367,9 +375,9 @@ class Drover:
 
     MOVE = """
 begun = time.time()
-from drover import move
-from drover.cib import read
-from drover.pacemaker import Pacemaker
+from drover.cluster.cib import read
+from drover.cluster.pacemaker import Pacemaker
+from drover.planning import move
 guest, to = sys.argv[1:]
 cluster = Pacemaker()
 status = cluster.status()
@@ -377,8 +385,8 @@ cluster.apply(lambda cib: move.plan(guest, to, read(cib), status).wanted, check=
 print(json.dumps([begun, time.time()]))
 """
     FINISH = """
-from drover import move
-from drover.pacemaker import Pacemaker
+from drover.cluster.pacemaker import Pacemaker
+from drover.planning import move
 Pacemaker().apply(lambda cib: move.finished(sys.argv[1]), check=False)
 print(json.dumps(None))
 """

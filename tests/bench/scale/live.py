@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from xml.etree import ElementTree as ET
 
-from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 
 from ...verify.lab import Lab
 from . import synthetic

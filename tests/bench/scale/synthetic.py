@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from ansible_collections.cspp.drover.plugins.module_utils import cib, cluster_options, resources
-from ansible_collections.cspp.drover.plugins.module_utils.cib_objects import NodeSettings, Wanted
-from ansible_collections.cspp.drover.plugins.module_utils.cib_reconcile import reconcile
-from ansible_collections.cspp.drover.plugins.module_utils.cluster_status import ClusterStatus
-from ansible_collections.cspp.drover.plugins.module_utils.declaration import Declaration
+from ansible_collections.cspp.drover.plugins.module_utils.cluster import cib, options
+from ansible_collections.cspp.drover.plugins.module_utils.cluster import guests as resources
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import NodeSettings, Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import reconcile
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.reading import Declaration
 
 __all__ = ["cluster_of", "declared", "judged_against", "node_names", "specifications"]
 
@@ -138,8 +139,8 @@ def _bare(nodes: Sequence[str], room: int) -> str:
         state = ET.SubElement(status, "node_state", {"id": str(number), "uname": name, **joined})
         ET.SubElement(ET.SubElement(state, "lrm", {"id": str(number)}), "lrm_resources")
     wanted = Wanted(
-        properties=cluster_options.cluster_properties(len(nodes), fenced=False),
-        resource_defaults=cluster_options.RESOURCE_DEFAULTS,
+        properties=options.cluster_properties(len(nodes), fenced=False),
+        resource_defaults=options.RESOURCE_DEFAULTS,
         nodes=tuple(NodeSettings(name, utilization={"memory": str(room * 1024), "vcpus": str(room)}) for name in nodes),
     )
     return reconcile(ET.tostring(root, encoding="unicode"), wanted).xml

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 from ansible_collections.cspp.drover.plugins.module_utils.lab.witness import Witness
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.probe import Outage, OutageProbe
-from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import Outage, OutageProbe
 
 from ..lab import SERVICE, Lab, address, wait_until_answering
 from ..plays import succeed

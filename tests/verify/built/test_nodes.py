@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from testinfra.host import Host
 
-from ansible_collections.cspp.drover.plugins.module_utils.pacemaker import Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
 
 from ..lab import Lab
 

@@ -28,7 +28,7 @@ def test_every_guest_can_go_everywhere(lab: Lab, declared: dict[str, dict[str, A
 
 def test_a_node_tells_all_of_it_within_a_second(lab: Lab) -> None:
     ask = (
-        "import sys, time; sys.path.insert(0, '/usr/lib/drover/current'); from drover.peer import ask\n"
+        "import sys, time; sys.path.insert(0, '/usr/lib/drover/current'); from drover.peer.channel import ask\n"
         "start = time.monotonic(); ask(sys.argv[1], {'do': 'facts', 'guests': None}); print(time.monotonic() - start)"
     )
     for node in lab.nodes:

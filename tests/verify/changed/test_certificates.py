@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandResult
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandResult
 
 from ..lab import Lab
 from ..plays import play, succeed

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 from ansible_collections.cspp.drover.plugins.module_utils.lab.witness import Witness
-from ansible_collections.cspp.drover.plugins.module_utils.probe import OutageProbe
-from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import OutageProbe
 
 from ..lab import Lab, address, wait_until_answering
 from ..plays import killed_at, play, succeed

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 
 from ..lab import Lab
 from ..plays import play, succeed

@@ -108,7 +108,8 @@ def test_a_node_that_is_cut_off_costs_some_seconds(lab: Lab) -> None:
     source = lab.where("game")
     target = next(node for node in lab.nodes if node != source)
     ask = (
-        "import sys, time; sys.path.insert(0, '/usr/lib/drover/current'); from drover.survey import Going, survey\n"
+        f"import sys, time; sys.path.insert(0, '{lab.library(source)}')\n"
+        "from drover.preflight.survey import Going, survey\n"
         "start = time.monotonic(); views = survey([Going('game', {'name': 'game'}, sys.argv[1], (sys.argv[2],))])\n"
         "print(time.monotonic() - start, views[sys.argv[2]].error)"
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.wait import wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 
 from ..lab import Lab, boot, init_of, one_by_one
 from ..plays import ROOT, Outcome, succeed

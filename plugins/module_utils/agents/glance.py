@@ -1,0 +1,98 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""An agent's way in, and the cheap answer to most monitors: the guest that was in order is still the same process.
+
+A node with hundreds of guests is asked dozens of times a second whether they run. To ask libvirt or LXC, and to load
+what that takes, costs many times what Python itself does. So a monitor that has looked at everything (the agents'
+``monitor``) leaves a mark with the guest's process, and those after it look only whether that process lives, whether
+libvirt's own record of a VM says that it is running, and whether a move of the guest has begun or ended here. Whatever
+else they see is left to the whole monitor, which comes anyway as soon as the mark is old.
+
+Nothing is imported here that costs more than a millisecond.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from ..core.processes import born, lives
+
+__all__ = ["all_well", "main", "notice", "unsettle"]
+
+MARKS = "/run/drover/monitored"
+MOVES = "/run/drover/moves"
+LIBVIRT = "/run/libvirt/qemu"
+#: Seconds after which everything is looked at again.
+TRUSTED = 120.0
+
+
+def main(kind: str) -> int:
+    """Answer Pacemaker's call of the agent for this kind of guest."""
+    if len(sys.argv) > 1 and sys.argv[1] == "monitor" and all_well(kind, os.environ):
+        return 0
+    # Python was started without it, which is a quarter of what it takes to start; libvirt's binding is found by it.
+    import site
+
+    site.main()
+    if kind == "vm":
+        from .vm import main as answer
+    else:
+        from .container import main as answer
+    return answer()
+
+
+def all_well(kind: str, environ: os._Environ[str] | dict[str, str]) -> bool:
+    """Whether the guest of a recurring monitor runs as it did when everything was looked at. False: look at it all."""
+    name = environ.get("OCF_RESOURCE_INSTANCE", "").partition(":")[0]
+    # Without an interval it is a probe: somebody wants to know anew.
+    if not name or "/" in name or environ.get("OCF_RESKEY_CRM_meta_interval", "0") == "0":
+        return False
+    try:
+        mark = f"{MARKS}/{name}"
+        if not 0 <= time.time() - os.stat(mark).st_mtime < TRUSTED:
+            return False
+        pid, when = map(int, _read(mark).split())
+        if not lives(pid, when) or os.path.exists(f"{MOVES}/{name}.json"):
+            return False
+        return not os.path.exists(f"{MOVES}/arrived/{name}.json") and (kind != "vm" or _is_running(name, pid))
+    except (OSError, ValueError):
+        return False
+
+
+def notice(name: str, pid: int) -> None:
+    """Say that the guest runs as this process, and that everything about it is in order. Never fails."""
+    draft = f"{MARKS}/.{name}.{os.getpid()}"
+    try:
+        os.makedirs(MARKS, mode=0o700, exist_ok=True)
+        with open(draft, "w", encoding="ascii") as file:
+            file.write(f"{pid} {born(pid)}\n")
+        os.replace(draft, f"{MARKS}/{name}")
+    except OSError:
+        unsettle(name)
+
+
+def unsettle(name: str) -> None:
+    """Have the next monitor of the guest look at everything. Never fails."""
+    try:
+        os.unlink(f"{MARKS}/{name}")
+    except OSError:
+        return
+
+
+def _is_running(name: str, pid: int) -> bool:
+    """Whether libvirt's record of a VM says that it is running, as this process, and neither migrates nor backs up."""
+    if int(_read(f"{LIBVIRT}/{name}.pid")) != pid:
+        return False
+    status = _read(f"{LIBVIRT}/{name}.xml")
+    begin, end = status.find(b"<domstatus state='running' "), status.find(b"<domain ")
+    # There is a <job> only while there is one.
+    job = status.find(b"<job ", begin, end)
+    idle = job < 0 or b" async='none'" in status[job : status.index(b">", job)]
+    return 0 <= begin < end and idle and b"<blockjobs active='yes'" not in status[begin:end]
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()

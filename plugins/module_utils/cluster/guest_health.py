@@ -1,0 +1,108 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Guests that do not run as they should: why, what helps, and what the cluster would do to them unasked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from .cib import Configuration
+from .guests import data_id, pin_id
+from .objects import Location, Pin
+from .pacemaker import Snapshot
+from .prediction import Prediction
+from .status import ClusterStatus
+
+__all__ = ["REPAIRS", "held_back", "repairs", "troubles", "unasked"]
+
+#: What a repair does to a guest, in words.
+REPAIRS = {
+    "recover": "put in order after a failed migration, without a restart",
+    "retry": "try again after a failure",
+}
+
+
+def repairs(names: Sequence[str], status: ClusterStatus) -> dict[str, Literal["recover", "retry"]]:
+    """The guests to be helped, and how: ``recover`` one whose migration failed, which still runs; ``retry``
+    one that failed to start or stop."""
+    found: dict[str, Literal["recover", "retry"]] = {}
+    for name in names:
+        guest = status.resource(name)
+        failures = status.failures_of(name)
+        if guest is None or guest.running or guest.pending or not failures:
+            continue
+        migration = any(failure.operation.startswith("migrate") for failure in failures)
+        found[name] = "recover" if migration and guest.active else "retry"
+    return found
+
+
+def unasked(
+    prediction: Prediction, status: ClusterStatus, *, may_stop: frozenset[str], may_restart: frozenset[str] | bool
+) -> list[str]:
+    """What a change would do to running guests that nobody asked for: stops and restarts, one sentence each."""
+    sentences = []
+    for action in prediction.actions:
+        seen = status.resource(action.name)
+        if seen is None or not seen.active or seen.failed:
+            continue
+        if action.kind == "stop" and action.name not in may_stop:
+            sentences.append(f"{action}: no other node could take it")
+        permitted = may_restart is True or (may_restart is not False and action.name in may_restart)
+        if action.kind == "restart" and not permitted:
+            # After a repaired migration Pacemaker no longer knows which parameters may change live.
+            sentences.append(
+                f"{action}: it has not been permitted to restart. Permit it (allow_restart), or, if the change "
+                f"could be made live, move the guest first: playbooks/migrate.yml -e guest={action.name}"
+            )
+    return sentences
+
+
+def held_back(names: Sequence[str], live: Configuration, status: ClusterStatus) -> dict[str, str]:
+    """Why each of these guests rightly does not run: somebody stopped it, or the one node it needs is away."""
+    found: dict[str, str] = {}
+    for name in names:
+        guest = status.resource(name)
+        if guest is not None and guest.active:
+            continue
+        meta = live.primitives[name].meta if name in live.primitives else {}
+        if meta.get("target-role") == "Stopped":
+            found[name] = (
+                "somebody stopped it; to start it: "
+                f"crm_resource --resource {name} --meta --delete-parameter target-role"
+            )
+        for kept, why in ((data_id(name), "its data is there"), (pin_id(name), "ha: false")):
+            bond = live.constraints.get(kept)
+            node = bond.node if isinstance(bond, (Location, Pin)) else None
+            host = status.node(node) if node else None
+            if node and (host is None or not host.usable):
+                word = host.word if host else "not a member"
+                found[name] = f"it is bound to {node} ({why}), which is {word}; it starts when that node is back"
+    return found
+
+
+def troubles(names: Sequence[str], live: Configuration, seen: Snapshot) -> dict[str, str]:
+    """Why each of these guests that should run does not, with the remedy. Those that run are not in it, nor those
+    that are rightly held back."""
+    found: dict[str, str] = {}
+    rightly = held_back(names, live, seen.status)
+    for name in names:
+        guest = seen.status.resource(name)
+        if (guest is not None and guest.running) or name in rightly:
+            continue
+        failures = seen.status.failures_of(name)
+        if failures:
+            causes = "; ".join(dict.fromkeys(str(failure) for failure in failures))
+            found[name] = f"{causes}. Cure that and run this again: it tries anew"
+        elif guest is None:
+            found[name] = "the cluster does not know it; look at playbooks/status.yml"
+        elif guest.pending or seen.ahead.of(name):
+            found[name] = f"it is still under way ({seen}); run this again to go on waiting"
+        elif guest.active:
+            found[name] = f"it is {guest.word} on {', '.join(guest.nodes)}"
+        else:
+            found[name] = (
+                "no node can take it: too little memory or too few vcpus are free, or every node is offline or "
+                "in maintenance. See playbooks/status.yml; make the guest smaller, or room for it"
+            )
+    return found

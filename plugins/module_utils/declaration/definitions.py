@@ -1,0 +1,87 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From a guest as declared to its definition, which its Pacemaker resource carries (see guest/definition.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..guest.definition import IDMAP, SCHEMA
+from ..storage.volumes import Pool
+from .types import Guest
+
+__all__ = ["definition"]
+
+#: The seed disk's name in the guest, out of the way of disks that are added later.
+SEED_TARGET = "vdz"
+
+
+def definition(guest: Guest, pools: Mapping[str, Pool], images: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What the agents start the guest from. ``images`` are those the guest boots from with a kernel, by name.
+
+    Raises KeyError when a pool or an image is not there; ``read`` has made sure of both.
+    """
+    nics = [
+        {
+            "mac": nic.mac,
+            "bridge": nic.bridge,
+            "vlan": nic.vlan,
+            "mtu": nic.mtu,
+            "addresses": list(nic.addresses),
+            "gateways": list(nic.gateways),
+        }
+        for nic in guest.nics
+    ]
+    timeout = guest.migration.timeout
+    policy = {
+        "bandwidth": guest.migration.bandwidth,
+        "timeout": None if timeout is None else -(-timeout // 1000),
+    }
+    common: dict[str, Any] = {
+        "schema": SCHEMA,
+        "kind": guest.kind,
+        "name": guest.name,
+        "vcpus": guest.vcpus,
+        "memory": guest.memory,
+        "stop_timeout": -(-guest.stop_timeout // 1000),
+    }
+    if guest.rootfs is not None:
+        pool = pools[guest.rootfs.pool]
+        return {
+            **common,
+            "privileged": guest.privileged,
+            "idmap": dict(IDMAP),
+            "rootfs": pool.rootfs(guest.name),
+            "nics": [{"name": f"eth{index}", **nic} for index, nic in enumerate(nics)],
+            # On shared storage nothing is copied.
+            **({} if pool.shared else {"migration": policy}),
+        }
+    disks = [
+        {
+            "target": disk.target,
+            "source": pools[disk.pool].disk(guest.name, disk.target),
+            "size": disk.size,
+            "readonly": False,
+        }
+        for disk in guest.disks
+    ]
+    seed = {"target": SEED_TARGET, "source": pools[guest.seed_pool].seed(guest.name), "readonly": True}
+    return {
+        **common,
+        "uuid": guest.uuid,
+        "max_vcpus": guest.max_vcpus,
+        "max_memory": guest.max_memory,
+        "cpu": guest.cpu,
+        "firmware": "bios",
+        "kernel": dict(images[guest.image]) if guest.image else None,
+        "disks": [*disks, seed],
+        "nics": nics,
+        "migration": {
+            "max_downtime": guest.migration.max_downtime,
+            **policy,
+            "auto_converge": guest.migration.auto_converge,
+            "post_copy": guest.migration.post_copy,
+            "channels": guest.migration.channels,
+        },
+    }

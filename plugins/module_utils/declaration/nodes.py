@@ -1,0 +1,108 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From what the inventory says of nodes to what corosync and Pacemaker are told of them."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..core.quantities import parse_size
+
+__all__ = ["addresses", "capacities", "fencing_devices", "fencing_report", "members"]
+
+MIB = 1024 * 1024
+
+
+def addresses(nodes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Each node's address on the network they share, by name. ``nodes`` are the variables of each host."""
+    return {
+        str(node["inventory_hostname"]): str(node.get("node_address") or node.get("ansible_host") or "")
+        for node in nodes
+    }
+
+
+def members(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """corosync's node list, as [{name, id, links}]; ``nodes`` are the variables of each host.
+
+    The id is the last 16 bits of the node's address, knet takes no more. It does not come from the place in
+    the inventory, which changes with the neighbours: corosync must never see one number for two nodes.
+    """
+    return [
+        {
+            "name": name,
+            "id": int(ipaddress.ip_address(address)) & 0xFFFF,
+            "links": [str(link) for link in node.get("cluster_links") or [address]],
+        }
+        for (name, address), node in zip(addresses(nodes).items(), nodes, strict=True)
+    ]
+
+
+def capacities(
+    nodes: Sequence[Mapping[str, Any]], reserve: str | int = 0, overcommit: int = 1
+) -> dict[str, dict[str, dict[str, str]]]:
+    """What each node can carry, as ``{node: {"utilization": {"memory": MiB, "vcpus": n}}}``.
+
+    ``nodes`` are the variables of each host. ``cluster_node_memory`` and ``cluster_node_cpus`` there go before
+    what was found on the node (``node_facts``). A node that is down, hence without either, is left out.
+    """
+    found = {}
+    for node in nodes:
+        facts = node.get("node_facts") or {}
+        memory, cpus = (
+            node.get("cluster_node_memory", facts.get("memory")),
+            node.get("cluster_node_cpus", facts.get("cpus")),
+        )
+        if memory is None or cpus is None:
+            continue
+        free = max(0, parse_size(memory) - parse_size(reserve)) // MIB
+        found[str(node["inventory_hostname"])] = {
+            "utilization": {"memory": str(free), "vcpus": str(int(cpus) * int(overcommit))}
+        }
+    return found
+
+
+def fencing_devices(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A fencing device for each node whose variables have ``fencing_bmc`` (see role fencing's defaults)."""
+    devices = []
+    for node in nodes:
+        bmc = node.get("fencing_bmc") or {}
+        if bmc.get("address"):
+            devices.append(
+                {
+                    "node": str(node["inventory_hostname"]),
+                    "agent": str(bmc.get("agent", "fence_ipmilan")),
+                    "address": str(bmc["address"]),
+                    "port": int(bmc.get("port", 623)),
+                    "username": str(bmc.get("user", "")),
+                    "password": str(bmc.get("password", "")),
+                    "options": {str(key): str(value) for key, value in (bmc.get("options") or {}).items()},
+                }
+            )
+    return devices
+
+
+def fencing_report(
+    nodes: Sequence[str], devices: Sequence[Mapping[str, Any]], checks: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> str:
+    """Why HA is not safe, in words for the operator; empty when every node's fencing was proven from every other node.
+
+    What a node says of its own power controller does not count: it never fences itself, and many a controller that
+    shares the node's network port cannot be reached from there.
+
+    ``checks`` are the results of cspp.drover.fence_check by the node that asked.
+    """
+    lines = []
+    equipped = {device["node"] for device in devices}
+    for node in nodes:
+        if node not in equipped:
+            lines.append(f"{node} has no power controller: set fencing_bmc (address, user, password) for it.")
+    faults: dict[tuple[str, str], list[str]] = {}
+    for asker, results in checks.items():
+        for result in results:
+            if result["works"] is False and result["node"] != asker:
+                faults.setdefault((result["node"], result["message"]), []).append(asker)
+    for (node, message), askers in sorted(faults.items()):
+        lines.append(f"{node} cannot be fenced by {', '.join(sorted(askers))}: {message}")
+    return "\n".join(lines)

@@ -1,0 +1,295 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From the guests a user declares to what each module of role guests is told, and back to a report.
+
+:class:`Declaration` is read once in a run, on the controller, and everything that follows comes from it: what is wrong,
+which images have to be there, which node makes which volumes, and what the cluster is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.quantities import MIB
+from ..guest.definition import IDMAP, Definition
+from ..storage import seed
+from ..storage.volumes import Pool, pools_from
+from .definitions import definition
+from .guests import Reading, read
+from .nodes import addresses, capacities
+from .types import Cluster, Guest, Node
+
+__all__ = ["Declaration", "id_range", "nodes", "permission", "report", "restarts"]
+
+Images = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """Guests as declared, read and judged, and the pools that their volumes are in."""
+
+    reading: Reading
+    pools: Mapping[str, Pool]
+
+    @classmethod
+    def read(cls, guests: object, cluster: Mapping[str, Any]) -> Declaration:
+        """Read the value of ``guests:``.
+
+        ``cluster`` is what they are judged against: ``nodes`` (by name, with memory, vcpus, addresses), ``images`` (by
+        name and kind of guest, how it boots), ``pools`` and ``default_pool`` (role storage's), ``bridges``,
+        ``ssh_keys``, ``nameservers``. Raises ValueError for a pool of a type that is not known.
+        """
+        pools = pools_from(cluster["pools"])
+        return cls(read(guests, _cluster(cluster, pools)), pools)
+
+    @property
+    def present(self) -> list[Guest]:
+        """The guests that are to be there."""
+        return [guest for guest in self.reading.guests.values() if guest.state == "present"]
+
+    def outline(self) -> dict[str, Any]:
+        """What can be told before any node was asked.
+
+        ``problems`` forbid going on, each with its path; ``worth_knowing`` does not; ``images``, as name and kind,
+        are those that guests are made from or boot from; ``local``, for module local_volumes_info, are the guests with
+        volumes on storage of one node's own, and where these are there.
+        """
+        needed = {(image, guest.kind) for guest in self.present for image in guest.images}
+        own = ((guest.name, _local_paths(guest, self.pools)) for guest in self.present)
+        return {
+            "problems": [str(problem) for problem in self.reading.problems],
+            "worth_knowing": list(self.reading.warnings),
+            "images": [{"name": name, "kind": kind} for name, kind in sorted(needed)],
+            "local": [{"name": name, "paths": paths} for name, paths in own if paths],
+        }
+
+    def plan(
+        self, images: Images, workers: Sequence[str], first: str, seen: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """What every module is told once the images are built.
+
+        ``images`` are those, by ``KIND/NAME``, as module image returns them. ``workers`` are the nodes that can be
+        worked on; what is shared is the business of the ``first``. ``seen`` is what module local_volumes_info said on
+        each.
+
+        ``resources``, for module guests, has every guest with its definition, its wishes and the ``home`` of one on
+        local storage; ``nodes`` has by worker its ``volumes`` and ``leftovers``, both for module volumes. Raises
+        ValueError for an image that was not built, and for a guest whose data is on several nodes.
+        """
+        homes = self._homes(seen)
+        parts: dict[str, dict[str, list[Any]]] = {node: {"volumes": [], "leftovers": []} for node in workers}
+        resources: list[dict[str, Any]] = []
+        for guest in self.reading.guests.values():
+            if guest.state == "absent":
+                resources.append({"name": guest.name, "state": "absent"})
+                for node, part in parts.items() if guest.remove_disks else ():
+                    part["leftovers"] += self._leftovers(guest, shared=node == first)
+                continue
+            its, home = _definition(guest, self.pools, images), homes.get(guest.name)
+            resources.append({**_resource(guest, its), "home": home.node if home else None})
+            own = set(_local_paths(guest, self.pools))
+            for volume in _volumes(guest, its, self.pools, images):
+                maker = home.node if home and volume["path"] in own else first
+                # A root file system that the cluster knows of is not made anew: it may be on its way to another node.
+                if maker in parts and (home is None or home.new or volume["type"] != "rootfs"):
+                    parts[maker]["volumes"].append(volume)
+        return {"resources": resources, "nodes": parts}
+
+    def _homes(self, seen: Mapping[str, Mapping[str, Any]]) -> dict[str, Home]:
+        """The home of each guest on local storage."""
+        homes: dict[str, Home] = {}
+        given = dict.fromkeys(seen, 0)
+        for guest in self.present:
+            name = guest.name
+            if not _local_paths(guest, self.pools):
+                continue
+            known = {its["kept"][name] for its in seen.values() if name in its["kept"]}
+            holders = sorted(known) or [node for node, its in seen.items() if name in its["held"]]
+            if len(holders) > 1:
+                raise ValueError(
+                    f"guests.{name}: {' and '.join(holders)} each have volumes of it, and the cluster does not know "
+                    "which are the true ones: remove the others by hand"
+                )
+            wished = [node for node in guest.placement.prefer if node in seen]
+            node = (holders or wished or [min(given, key=lambda node: (given[node], node))])[0]
+            given[node] = given.get(node, 0) + guest.memory
+            homes[name] = Home(node, new=not holders)
+        return homes
+
+    def _leftovers(self, guest: Guest, *, shared: bool) -> Iterator[dict[str, Any]]:
+        """The folders of an absent guest whose disks are to go as well; those on shared storage if it is told so."""
+        for pool in self.pools.values():
+            for folder in pool.folders(guest.name).values() if shared or not pool.shared else ():
+                yield {"type": "folder", "path": folder, "label": f"guests.{guest.name}"}
+
+
+@dataclass(frozen=True)
+class Home:
+    """The node that has the data of a guest on local storage, or is to make it: of a ``new`` guest nobody has any."""
+
+    node: str
+    new: bool
+
+
+def nodes(hosts: Sequence[Mapping[str, Any]], reserve: str | int = 0, overcommit: int = 1) -> dict[str, dict[str, Any]]:
+    """The ``nodes`` of ``cluster`` from the variables of each host; what could not be asked of a node is left out.
+
+    ``reserve`` is the memory that a node keeps for itself, ``overcommit`` the virtual processors for each processor.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for host, capacity in ((host, capacities([host], reserve, overcommit)) for host in hosts):
+        name = str(host["inventory_hostname"])
+        interfaces = (host.get("node_facts") or {}).get("interfaces") or {}
+        own = [address for interface in interfaces.values() for address in interface["addresses"]]
+        found[name] = {"addresses": own or list(addresses([host]).values())}
+        if name in capacity:
+            its = capacity[name]["utilization"]
+            found[name] |= {"memory": int(its["memory"]) * MIB, "vcpus": int(its["vcpus"])}
+    return found
+
+
+def id_range(user: str) -> str:
+    """The ids that containers take for their own, as a line of /etc/subuid that lends them to a user."""
+    return f"{user}:{IDMAP['start']}:{IDMAP['count']}"
+
+
+def permission(value: object) -> list[str] | bool:
+    """For module guests, from what people write for ``guests_allow_restart``: names, a list of them, or ``all``."""
+    names = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else []
+    stripped = [str(name).strip() for name in names]
+    return True if value is True or "all" in stripped else [name for name in stripped if name]
+
+
+def restarts(states: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Names of the guests that need a restart for their changes; ``states`` is what each node says of those it runs."""
+    return sorted(
+        name
+        for state in states
+        for name, guest in state.items()
+        if any(change["how"] == "restart" for change in guest["changes"])
+    )
+
+
+def report(
+    outcome: Mapping[str, Any], states: Iterable[Mapping[str, Any]], worth_knowing: Iterable[str] = ()
+) -> list[str]:
+    """For people: a line per guest with its node, what has come of its changes, and what the cluster does about it all.
+
+    ``outcome`` is the result of module guests, ``states`` what module guest_state_info said on each node before.
+    """
+    guests = outcome["guests"]
+    changes = {name: guest["changes"] for state in states for name, guest in state.items()}
+    width = max(map(len, guests), default=0)
+    lines: list[str] = []
+    for name, guest in sorted(guests.items()):
+        lines.append(f"{name:{width}}  {guest['state']}" + (f" on {guest['node']}" if guest["node"] else ""))
+        lines += (f"{'':{width}}    {_change(change, guest)}" for change in changes.get(name, ()))
+    lines += (f"The cluster: {sentence}" for sentence in outcome["plan"])
+    lines += (f"Left as it was set by hand: {setting}" for setting in outcome["kept"])
+    lines += (f"Worth knowing: {warning}" for warning in worth_knowing)
+    pending = sorted(name for name, guest in guests.items() if guest["pending_restart"])
+    if pending:
+        lines += [
+            "What waits for a restart comes with the next one. To restart now:",
+            f"  ansible-playbook playbooks/guests.yml -e guests_allow_restart={','.join(pending)}",
+        ]
+    return lines or ["No guest is declared to be there."]
+
+
+def _change(change: Mapping[str, Any], guest: Mapping[str, Any]) -> str:
+    what = f"{change['path']}: {change['before'] or 'nothing'} -> {change['after'] or 'nothing'}"
+    return f"{what} (waits for a restart)" if change["how"] == "restart" and guest["pending_restart"] else what
+
+
+def _cluster(cluster: Mapping[str, Any], pools: Mapping[str, Pool]) -> Cluster:
+    known = cluster["nodes"]
+    return Cluster(
+        nodes={name: Node(node.get("memory"), node.get("vcpus")) for name, node in known.items()},
+        images=cluster["images"],
+        pools=cluster["pools"],
+        default_pool=cluster["default_pool"],
+        local_pools=[name for name, pool in pools.items() if not pool.shared],
+        bridges=cluster.get("bridges") or None,
+        taken={
+            address.partition("/")[0]: f"node {name}"
+            for name, node in known.items()
+            for address in node.get("addresses", ())
+        },
+        ssh_keys=cluster.get("ssh_keys", ()),
+        nameservers=cluster.get("nameservers", ()),
+    )
+
+
+def _image(images: Images, kind: str, name: str) -> dict[str, Any]:
+    """An image with the paths of its files made absolute. Raises ValueError when it was not built."""
+    try:
+        image = images[f"{kind}/{name}"]
+    except KeyError:
+        raise ValueError(f"image {name} for a {kind} was not built: run role images for it") from None
+    return {**image, "files": {key: f"{image['path']}/{file}" for key, file in image["files"].items()}}
+
+
+def _definition(guest: Guest, pools: Mapping[str, Pool], images: Images) -> Definition:
+    kernels = {}
+    if guest.image:
+        image = _image(images, "vm", guest.image)
+        kernels[guest.image] = {**image["files"], "cmdline": image["cmdline"]}
+    return definition(guest, pools, kernels)
+
+
+def _local_paths(guest: Guest, pools: Mapping[str, Pool]) -> list[str]:
+    """The places of the guest's volumes on storage of one node's own."""
+    if guest.rootfs is not None:
+        sources = [pools[guest.rootfs.pool].rootfs(guest.name)]
+    else:
+        sources = [pools[disk.pool].disk(guest.name, disk.target) for disk in guest.disks]
+        sources.append(pools[guest.seed_pool].seed(guest.name))
+    return [source["path"] for source in sources if source.get("shared") is False]
+
+
+def _volumes(guest: Guest, its: Definition, pools: Mapping[str, Pool], images: Images) -> Iterator[dict[str, Any]]:
+    path = f"guests.{guest.name}"
+    if guest.rootfs is not None:
+        folders = pools[guest.rootfs.pool].folders(guest.name)
+        yield {
+            "type": "rootfs",
+            "path": its["rootfs"]["path"],
+            "label": f"{path}.rootfs",
+            "image": _image(images, "container", guest.rootfs.image)["files"]["rootfs"],
+            "files": seed.container_files(guest.name, ssh_keys=guest.ssh_keys, nameservers=guest.nameservers),
+            "idmap": None if guest.privileged else its["idmap"],
+            "rival": folders["vm"],
+        }
+        return
+    rival = pools[guest.seed_pool].folders(guest.name)["container"]
+    for index, disk in enumerate(guest.disks):
+        yield {
+            "type": "disk",
+            "path": its["disks"][index]["source"]["path"],
+            "label": f"{path}.disks[{index}]",
+            "size": disk.size,
+            "image": _image(images, "vm", disk.image)["files"]["disk"] if disk.image else None,
+        }
+    yield {
+        "type": "seed",
+        "path": its["disks"][-1]["source"]["path"],
+        "label": path,
+        "rival": rival,
+        "files": seed.vm_files(
+            guest.name, guest.uuid, its["nics"], ssh_keys=guest.ssh_keys, nameservers=guest.nameservers
+        ),
+    }
+
+
+def _resource(guest: Guest, its: Definition) -> dict[str, Any]:
+    return {
+        "name": guest.name,
+        "state": "present",
+        "definition": its,
+        "ha": {"priority": guest.priority} if guest.ha else False,
+        "prefer": list(guest.placement.prefer),
+        "apart_from": list(guest.placement.apart_from),
+        "together_with": list(guest.placement.together_with),
+    }

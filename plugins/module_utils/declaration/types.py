@@ -1,0 +1,133 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a user declares, as types: guests with their defaults filled in, and the cluster they are judged against."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = ["Cluster", "Disk", "Guest", "Kind", "Migration", "Nic", "Node", "Placement", "Rootfs"]
+
+Kind = Literal["vm", "container"]
+
+
+@dataclass(frozen=True)
+class Node:
+    """What a node has to give; None where it could not be asked."""
+
+    memory: int | None = None
+    vcpus: int | None = None
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What guests are judged against.
+
+    ``images`` tells by name and kind of guest how an image boots: ``disk``, ``kernel`` or ``rootfs``. Of the ``pools``
+    those in ``local_pools`` are every node's own.
+    ``bridges`` is None when they are not known. ``taken`` are IP addresses that are no guest's, and whose.
+    """
+
+    nodes: Mapping[str, Node]
+    images: Mapping[str, Mapping[str, str]]
+    pools: Collection[str]
+    default_pool: str
+    local_pools: Collection[str] = ()
+    bridges: Collection[str] | None = None
+    taken: Mapping[str, str] = field(default_factory=dict)
+    ssh_keys: Sequence[str] = ()
+    nameservers: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A disk of a VM; ``image`` is what a new one starts as a copy of, ``size`` is in bytes."""
+
+    target: str
+    size: int
+    image: str | None
+    pool: str
+
+
+@dataclass(frozen=True)
+class Rootfs:
+    """The root file system of a container; ``size`` in bytes is kept where the pool has quotas."""
+
+    image: str
+    size: int | None
+    pool: str
+
+
+@dataclass(frozen=True)
+class Nic:
+    """A network interface, with addresses as ADDRESS/PREFIX."""
+
+    bridge: str
+    mac: str
+    vlan: int | None
+    mtu: int | None
+    addresses: tuple[str, ...]
+    gateways: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Wishes: nodes in the order of preference, guests to be apart from, guests to be together with."""
+
+    prefer: tuple[str, ...] = ()
+    apart_from: tuple[str, ...] = ()
+    together_with: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Migration:
+    """Live migration, see guest/migration_policy.Policy. ``max_downtime`` and ``timeout`` in ms, ``bandwidth`` in
+    bytes/s."""
+
+    max_downtime: int = 50
+    bandwidth: int | None = None
+    timeout: int | None = None
+    auto_converge: bool = True
+    post_copy: Literal["never", "fallback"] = "never"
+    channels: int = 2
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A guest as declared, defaults filled in. Sizes are bytes, times milliseconds.
+
+    An absent guest has only a name, and whether its disks go as well.
+    """
+
+    name: str
+    kind: Kind = "vm"
+    state: Literal["present", "absent"] = "present"
+    remove_disks: bool = False
+    description: str = ""
+    vcpus: int = 1
+    max_vcpus: int = 1
+    memory: int = 0
+    max_memory: int = 0
+    cpu: str | None = None
+    uuid: str = ""
+    image: str | None = None
+    disks: tuple[Disk, ...] = ()
+    seed_pool: str = ""
+    rootfs: Rootfs | None = None
+    privileged: bool = False
+    nics: tuple[Nic, ...] = ()
+    ssh_keys: tuple[str, ...] = ()
+    nameservers: tuple[str, ...] = ()
+    ha: bool = True
+    priority: int = 0
+    placement: Placement = Placement()
+    migration: Migration = Migration()
+    stop_timeout: int = 60_000
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Names of the images the guest needs."""
+        disks = [disk.image for disk in self.disks]
+        return tuple(name for name in [self.image, self.rootfs and self.rootfs.image, *disks] if name)

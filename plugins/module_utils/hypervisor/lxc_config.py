@@ -1,0 +1,125 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From the definition of a container to LXC's configuration, and the difference to a running container's.
+
+Written for LXC 6 on a pure cgroup v2 tree with systemd inside. LXC gives the container its addresses before
+its init runs, so a container answers wherever it starts without anything inside having to know where it is.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from ..core.quantities import format_size
+from ..guest.definition import Change, Definition, compact, host_interface, read, restart, shown
+
+__all__ = ["difference", "limits", "render", "started_from"]
+
+_COMMON = "/usr/share/lxc/config/common.conf"
+_UNPRIVILEGED = "/usr/share/lxc/config/userns.conf"
+_MARK = "# drover-definition: "
+_CPU_PERIOD_US = 100_000
+
+
+def render(definition: Definition, controllers: Collection[str]) -> str:
+    """LXC's configuration text for the container on a node.
+
+    ``controllers`` are the cgroup v2 controllers the node may hand on (``cgroup.controllers``): a limit
+    without its controller would keep the container from starting.
+    """
+    lines = [
+        "# Written by Drover whenever the container starts; changes here are lost.",
+        _MARK + compact(definition),
+        f"lxc.include = {_COMMON}",
+    ]
+    if not definition["privileged"]:
+        idmap = definition["idmap"]
+        lines += [
+            f"lxc.include = {_UNPRIVILEGED}",
+            f"lxc.idmap = u 0 {idmap['start']} {idmap['count']}",
+            f"lxc.idmap = g 0 {idmap['start']} {idmap['count']}",
+        ]
+    lines += [
+        "lxc.arch = x86_64",
+        f"lxc.uts.name = {definition['name']}",
+        f"lxc.rootfs.path = dir:{definition['rootfs']['path']}",
+        "lxc.start.auto = 0",
+        "lxc.signal.halt = SIGRTMIN+3",  # systemd: halt
+        "lxc.apparmor.profile = generated",
+        "lxc.apparmor.allow_nesting = 1",  # systemd sandboxes its services with namespaces of their own
+    ]
+    for index, nic in enumerate(definition["nics"]):
+        lines += _interface(definition["name"], index, nic)
+    lines += [f"lxc.cgroup2.{key} = {value}" for key, value in limits(definition, controllers).items()]
+    return "\n".join(lines) + "\n"
+
+
+def limits(definition: Definition, controllers: Collection[str]) -> dict[str, str]:
+    """The container's resource limits as cgroup v2 files and their contents, as far as the node can apply them."""
+    wanted = {
+        "memory": {"memory.max": str(definition["memory"])},
+        "cpu": {"cpu.max": f"{definition['vcpus'] * _CPU_PERIOD_US} {_CPU_PERIOD_US}"},
+    }
+    return {
+        file: text for controller in wanted if controller in controllers for file, text in wanted[controller].items()
+    }
+
+
+def difference(live_config: str, definition: Definition) -> tuple[Change, ...]:
+    """What makes a container running from ``live_config`` other than ``definition`` says.
+
+    ``set-limits`` changes are made by writing :func:`limits` to its cgroup and the new configuration to its
+    file. A configuration that is not ours differs in everything.
+    """
+    return tuple(_changes(started_from(live_config), definition))
+
+
+def _interface(name: str, index: int, nic: Mapping[str, Any]) -> Iterator[str]:
+    prefix = f"lxc.net.{index}"
+    yield f"{prefix}.type = veth"
+    yield f"{prefix}.link = {nic['bridge']}"
+    yield f"{prefix}.flags = up"
+    yield f"{prefix}.name = {nic['name']}"
+    yield f"{prefix}.hwaddr = {nic['mac']}"
+    yield f"{prefix}.veth.pair = {host_interface(name, nic['mac'])}"
+    if nic["mtu"] is not None:
+        yield f"{prefix}.mtu = {nic['mtu']}"
+    if nic["vlan"] is not None:
+        yield f"{prefix}.veth.vlan.id = {nic['vlan']}"
+    for address in nic["addresses"]:
+        yield f"{prefix}.ipv{ipaddress.ip_interface(address).version}.address = {address}"
+    for gateway in nic["gateways"]:
+        yield f"{prefix}.ipv{ipaddress.ip_address(gateway).version}.gateway = {gateway}"
+
+
+def started_from(config: str) -> Definition:
+    """The definition that a running container's configuration was made from; empty for one that is not ours."""
+    for line in config.splitlines():
+        if line.startswith(_MARK):
+            with suppress(ValueError):
+                return read(line.removeprefix(_MARK)).definition
+    return {}
+
+
+def _changes(started: Definition, definition: Definition) -> Iterator[Change]:
+    memory, wanted = started.get("memory"), definition["memory"]
+    if memory != wanted:
+        yield Change("memory", None if memory is None else format_size(memory), format_size(wanted), "set-limits")
+    if started.get("vcpus") != definition["vcpus"]:
+        yield Change("vcpus", shown(started.get("vcpus")), shown(definition["vcpus"]), "set-limits")
+    for key in ("privileged", "idmap", "rootfs"):
+        if started.get(key) != definition[key]:
+            yield restart(key, started.get(key), definition[key])
+    before_nics = {nic["mac"]: nic for nic in started.get("nics", ())}
+    after_nics = {nic["mac"]: nic for nic in definition["nics"]}
+    for mac in {**before_nics, **after_nics}:
+        before_nic, after_nic = before_nics.get(mac), after_nics.get(mac)
+        if before_nic is None or after_nic is None:
+            yield restart(f"nics[{mac}]", (before_nic or {}).get("bridge"), (after_nic or {}).get("bridge"))
+            continue
+        for key, value in after_nic.items():
+            if before_nic.get(key) != value:
+                yield restart(f"nics[{mac}].{key}", before_nic.get(key), value)

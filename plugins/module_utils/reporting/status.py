@@ -1,0 +1,142 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The state of a cluster as data, and as a table that people can read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..cluster.capacity import Room, capacity, free
+from ..cluster.cib import Configuration
+from ..cluster.guests import addresses_of, home_id, pin_id
+from ..cluster.objects import PREFIX, PROVIDER, Location, Pin
+from ..cluster.status import ClusterStatus, NodeStatus
+from ..core.table import columns
+
+__all__ = ["overview", "table"]
+
+GIB_IN_MIB = 1024
+
+
+def overview(live: Configuration, status: ClusterStatus) -> dict[str, Any]:
+    """The cluster, its nodes and its guests; ``problems`` are sentences, none when all is well."""
+    total, left = capacity(live), free(live, status)
+    nodes = [_node(member, live, status, total, left) for member in status.nodes]
+    guests = [_guest(name, live, status) for name in sorted(live.guests())]
+    return {
+        "cluster": {
+            "leader": status.dc,
+            "quorum": status.quorum,
+            "fencing": status.fencing,
+            "maintenance": status.maintenance,
+        },
+        "nodes": nodes,
+        "guests": guests,
+        "fence_events": [vars(event) for event in status.fence_events],
+        "problems": _problems(live, status),
+    }
+
+
+def table(seen: Mapping[str, Any]) -> list[str]:
+    """An overview as lines for a terminal."""
+    cluster = seen["cluster"]
+    words = [
+        f"leader {cluster['leader'] or 'none'}",
+        "quorum" if cluster["quorum"] else "NO QUORUM",
+        "fencing on" if cluster["fencing"] else "FENCING OFF",
+    ]
+    nodes = [
+        [
+            node["name"],
+            node["state"],
+            str(len(node["guests"])),
+            f"{_gib(node['memory_used'])} of {_gib(node['memory'])}",
+            f"{node['vcpus_used']} of {node['vcpus']}",
+        ]
+        for node in seen["nodes"]
+    ]
+    guests = [
+        [
+            guest["name"],
+            guest["kind"],
+            guest["state"],
+            ", ".join(guest["nodes"]) or "-",
+            _availability(guest),
+            ", ".join(guest["addresses"]) or "-",
+        ]
+        for guest in seen["guests"]
+    ]
+    lines = [f"Cluster: {', '.join(words)}", ""]
+    lines += columns(["NODE", "STATE", "GUESTS", "MEMORY", "VCPUS"], nodes)
+    lines += ["", *columns(["GUEST", "KIND", "STATE", "NODE", "HA", "ADDRESS"], guests)]
+    if seen["problems"]:
+        lines += ["", *(f"! {problem}" for problem in seen["problems"])]
+    return lines
+
+
+def _node(
+    member: NodeStatus, live: Configuration, status: ClusterStatus, total: Mapping[str, Room], left: Mapping[str, Room]
+) -> dict[str, Any]:
+    here = [r.name for r in status.resources if member.name in r.nodes and r.name in live.primitives]
+    guests = sorted(name for name in here if live.primitives[name].provider == PROVIDER)
+    row: dict[str, Any] = {"name": member.name, "state": member.word, "guests": guests}
+    for key in ("memory", "vcpus"):
+        row[key] = total.get(member.name, {}).get(key, 0)
+        row[f"{key}_used"] = row[key] - left.get(member.name, {}).get(key, 0)
+    return row
+
+
+def _guest(name: str, live: Configuration, status: ClusterStatus) -> dict[str, Any]:
+    primitive, seen = live.primitives[name], status.resource(name)
+    pin, home = live.constraints.get(pin_id(name)), live.constraints.get(home_id(name))
+    return {
+        "name": name,
+        "kind": primitive.type,
+        "state": seen.word if seen else "unknown",
+        "nodes": list(seen.nodes) if seen else [],
+        "ha": not isinstance(pin, Pin),
+        "priority": int(primitive.meta.get("priority", "0")),
+        "home": home.node if isinstance(home, Location) else None,
+        "memory": int(primitive.utilization.get("memory", "0")),
+        "vcpus": int(primitive.utilization.get("vcpus", "0")),
+        "addresses": addresses_of(primitive),
+    }
+
+
+def _problems(live: Configuration, status: ClusterStatus) -> list[str]:
+    problems = []
+    if not status.quorum:
+        problems.append("there is no quorum: no guest is started anywhere until more than half of the nodes are up")
+    if not status.fencing:
+        problems.append("fencing is off: the guests of a node that dies are not safe to start again elsewhere")
+    if status.maintenance:
+        problems.append("the whole cluster is unmanaged (property maintenance-mode): nothing is started or moved")
+    for node in status.nodes:
+        if node.word == "unmanaged":
+            end = f"crm_attribute --node {node.name} --name maintenance --delete"
+            problems.append(f"node {node.name} is unmanaged (attribute maintenance); to end that: {end}")
+        elif node.word not in {"online", "maintenance"}:
+            problems.append(f"node {node.name} is {node.word}")
+    for name, guest in live.guests().items():
+        seen = status.resource(name)
+        stopped = guest.meta.get("target-role") == "Stopped"
+        if seen is not None and not seen.running and not seen.pending:
+            problems.append(f"guest {name} is {seen.word}" + (" (by target-role)" if stopped else ""))
+        if guest.meta.get("maintenance") == "true":
+            problems.append(f"guest {name} is unmanaged (meta attribute maintenance)")
+    for resource in status.resources:
+        if resource.name.startswith(f"{PREFIX}fence-") and not resource.active:
+            problems.append(f"fencing device {resource.name} is not running")
+    return problems + [str(failure) for failure in status.failures]
+
+
+def _availability(guest: Mapping[str, Any]) -> str:
+    if not guest["ha"]:
+        return "no"
+    word = f"yes, priority {guest['priority']}" if guest["priority"] else "yes"
+    return f"{word}, home {guest['home']}" if guest["home"] else word
+
+
+def _gib(mib: int) -> str:
+    return f"{mib / GIB_IN_MIB:.1f} GiB"

@@ -1,0 +1,57 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a node is asked about has a name that can be one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils.agents import peer_services
+from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import host_interface
+from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import PeerError
+
+MAC = "52:54:00:12:ab:cd"
+
+
+@pytest.mark.parametrize(
+    ("request_", "strange"),
+    [
+        ({}, None),
+        ({"guest": "web"}, None),
+        ({"guests": ["web", "mc"], "measure": ["db"]}, None),
+        ({"guest": "a-rather-long-name", "taps": [host_interface("a-rather-long-name", MAC)]}, None),
+        ({"guest": "web", "taps": []}, None),
+        ({"guest": "../../../../pwned/by"}, "pwned"),
+        ({"guest": ".."}, r"\.\."),
+        ({"guest": "web\n"}, "web"),
+        ({"guest": "-rf"}, "-rf"),
+        ({"guest": ["web"]}, "web"),
+        ({"guest": None}, "None"),
+        ({"guests": ["web", "../x"]}, "x"),
+        ({"measure": ["../x"]}, "x"),
+        ({"guest": "web", "taps": ["eth0"]}, "eth0"),
+        ({"guest": "web", "taps": [host_interface("mc", MAC)]}, "mc-"),
+        ({"guest": "web", "taps": ["../web-12abcd"]}, "web-"),
+        ({"guest": "web", "taps": [7]}, "7"),
+    ],
+)
+def test_names_are_checked_before_any_service_sees_them(
+    monkeypatch: pytest.MonkeyPatch, request_: dict[str, Any], strange: str | None
+) -> None:
+    seen: list[Mapping[str, Any]] = []
+    service = peer_services._checked(lambda request, _peer: seen.append(request))
+    if strange is None:
+        service(request_, None)  # type: ignore[arg-type]
+        assert seen == [request_]
+    else:
+        with pytest.raises(PeerError, match=f"{strange}.* is no name of a guest"):
+            service(request_, None)  # type: ignore[arg-type]
+        assert seen == []
+
+
+def test_every_service_is_checked() -> None:
+    assert peer_services.SERVICES.keys() == peer_services._SERVICES.keys()
+    assert not set(map(id, peer_services.SERVICES.values())) & set(map(id, peer_services._SERVICES.values()))

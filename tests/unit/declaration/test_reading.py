@@ -1,0 +1,234 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What each module of role guests is told, and what the reader is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils.declaration import reading
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.reading import Declaration
+
+CLUSTER: dict[str, Any] = {
+    "nodes": {"node1": {"memory": 8 << 30, "vcpus": 4, "addresses": ["10.0.0.11/24"]}, "node2": {}},
+    "images": {"debian-13": {"vm": "disk", "container": "rootfs"}, "tiny": {"vm": "kernel"}},
+    "pools": {"shared": {"type": "directory", "path": "/pool"}},
+    "default_pool": "shared",
+    "bridges": ["br0"],
+    "ssh_keys": ["ssh-ed25519 AAAA me"],
+}
+GUESTS: dict[str, Any] = {
+    "game": {"kind": "vm", "memory": "192MiB", "image": "tiny", "ha": False},
+    "mail": {"kind": "vm", "memory": "1GiB", "disks": [{"size": "8GiB", "image": "debian-13"}], "ha": {"priority": 5}},
+    "web": {"kind": "container", "memory": "256MiB", "rootfs": {"image": "debian-13"}},
+    "old": {"state": "absent", "remove_disks": True},
+    "kept": {"state": "absent"},
+}
+IMAGES = {
+    "vm/tiny": {"path": "/images/tiny-1", "files": {"kernel": "kernel", "initrd": "initrd"}, "cmdline": "quiet"},
+    "vm/debian-13": {"path": "/images/debian-13-2", "files": {"disk": "disk.qcow2"}},
+    "container/debian-13": {"path": "/images/debian-13-3", "files": {"rootfs": "rootfs.tar"}},
+}
+NOTHING: dict[str, Any] = {"held": [], "kept": {}}
+Seen = dict[str, dict[str, Any]]
+
+
+def planned(guests: object, cluster: dict[str, Any] = CLUSTER, seen: Seen | None = None, **more: Any) -> dict[str, Any]:
+    """The plan for three nodes, of which the second makes what is shared."""
+    known = {"images": IMAGES, "workers": ["node1", "node2", "node3"], "first": "node2", **more}
+    return Declaration.read(guests, cluster).plan(seen=seen or {}, **known)
+
+
+def paths(plan: dict[str, Any], what: str) -> dict[str, list[str]]:
+    """The volumes or leftovers of each node, by their paths."""
+    return {node: [entry["path"] for entry in part[what]] for node, part in plan["nodes"].items()}
+
+
+def test_the_images_of_present_guests_are_needed() -> None:
+    outline = Declaration.read(GUESTS, CLUSTER).outline()
+    assert outline["problems"] == []
+    assert outline["images"] == [
+        {"name": "debian-13", "kind": "container"},
+        {"name": "debian-13", "kind": "vm"},
+        {"name": "tiny", "kind": "vm"},
+    ]
+
+
+def test_what_is_wrong_and_what_is_worth_knowing_is_told() -> None:
+    wrong = {"big": {"kind": "vm", "image": "tiny", "memory": "9GiB", "disks": [{"size": "1GiB", "pool": "fast"}]}}
+    outline = Declaration.read(wrong, {**LOCAL, "nodes": {"node1": CLUSTER["nodes"]["node1"]}}).outline()
+    assert outline["problems"] == [
+        "guests.big.memory: 9GiB is more than any node can give: the largest, node1, has 8GiB"
+    ]
+    assert len(outline["worth_knowing"]) == 1
+
+
+def test_volumes_name_their_images_and_their_place_in_the_yaml() -> None:
+    plan = planned(GUESTS)
+    found = plan["nodes"]["node2"]["volumes"]
+    assert [(entry["type"], entry["path"], entry.get("image"), entry["label"]) for entry in found] == [
+        ("seed", "/pool/vms/game/seed.img", None, "guests.game"),
+        ("disk", "/pool/vms/mail/vda.qcow2", "/images/debian-13-2/disk.qcow2", "guests.mail.disks[0]"),
+        ("seed", "/pool/vms/mail/seed.img", None, "guests.mail"),
+        ("rootfs", "/pool/containers/web/rootfs", "/images/debian-13-3/rootfs.tar", "guests.web.rootfs"),
+    ]
+    assert found[3]["idmap"] == {"start": 10000000, "count": 65536}
+    assert plan["nodes"]["node1"]["volumes"] == plan["nodes"]["node3"]["volumes"] == []
+
+
+def test_only_what_was_told_to_go_is_left_over() -> None:
+    assert paths(planned(GUESTS), "leftovers") == {
+        "node1": [],
+        "node2": ["/pool/vms/old", "/pool/containers/old"],
+        "node3": [],
+    }
+
+
+def test_resources_carry_definitions_and_wishes() -> None:
+    found = {entry["name"]: entry for entry in planned(GUESTS)["resources"]}
+    assert found["game"]["definition"]["kernel"] == {
+        "kernel": "/images/tiny-1/kernel",
+        "initrd": "/images/tiny-1/initrd",
+        "cmdline": "quiet",
+    }
+    assert [found[name].get("ha") for name in ("game", "mail", "web")] == [False, {"priority": 5}, {"priority": 0}]
+    assert [found[name]["home"] for name in ("game", "mail", "web")] == [None, None, None]
+    assert found["old"] == {"name": "old", "state": "absent"}
+
+
+LOCAL: dict[str, Any] = {
+    **CLUSTER,
+    "nodes": {**CLUSTER["nodes"], "node3": {}},
+    "pools": {**CLUSTER["pools"], "fast": {"type": "directory", "path": "/own", "shared": False}},
+}
+ON_LOCAL: dict[str, Any] = {
+    "web": {"kind": "container", "memory": "256MiB", "rootfs": {"image": "debian-13", "pool": "fast"}},
+    "mail": {**GUESTS["mail"], "disks": [{"size": "8GiB", "image": "debian-13"}, {"size": "1GiB", "pool": "fast"}]},
+    "old": {"state": "absent", "remove_disks": True},
+}
+ON_LOCAL["far"] = {**ON_LOCAL["web"], "placement": {"prefer": ["node3", "node2"]}}
+
+
+def test_volumes_on_local_storage_are_looked_for() -> None:
+    assert Declaration.read({**GUESTS, **ON_LOCAL}, LOCAL).outline()["local"] == [
+        {"name": "mail", "paths": ["/own/vms/mail/vdb.qcow2"]},
+        {"name": "web", "paths": ["/own/containers/web/rootfs"]},
+        {"name": "far", "paths": ["/own/containers/far/rootfs"]},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seen", "homes", "made"),
+    [
+        # As wished, and else spread by memory.
+        ({"node1": NOTHING, "node2": NOTHING}, {"web": "node1", "far": "node2"}, {"web", "far"}),
+        ({"node1": NOTHING, "node2": {**NOTHING, "held": ["web"]}}, {"web": "node2", "far": "node2"}, {"far"}),
+        # The cluster knows better than who merely has something, also of a node that is away.
+        (
+            {"node1": {"held": ["web"], "kept": {"web": "node9"}}, "node2": {"held": ["web"], "kept": {}}},
+            {"web": "node9", "far": "node2"},
+            {"far"},
+        ),
+    ],
+)
+def test_a_guest_is_at_home_where_its_volumes_are(seen: Seen, homes: dict[str, str], made: set[str]) -> None:
+    plan = planned({name: ON_LOCAL[name] for name in ("web", "far")}, LOCAL, seen)
+    assert {resource["name"]: resource["home"] for resource in plan["resources"]} == homes
+    assert {(node, path) for node, found in paths(plan, "volumes").items() for path in found} == {
+        (homes[name], f"/own/containers/{name}/rootfs") for name in made
+    }
+
+
+def test_volumes_on_several_nodes_are_refused() -> None:
+    held = {"held": ["web"], "kept": {}}
+    with pytest.raises(ValueError, match=r"guests.web: node1 and node2 each have volumes of it"):
+        planned({"web": ON_LOCAL["web"]}, LOCAL, {"node1": held, "node2": held, "node3": NOTHING})
+
+
+def test_every_node_makes_its_part() -> None:
+    seen = {
+        "node1": {"held": ["mail"], "kept": {"far": "node3"}},
+        "node2": NOTHING,
+        "node3": NOTHING,
+    }
+    wished = {**ON_LOCAL, "web": {**ON_LOCAL["web"], "placement": {"prefer": ["node2"]}}}
+    assert paths(planned(wished, LOCAL, seen), "volumes") == {
+        "node1": ["/own/vms/mail/vdb.qcow2"],
+        "node2": ["/own/containers/web/rootfs", "/pool/vms/mail/vda.qcow2", "/pool/vms/mail/seed.img"],
+        # What the cluster knows to be there is not made again: it may be on its way.
+        "node3": [],
+    }
+
+
+def test_what_is_left_over_is_removed_where_it_is() -> None:
+    own = ["/own/vms/old", "/own/containers/old"]
+    left = paths(planned({"old": ON_LOCAL["old"]}, LOCAL), "leftovers")
+    assert left == {"node1": own, "node2": ["/pool/vms/old", "/pool/containers/old", *own], "node3": own}
+
+
+def test_an_image_that_was_not_built_is_said() -> None:
+    with pytest.raises(ValueError, match="image tiny for a vm was not built"):
+        planned(GUESTS, images={})
+
+
+STATES: list[dict[str, Any]] = [
+    {"game": {"changes": [{"path": "cpu", "before": None, "after": "EPYC", "how": "restart"}]}},
+    {"web": {"changes": [{"path": "memory", "before": "256MiB", "after": "512MiB", "how": "live"}]}},
+    {},
+]
+
+
+def test_a_restart_is_needed_where_a_change_needs_it() -> None:
+    assert reading.restarts(STATES) == ["game"]
+
+
+def test_the_report_ends_with_the_command_that_permits_the_restart() -> None:
+    outcome = {
+        "guests": {
+            "web": {"node": "node2", "state": "running", "pending_restart": False},
+            "game": {"node": "node1", "state": "running", "pending_restart": True},
+            "lost": {"node": None, "state": "stopped", "pending_restart": False},
+        },
+        "plan": ["web reloads on node2"],
+        "kept": [],
+    }
+    assert reading.report(outcome, STATES, ["it is Sunday"]) == [
+        "game  running on node1",
+        "        cpu: nothing -> EPYC (waits for a restart)",
+        "lost  stopped",
+        "web   running on node2",
+        "        memory: 256MiB -> 512MiB",
+        "The cluster: web reloads on node2",
+        "Worth knowing: it is Sunday",
+        "What waits for a restart comes with the next one. To restart now:",
+        "  ansible-playbook playbooks/guests.yml -e guests_allow_restart=game",
+    ]
+
+
+def test_nodes_are_known_as_far_as_they_could_be_asked() -> None:
+    facts = {"memory": 8 << 30, "cpus": 4, "interfaces": {"br0": {"addresses": ["10.0.0.11/24", "fe80::1/64"]}}}
+    hosts: list[dict[str, Any]] = [
+        {"inventory_hostname": "node1", "ansible_host": "10.0.0.11", "node_facts": facts},
+        {"inventory_hostname": "node2", "ansible_host": "10.0.0.12", "node_facts": {"unreachable": True}},
+        {"inventory_hostname": "node3", "ansible_host": "10.0.0.13"},
+    ]
+    assert reading.nodes(hosts) == {
+        "node1": {"addresses": ["10.0.0.11/24", "fe80::1/64"], "memory": 8 << 30, "vcpus": 4},
+        "node2": {"addresses": ["10.0.0.12"]},
+        "node3": {"addresses": ["10.0.0.13"]},
+    }
+    assert reading.nodes(hosts, "1GiB", 4)["node1"] == {
+        "addresses": ["10.0.0.11/24", "fe80::1/64"],
+        "memory": 7 << 30,
+        "vcpus": 16,
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "permission"),
+    [("all", True), (True, True), (False, []), ("", []), ([], []), ("a, b", ["a", "b"]), (["a"], ["a"])],
+)
+def test_restarts_are_permitted_in_every_way_people_write(written: object, permission: object) -> None:
+    assert reading.permission(written) == permission

@@ -1,0 +1,71 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Location, Pin, Primitive
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus
+from ansible_collections.cspp.drover.plugins.module_utils.reporting.status import overview, table
+from ansible_collections.cspp.drover.tests.unit.cluster_samples import (
+    failure,
+    guest,
+    live,
+    node,
+    primitive,
+    status,
+)
+
+WEB = primitive("web", kind="container", nics=[{"addresses": ["10.0.0.21/24", "fd00::21/64"]}])
+
+
+def test_a_healthy_cluster_as_a_table() -> None:
+    objects = (primitive(), WEB, Pin("drover-pin-web", "web", "n3"), Location("drover-home-mc", "mc", "n2", "INFINITY"))
+    seen = status(guest("mc", "n1"), guest("web", "n3"), nodes=(node("n1"), node("n2", standby=True), node("n3")))
+    assert table(overview(live(*objects), seen)) == [
+        "Cluster: leader n1, quorum, fencing on",
+        "",
+        "NODE  STATE        GUESTS  MEMORY              VCPUS",
+        "n1    online       1       2.0 GiB of 4.0 GiB  2 of 4",
+        "n2    maintenance  0       0.0 GiB of 4.0 GiB  0 of 4",
+        "n3    online       1       2.0 GiB of 4.0 GiB  2 of 4",
+        "",
+        "GUEST  KIND       STATE    NODE  HA            ADDRESS",
+        "mc     vm         running  n1    yes, home n2  -",
+        "web    container  running  n3    no            10.0.0.21, fd00::21",
+    ]
+
+
+STOPPED = Primitive(**{**vars(primitive()), "meta": {"target-role": "Stopped"}})
+UNMANAGED = Primitive(**{**vars(primitive()), "meta": {"maintenance": "true"}})
+
+
+@pytest.mark.parametrize(
+    ("resource", "seen", "problem"),
+    [
+        (primitive(), {"quorum": False}, "there is no quorum"),
+        (primitive(), {"fencing": False}, "fencing is off"),
+        (primitive(), {"maintenance": True}, "the whole cluster is unmanaged"),
+        (primitive(), {"nodes": (node("n1", online=False, unclean=True),)}, "node n1 is unclean"),
+        (
+            primitive(),
+            {"nodes": (node("n1", maintenance=True),)},
+            "node n1 is unmanaged (attribute",
+        ),
+        (primitive(), {"resources": (guest("mc"),)}, "guest mc is stopped"),
+        (STOPPED, {"resources": (guest("mc"),)}, "guest mc is stopped (by target-role)"),
+        (UNMANAGED, {}, "guest mc is unmanaged"),
+        (primitive(), {"resources": (guest("drover-fence-n1"),)}, "fencing device drover-fence-n1 is not running"),
+        (primitive(), {"failures": (failure("start"),)}, "start of mc failed on n1: no disk"),
+    ],
+)
+def test_problems_are_named(resource: Primitive, seen: dict[str, Any], problem: str) -> None:
+    usual = {**vars(status(guest("mc", "n1"))), **seen}
+    found = overview(live(resource), ClusterStatus(**usual))["problems"]
+    assert [text for text in found if text.startswith(problem)]
+
+
+def test_no_problem_is_no_news() -> None:
+    assert overview(live(primitive()), status(guest("mc", "n1")))["problems"] == []

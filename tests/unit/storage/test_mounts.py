@@ -1,0 +1,53 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Mounts of pools as systemd units."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils.storage.mounts import packages, unit_name, units
+
+PATHS = {
+    "/": "-.mount",
+    "/srv": "srv.mount",
+    "/srv/drover/shared/": "srv-drover-shared.mount",
+    "/srv/my-pool": r"srv-my\x2dpool.mount",
+    "/.hidden/a.b": r"\x2ehidden-a.b.mount",
+    "/srv/Bücher": r"srv-B\xc3\xbccher.mount",
+    "/srv/a:b_c": "srv-a:b_c.mount",
+}
+
+
+@pytest.mark.parametrize(("path", "name"), PATHS.items())
+def test_unit_names(path: str, name: str) -> None:
+    assert unit_name(path) == name
+
+
+@pytest.mark.skipif(not shutil.which("systemd-escape"), reason="systemd-escape is the oracle")
+def test_systemd_agrees() -> None:
+    shown = subprocess.run(
+        ["systemd-escape", "--path", "--suffix=mount", *PATHS], check=True, capture_output=True, text=True, timeout=10
+    )
+    assert shown.stdout.split() == list(PATHS.values())
+
+
+def test_only_pools_with_a_mount_get_a_unit() -> None:
+    local = {"type": "directory", "path": "/srv/local"}
+    nfs = {"type": "directory", "path": "/srv/nfs", "mount": {"src": "nas:/export", "fstype": "nfs4"}}
+    [unit] = units({"local": local, "nfs": nfs})
+    assert unit["path"] == "/etc/systemd/system/srv-nfs.mount"
+    lines = unit["content"].splitlines()
+    assert {"What=nas:/export", "Where=/srv/nfs", "Type=nfs4", "Options=defaults"} <= set(lines)
+    assert "Before=pacemaker.service" in lines
+    [tuned] = units({"nfs": nfs | {"mount": {**nfs["mount"], "options": "hard"}}})  # type: ignore[dict-item]
+    assert "Options=hard" in tuned["content"].splitlines()
+
+
+def test_mounts_bring_their_helpers() -> None:
+    nfs = {"path": "/srv/nfs", "mount": {"src": "nas:/export", "fstype": "nfs4"}}
+    local = {"path": "/srv/disk", "mount": {"src": "/dev/sdb1", "fstype": "ext4"}}
+    assert packages({"a": nfs, "b": nfs, "c": local, "d": {"path": "/srv/plain"}}) == ["nfs-common"]
