@@ -8,6 +8,7 @@ which images have to be there, which node makes which volumes, and what the clus
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -143,11 +144,20 @@ def nodes(hosts: Sequence[Mapping[str, Any]], reserve: str | int = 0, overcommit
         name = str(host["inventory_hostname"])
         interfaces = (host.get("node_facts") or {}).get("interfaces") or {}
         own = [address for interface in interfaces.values() for address in interface["addresses"]]
-        found[name] = {"addresses": own or list(addresses([host]).values())}
+        found[name] = {"addresses": own or [address for address in addresses([host]).values() if _is_ip(address)]}
         if name in capacity:
             its = capacity[name]["utilization"]
             found[name] |= {"memory": int(its["memory"]) * MIB, "vcpus": int(its["vcpus"])}
     return found
+
+
+def _is_ip(text: str) -> bool:
+    """Whether it is an IP address; a node that could not be asked may be known by a host name alone."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def id_range(user: str) -> str:

@@ -213,11 +213,16 @@ def test_nodes_are_known_as_far_as_they_could_be_asked() -> None:
         {"inventory_hostname": "node1", "ansible_host": "10.0.0.11", "node_facts": facts},
         {"inventory_hostname": "node2", "ansible_host": "10.0.0.12", "node_facts": {"unreachable": True}},
         {"inventory_hostname": "node3", "ansible_host": "10.0.0.13"},
+        # Known by names alone: whoever has an address knows better.
+        {"inventory_hostname": "node4", "ansible_host": "node4.example"},
+        {"inventory_hostname": "node5"},
     ]
     assert reading.nodes(hosts) == {
         "node1": {"addresses": ["10.0.0.11/24", "fe80::1/64"], "memory": 8 << 30, "vcpus": 4},
         "node2": {"addresses": ["10.0.0.12"]},
         "node3": {"addresses": ["10.0.0.13"]},
+        "node4": {"addresses": []},
+        "node5": {"addresses": []},
     }
     assert reading.nodes(hosts, "1GiB", 4)["node1"] == {
         "addresses": ["10.0.0.11/24", "fe80::1/64"],
