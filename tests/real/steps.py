@@ -145,8 +145,9 @@ def vlans(listing: str) -> dict[str, dict[int, set[str]]]:
 
 def vlan(shown: Shown) -> str:
     """A bridge that knows VLANs: guests have one untagged port in VLAN 42 each, and reach each other between nodes."""
-    for guest in (site.VM, site.CONTAINER):
-        node = shown.where(guest)
+    places = {guest: shown.where(guest) for guest in (site.VM, site.CONTAINER)}
+    need(len(set(places.values())) == len(places), "both guests are on one node: nothing goes over the wire")
+    for guest, node in places.items():
         ports = vlans(shown.shell(node, "/usr/sbin/bridge -json vlan show"))
         trunk = ports.get(site.PORT, {})
         need(
@@ -157,7 +158,6 @@ def vlan(shown: Shown) -> str:
             name for name, carried in ports.items() if carried.get(site.GUEST_VLAN) == {"PVID", "Egress Untagged"}
         ]
         need(len(access) == 1, f"{node.name}: ports of VLAN {site.GUEST_VLAN}: {access}, where {guest} has one")
-    need(shown.where(site.VM) != shown.where(site.CONTAINER), "both guests are on one node: nothing goes over the wire")
     _reach_in_vlan(shown)
     return (
         f"VLAN {site.GUEST_VLAN}, each guest by an untagged port: {site.CONTAINER} reaches {site.VM} on the other node"
