@@ -102,9 +102,9 @@ def site_play(shown: Shown) -> str:
     played = shown.play("site")
     places = {guest: shown.where(guest).name for guest in (site.VM, site.CONTAINER)}
     wait_for(shown.boot_id, bool, what=f"an answer of {site.VM}", timeout=600, interval=5)
-    accelerator = shown.shell(NODES[0], "cat /etc/drover/accelerator.json")
+    accelerator = json.loads(shown.shell(NODES[0], "cat /etc/drover/accelerator.json"))["accelerator"]
     running = ", ".join(f"{guest} on {node}" for guest, node in places.items())
-    return f"site.yml took {played.seconds:.0f} s; {running}; accelerator {json.loads(accelerator)}"
+    return f"site.yml took {played.seconds:.0f} s; {running}; guests run with {accelerator}"
 
 
 def takeover(shown: Shown) -> str:
@@ -145,8 +145,9 @@ def vlans(listing: str) -> dict[str, dict[int, set[str]]]:
 
 def vlan(shown: Shown) -> str:
     """A bridge that knows VLANs: guests have one untagged port in VLAN 42 each, and reach each other between nodes."""
-    for guest in (site.VM, site.CONTAINER):
-        node = shown.where(guest)
+    places = {guest: shown.where(guest) for guest in (site.VM, site.CONTAINER)}
+    need(len(set(places.values())) == len(places), "both guests are on one node: nothing goes over the wire")
+    for guest, node in places.items():
         ports = vlans(shown.shell(node, "/usr/sbin/bridge -json vlan show"))
         trunk = ports.get(site.PORT, {})
         need(
@@ -157,12 +158,15 @@ def vlan(shown: Shown) -> str:
             name for name, carried in ports.items() if carried.get(site.GUEST_VLAN) == {"PVID", "Egress Untagged"}
         ]
         need(len(access) == 1, f"{node.name}: ports of VLAN {site.GUEST_VLAN}: {access}, where {guest} has one")
-    need(shown.where(site.VM) != shown.where(site.CONTAINER), "both guests are on one node: nothing goes over the wire")
-    rc, said = shown.inside(f"ping -c 5 -W 10 -i 2 {site.VM_TAGGED}", ok=None)
-    need(rc == 0, f"{site.CONTAINER} does not reach {site.VM} in VLAN {site.GUEST_VLAN}: {said[-300:]}")
+    _reach_in_vlan(shown)
     return (
         f"VLAN {site.GUEST_VLAN}, each guest by an untagged port: {site.CONTAINER} reaches {site.VM} on the other node"
     )
+
+
+def _reach_in_vlan(shown: Shown) -> None:
+    rc, said = shown.inside(f"ping -c 5 -W 10 -i 2 {site.VM_TAGGED}", ok=None)
+    need(rc == 0, f"{site.CONTAINER} does not reach {site.VM} in VLAN {site.GUEST_VLAN}: {said[-300:]}")
 
 
 def counters(text: str) -> Mapping[str, int]:
@@ -267,6 +271,7 @@ def migration(shown: Shown) -> str:
     played = _patiently(lambda: shown.play("migrate", guest=site.VM, to=target.name))
     need(shown.where(site.VM) == target, f"{site.VM} is not on {target.name}")
     need(shown.boot_id() == boot, f"{site.VM} was started anew, or does not answer")
+    _reach_in_vlan(shown)
     profiles.append(confinement(shown, target))
     for profile in profiles:
         need(re.fullmatch(r"libvirt-[0-9a-f-]{36} \(enforce\)", profile) is not None, f"QEMU runs as {profile}")
