@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.cspp.drover.plugins.module_utils.declaration.reading import Declaration
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.declaration import Declaration
 
 _ARGUMENTS = {
     "guests": {"type": "raw"},

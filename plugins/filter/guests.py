@@ -7,17 +7,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils.declaration import reading
+from ansible_collections.cspp.drover.plugins.module_utils.declaration import declaration
 
 
 class FilterModule:
-    """cspp.drover.guest_*: see module_utils/declaration/reading.py."""
+    """cspp.drover.guest_*: see module_utils/declaration/declaration.py."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
-            "guest_id_range": reading.id_range,
-            "guest_nodes": reading.nodes,
-            "guest_permission": reading.permission,
-            "guest_report": reading.report,
-            "guest_restarts": reading.restarts,
+            "guest_id_range": declaration.id_range,
+            "guest_nodes": declaration.nodes,
+            "guest_permission": declaration.permission,
+            "guest_report": declaration.report,
+            "guest_restarts": declaration.restarts,
         }

@@ -28,8 +28,8 @@ def start(name: str) -> int:
             from .agents.peer_services import main
         case "copy":
             from .migration.rsync_shell import launch as main
-        case "guardian":
-            from .agents.container_lifecycle import guard as main
+        case "deadman":
+            from .agents.deadman import main
         case _:
             sys.stderr.write(f"this version of Drover has no program {name}\n")
             return 1

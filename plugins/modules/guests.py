@@ -130,6 +130,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.cspp.drover.plugins.module_utils.cluster import guest_health
 from ansible_collections.cspp.drover.plugins.module_utils.cluster import guests as resources
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.failed_migration import Recovery
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import (
     Applied,
@@ -139,7 +140,6 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker impo
 )
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.prediction import Prediction
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import NotOurs
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.recovery import Recovery
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule

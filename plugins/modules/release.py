@@ -76,7 +76,7 @@ EXAMPLES = r"""
     source: "{{ role_path }}/../../plugins/module_utils"
     parts: ["*.py"]
     program: program
-    programs: [peer, copy, guardian]
+    programs: [peer, copy, deadman]
     agents: [vm, container]
 """
 

@@ -106,7 +106,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run
-from ansible_collections.cspp.drover.plugins.module_utils.host.busy import moves_of
+from ansible_collections.cspp.drover.plugins.module_utils.host.moves_under_way import moves_of
 from ansible_collections.cspp.drover.plugins.module_utils.host.systemd_units import (
     PROPERTIES,
     Group,

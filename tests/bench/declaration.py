@@ -23,7 +23,7 @@ from typing import Any
 # The collection is mounted in the checkout.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".cache" / "collections"))
 
-from ansible_collections.cspp.drover.plugins.module_utils.declaration.reading import Declaration
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.declaration import Declaration
 
 #: (guests, nodes); aims hold for those on 3 nodes.
 SIZES = ((100, 3), (200, 12), (300, 3), (1000, 3), (1000, 16))

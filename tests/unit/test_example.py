@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.cspp.drover.plugins.module_utils.declaration import nodes, reading
+from ansible_collections.cspp.drover.plugins.module_utils.declaration import declaration, nodes
 from ansible_collections.cspp.drover.plugins.module_utils.host import networkd
 from ansible_collections.cspp.drover.plugins.module_utils.storage import mounts
 
@@ -39,7 +39,7 @@ def hosts() -> list[dict[str, Any]]:
 def test_its_guests_are_accepted(variables: dict[str, Any], hosts: list[dict[str, Any]]) -> None:
     images = {"debian-13": {"vm": "disk", "container": "rootfs"}, "tiny": {"vm": "kernel"}}
     cluster = {
-        "nodes": reading.nodes(hosts),
+        "nodes": declaration.nodes(hosts),
         "images": images,
         "pools": variables["storage_pools"],
         "default_pool": "shared",
@@ -47,7 +47,7 @@ def test_its_guests_are_accepted(variables: dict[str, Any], hosts: list[dict[str
         "ssh_keys": variables["guests_ssh_keys"],
         "nameservers": [],
     }
-    assert reading.Declaration.read(variables["guests"], cluster).outline()["problems"] == []
+    assert declaration.Declaration.read(variables["guests"], cluster).outline()["problems"] == []
 
 
 def test_every_node_can_be_fenced(hosts: list[dict[str, Any]]) -> None:

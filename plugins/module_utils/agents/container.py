@@ -28,12 +28,12 @@ from ..core.wait import Deadline, WaitTimeout
 from ..guest.definition import is_local
 from ..hypervisor.lxc_host import PASSING, STOPPED, LxcError, LxcHost, controllers
 from ..migration import progress
-from . import container_lifecycle, glance, ocf
+from . import container_start, glance, ocf
 from .ocf import AgentError, Code, Request, house_keeping
 
 if TYPE_CHECKING:
     from ..migration.rootfs_sender import Copy
-    from .deadman import Guardian
+    from .deadman import DeadMansSwitch
 
 __all__ = ["METADATA", "main"]
 
@@ -101,7 +101,7 @@ def start(request: Request, host: LxcHost) -> Code:
     if is_local(definition):
         _require_here(request, definition)
     try:
-        announced = container_lifecycle.start(host, definition, request.deadline.left(_RECORD_RESERVE))
+        announced = container_start.start(host, definition, request.deadline.left(_RECORD_RESERVE))
     except (AgentError, LxcError) as error:
         _record_stopover(request, time.time(), str(error))
         raise
@@ -186,7 +186,7 @@ def migrate_to(request: Request, host: LxcHost) -> Code:
     if not is_local(definition):
         raise AgentError(f"{name} is on shared storage, where there is nothing to copy", Code.ERR_CONFIGURED)
     from ..journal import book
-    from .deadman import Guardian
+    from .deadman import DeadMansSwitch
 
     move = {
         "id": uuid.uuid4().hex,
@@ -203,8 +203,8 @@ def migrate_to(request: Request, host: LxcHost) -> Code:
         state = host.state(name)
         if state != "RUNNING":
             raise AgentError(f"it is {state.lower()}")
-        with _called_off(), Guardian(definition) as guardian:
-            _move(request, host, guardian, move)
+        with _called_off(), DeadMansSwitch(definition) as switch:
+            _move(request, host, switch, move)
     except (AgentError, LxcError, OSError) as error:
         where = "it goes on here" if host.state(name) == "RUNNING" else "and it is not running here either"
         reason = f"{name} could not move to {target}, {where}: {error}"
@@ -236,7 +236,7 @@ def migrate_from(request: Request, host: LxcHost) -> Code:
         hand_over(name, source, here)
         try:
             folder.take_over()
-            announced = container_lifecycle.start(host, definition, request.deadline.left(_RECORD_RESERVE))
+            announced = container_start.start(host, definition, request.deadline.left(_RECORD_RESERVE))
         except (AgentError, LxcError, OSError):
             hand_over(name, here, source)
             folder.discard(folder.rootfs)
@@ -294,7 +294,7 @@ def reload_agent(request: Request, host: LxcHost) -> Code:
 
 def validate_all(request: Request, _host: LxcHost) -> Code:
     """Whether the container could start on this node."""
-    container_lifecycle.require_files(request.definition_to_start())
+    container_start.require_files(request.definition_to_start())
     return Code.SUCCESS
 
 
@@ -386,7 +386,7 @@ def _tidy(request: Request) -> None:
             tidy(request.instance, definition["rootfs"]["path"])
 
 
-def _move(request: Request, host: LxcHost, guardian: Guardian, move: dict[str, Any]) -> None:
+def _move(request: Request, host: LxcHost, switch: DeadMansSwitch, move: dict[str, Any]) -> None:
     """Copy the running container, pass by pass, then stop it for the last. Raises AgentError, LxcError."""
     from ..guest.migration_policy import Policy
     from ..hypervisor.link import speed
@@ -421,7 +421,7 @@ def _move(request: Request, host: LxcHost, guardian: Guardian, move: dict[str, A
                 while not settled(copy.passes) and patience.left():
                     _persistently(copy, copy.difference)
                 tell("last difference", percent=99, round=len(copy.passes) + 1)
-                _switch_over(request, host, guardian, copy, move)
+                _switch_over(request, host, switch, copy, move)
             except BaseException:
                 with suppress(CopyError):
                     copy.drop()
@@ -447,7 +447,7 @@ def _persistently(copy: Copy, step: Callable[[], None]) -> None:
             copy.again()
 
 
-def _switch_over(request: Request, host: LxcHost, guardian: Guardian, copy: Copy, move: dict[str, Any]) -> None:
+def _switch_over(request: Request, host: LxcHost, switch: DeadMansSwitch, copy: Copy, move: dict[str, Any]) -> None:
     """Stop the container, copy what has changed last, and leave it to the other node; start it again if that fails."""
     from ..migration.rootfs_receiver import Folder
     from ..migration.rootfs_sender import CopyError
@@ -457,7 +457,7 @@ def _switch_over(request: Request, host: LxcHost, guardian: Guardian, copy: Copy
     with copy.last_difference() as make:
         stopped = time.monotonic()
         try:
-            guardian.watch()
+            switch.arm()
             _halt(request, host)
             halted = time.monotonic()
             make()
@@ -467,12 +467,12 @@ def _switch_over(request: Request, host: LxcHost, guardian: Guardian, copy: Copy
             move["path"] = ["copying", "last difference"]
             copy.arrived({**move, "away": time.monotonic() - stopped})
             folder.note_moved(str(request.target))
-            guardian.rest()
+            switch.disarm()
         except (AgentError, LxcError, CopyError, OSError) as error:
             folder.moved.unlink(missing_ok=True)
             if host.state(request.instance) == STOPPED:
-                container_lifecycle.start(host, definition, request.deadline.left(2.0))
-            guardian.rest()
+                container_start.start(host, definition, request.deadline.left(2.0))
+            switch.disarm()
             raise AgentError(f"the last difference: {error}") from error
     ocf.info(
         f"{request.instance} is on {request.target}: halted in {halted - stopped:.2f} s, "

@@ -10,11 +10,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ..cluster.cib import read
+from ..cluster.failed_migration import Recovery
 from ..cluster.guest_health import REPAIRS, repairs
 from ..cluster.objects import Wanted
 from ..cluster.pacemaker import Applied, ClusterError, Pacemaker, Snapshot
 from ..cluster.prediction import Prediction
-from ..cluster.recovery import Recovery
 from ..core.wait import WaitTimeout
 from ..journal import book
 from ..planning import drain

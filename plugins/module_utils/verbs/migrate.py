@@ -12,11 +12,11 @@ from contextlib import suppress
 from typing import Any
 
 from ..cluster.cib import read
+from ..cluster.failed_migration import Recovery
 from ..cluster.guest_health import REPAIRS, repairs
 from ..cluster.guests import addresses_of
 from ..cluster.objects import PREFIX, Wanted
 from ..cluster.pacemaker import Applied, ClusterError, Pacemaker, Snapshot
-from ..cluster.recovery import Recovery
 from ..core.wait import WaitTimeout
 from ..journal import book
 from ..measure import probe

@@ -19,7 +19,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster import guests 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import NodeSettings, Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus
-from ansible_collections.cspp.drover.plugins.module_utils.declaration.reading import Declaration
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.declaration import Declaration
 
 __all__ = ["cluster_of", "declared", "judged_against", "node_names", "specifications"]
 

@@ -413,21 +413,21 @@ class FakeCopy:
         self._do("drop")
 
 
-class FakeGuardian:
+class FakeSwitch:
     def __init__(self, _definition: dict[str, Any]) -> None:
-        FakeCopy.calls.append("guardian")
+        FakeCopy.calls.append("switch")
 
-    def __enter__(self) -> FakeGuardian:
+    def __enter__(self) -> FakeSwitch:
         return self
 
     def __exit__(self, *_error: object) -> None:
         pass
 
-    def watch(self) -> None:
-        FakeCopy.calls.append("watch")
+    def arm(self) -> None:
+        FakeCopy.calls.append("arm")
 
-    def rest(self) -> None:
-        FakeCopy.calls.append("rest")
+    def disarm(self) -> None:
+        FakeCopy.calls.append("disarm")
 
 
 @pytest.fixture
@@ -436,7 +436,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch, rootfs: Path) -> list[dict[str, An
     entries: list[dict[str, Any]] = []
     monkeypatch.setattr(book, "record", entries.append)
     monkeypatch.setattr(rootfs_sender, "Copy", FakeCopy)
-    monkeypatch.setattr(deadman, "Guardian", FakeGuardian)
+    monkeypatch.setattr(deadman, "DeadMansSwitch", FakeSwitch)
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     monkeypatch.setattr(progress, "progress", lambda *_arguments, **_fields: None)
     monkeypatch.setattr(link, "speed", lambda _node: None)
@@ -458,7 +458,7 @@ def moving(*states: str) -> Any:
     return host
 
 
-WHOLE = ["guardian", "begin web node2", "everything", "difference", "watch", "stop 30", "last"]
+WHOLE = ["switch", "begin web node2", "everything", "difference", "arm", "stop 30", "last"]
 
 
 def test_a_container_is_copied_while_it_runs_and_stopped_for_the_rest(
@@ -466,7 +466,7 @@ def test_a_container_is_copied_while_it_runs_and_stopped_for_the_rest(
 ) -> None:
     host = moving("RUNNING", "STOPPED")
     assert container.migrate_to(move_request(rootfs, "migrate_to"), host) is Code.SUCCESS
-    assert FakeCopy.calls == [*WHOLE, "arrived 2 1010", "rest", "close"]
+    assert FakeCopy.calls == [*WHOLE, "arrived 2 1010", "disarm", "close"]
     assert (rootfs.with_name("moved")).read_text() == "node2\n"
     # The record is the other node's to complete.
     assert recorded == []
@@ -483,12 +483,12 @@ def test_a_container_is_copied_while_it_runs_and_stopped_for_the_rest(
         ),
         (
             {"last": [CopyError("gone", transport=True)]},
-            [*WHOLE, "start", "rest", "drop", "close"],
+            [*WHOLE, "start", "disarm", "drop", "close"],
             "it goes on here: the last difference: gone",
         ),
         (
             {"arrived": [CopyError("gone", transport=True)]},
-            [*WHOLE, "arrived 2 1010", "start", "rest", "drop", "close"],
+            [*WHOLE, "arrived 2 1010", "start", "disarm", "drop", "close"],
             "it goes on here: the last difference: gone",
         ),
     ],
@@ -498,7 +498,7 @@ def test_a_move_that_fails_leaves_it_running(
 ) -> None:
     FakeCopy.fails = fails
     # Stopped after the stop, and when asked whether it has to start again.
-    host = moving("RUNNING", *(["STOPPED", "STOPPED"] if "watch" in calls else []), "RUNNING")
+    host = moving("RUNNING", *(["STOPPED", "STOPPED"] if "arm" in calls else []), "RUNNING")
     with pytest.raises(AgentError, match=reason):
         container.migrate_to(move_request(rootfs, "migrate_to"), host)
     assert FakeCopy.calls == calls
@@ -646,22 +646,22 @@ def test_a_move_that_is_not_understood_is_not_begun(rootfs: Path, recorded: list
     assert FakeCopy.calls == []
 
 
-@pytest.mark.parametrize("when", ["watch", "rest"])
+@pytest.mark.parametrize("when", ["arm", "disarm"])
 def test_an_end_at_any_moment_of_the_switch_leaves_nobody_standing_by(
     rootfs: Path, recorded: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    def signalled(self: FakeGuardian) -> None:
+    def signalled(self: FakeSwitch) -> None:
         FakeCopy.calls.append(when)
-        monkeypatch.setattr(FakeGuardian, when, unsignalled)
+        monkeypatch.setattr(FakeSwitch, when, unsignalled)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    unsignalled = getattr(FakeGuardian, when)
-    monkeypatch.setattr(FakeGuardian, when, signalled)
-    host = moving("RUNNING", "RUNNING" if when == "watch" else "STOPPED", "STOPPED", "RUNNING")
+    unsignalled = getattr(FakeSwitch, when)
+    monkeypatch.setattr(FakeSwitch, when, signalled)
+    host = moving("RUNNING", "RUNNING" if when == "arm" else "STOPPED", "STOPPED", "RUNNING")
     with pytest.raises(AgentError, match="no longer waits"):
         container.migrate_to(move_request(rootfs, "migrate_to"), host)
-    assert FakeCopy.calls[-3:] == ["rest", "drop", "close"]
-    assert ("start" in FakeCopy.calls) is (when == "rest")
+    assert FakeCopy.calls[-3:] == ["disarm", "drop", "close"]
+    assert ("start" in FakeCopy.calls) is (when == "disarm")
     assert not rootfs.with_name("moved").exists()
 
 

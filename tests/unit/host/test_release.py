@@ -357,7 +357,7 @@ def test_every_program_that_nodes_are_given_is_one(monkeypatch: pytest.MonkeyPat
         "container": "agents.glance.main",
         "peer": "agents.peer_services.main",
         "copy": "migration.rsync_shell.launch",
-        "guardian": "agents.container_lifecycle.guard",
+        "deadman": "agents.deadman.main",
     }
     assert set(CODE["__cluster_agents"] + CODE["__cluster_programs"]) == mains.keys()
     for number, (name, main) in enumerate(mains.items()):

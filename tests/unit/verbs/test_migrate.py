@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.cluster import recovery
+from ansible_collections.cspp.drover.plugins.module_utils.cluster import failed_migration
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.measure import probe
@@ -118,7 +118,7 @@ def test_a_failed_move_that_is_hard_to_put_in_order_is_tried_again(
 def test_one_that_cannot_be_put_in_order_names_the_move_and_its_cause_all_the_same(
     call: Call, on: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recovery, "_DISTURBED_FOR", 5.0)
+    monkeypatch.setattr(failed_migration, "_DISTURBED_FOR", 5.0)
     failed = transcript("crm_mon-migration-failed")
     on(guest_migrate, Disturbing(999, cib=APART, statuses=(STATUS, failed, STATUS)))
     said = call(guest_migrate, **MOVE)["msg"]

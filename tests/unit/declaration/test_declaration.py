@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.declaration import reading
-from ansible_collections.cspp.drover.plugins.module_utils.declaration.reading import Declaration
+from ansible_collections.cspp.drover.plugins.module_utils.declaration import declaration
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.declaration import Declaration
 
 CLUSTER: dict[str, Any] = {
     "nodes": {"node1": {"memory": 8 << 30, "vcpus": 4, "addresses": ["10.0.0.11/24"]}, "node2": {}},
@@ -181,7 +181,7 @@ STATES: list[dict[str, Any]] = [
 
 
 def test_a_restart_is_needed_where_a_change_needs_it() -> None:
-    assert reading.restarts(STATES) == ["game"]
+    assert declaration.restarts(STATES) == ["game"]
 
 
 def test_the_report_ends_with_the_command_that_permits_the_restart() -> None:
@@ -194,7 +194,7 @@ def test_the_report_ends_with_the_command_that_permits_the_restart() -> None:
         "plan": ["web reloads on node2"],
         "kept": [],
     }
-    assert reading.report(outcome, STATES, ["it is Sunday"]) == [
+    assert declaration.report(outcome, STATES, ["it is Sunday"]) == [
         "game  running on node1",
         "        cpu: nothing -> EPYC (waits for a restart)",
         "lost  stopped",
@@ -217,14 +217,14 @@ def test_nodes_are_known_as_far_as_they_could_be_asked() -> None:
         {"inventory_hostname": "node4", "ansible_host": "node4.example"},
         {"inventory_hostname": "node5"},
     ]
-    assert reading.nodes(hosts) == {
+    assert declaration.nodes(hosts) == {
         "node1": {"addresses": ["10.0.0.11/24", "fe80::1/64"], "memory": 8 << 30, "vcpus": 4},
         "node2": {"addresses": ["10.0.0.12"]},
         "node3": {"addresses": ["10.0.0.13"]},
         "node4": {"addresses": []},
         "node5": {"addresses": []},
     }
-    assert reading.nodes(hosts, "1GiB", 4)["node1"] == {
+    assert declaration.nodes(hosts, "1GiB", 4)["node1"] == {
         "addresses": ["10.0.0.11/24", "fe80::1/64"],
         "memory": 7 << 30,
         "vcpus": 16,
@@ -236,4 +236,4 @@ def test_nodes_are_known_as_far_as_they_could_be_asked() -> None:
     [("all", True), (True, True), (False, []), ("", []), ([], []), ("a, b", ["a", "b"]), (["a"], ["a"])],
 )
 def test_restarts_are_permitted_in_every_way_people_write(written: object, permission: object) -> None:
-    assert reading.permission(written) == permission
+    assert declaration.permission(written) == permission

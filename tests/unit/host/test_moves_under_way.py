@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.action import units
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus, ResourceStatus
-from ansible_collections.cspp.drover.plugins.module_utils.host.busy import concerning
+from ansible_collections.cspp.drover.plugins.module_utils.host.moves_under_way import concerning
 
 GAME = {"guest": "game", "from": "node1", "to": "node2", "phase": "copying", "percent": 12.0}
 

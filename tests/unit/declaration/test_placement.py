@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.quantities import GIB
-from ansible_collections.cspp.drover.plugins.module_utils.declaration.judgement import impossibilities, worries
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.placement import impossibilities, worries
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.types import Guest, Node, Placement
 
 NODES = {"node1": Node(8 * GIB, 4), "node2": Node(8 * GIB, 8)}

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from ..core import parse
 from ..core.quantities import MIB, format_size, parse_duration
 from ..guest.definition import derived_mac, derived_uuid
-from .judgement import impossibilities, worries
+from .placement import impossibilities, worries
 from .types import Cluster, Disk, Guest, Kind, Migration, Nic, Placement, Rootfs
 
 __all__ = ["Reading", "read"]

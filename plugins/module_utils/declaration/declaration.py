@@ -18,8 +18,8 @@ from ..guest.definition import IDMAP, Definition
 from ..storage import seed
 from ..storage.volumes import Pool, pools_from
 from .definitions import definition
-from .guests import Reading, read
 from .nodes import addresses, capacities
+from .reader import Reading, read
 from .types import Cluster, Guest, Node
 
 __all__ = ["Declaration", "id_range", "nodes", "permission", "report", "restarts"]

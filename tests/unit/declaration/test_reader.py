@@ -12,7 +12,7 @@ import yaml
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.quantities import GIB
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.definitions import definition
-from ansible_collections.cspp.drover.plugins.module_utils.declaration.guests import read
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.reader import read
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.types import (
     Cluster,
     Guest,

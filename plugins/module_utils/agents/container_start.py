@@ -1,0 +1,42 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Starting a container on this node: by its agent, or by the dead-man's switch of its move."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from ..guest.definition import Definition
+from ..hypervisor.lxc_host import STOPPED, LxcError, LxcHost, controllers
+from . import ocf
+from .ocf import AgentError
+
+__all__ = ["require_files", "start"]
+
+
+def start(host: LxcHost, definition: Definition, timeout: float) -> float:
+    """Start the container and announce it; returns when that was, by the wall clock. Raises AgentError, LxcError."""
+    require_files(definition)
+    from ..hypervisor.lxc_config import render
+
+    name = definition["name"]
+    host.start(name, render(definition, controllers()), timeout)
+    announced = time.time()
+    try:
+        host.announce(name, definition["nics"])
+    except (OSError, LxcError) as error:
+        ocf.warning(f"{name} could not be announced, so clients may find it late: {error}")
+    # One whose init cannot run is gone by now.
+    if host.state(name) == STOPPED:
+        raise AgentError(f"{name} started and ended at once: its init does not run; look into its root file system")
+    return announced
+
+
+def require_files(definition: Definition) -> None:
+    """Refuse when this node cannot see what the container starts from."""
+    root = Path(definition["rootfs"]["path"])
+    if not (root / "sbin").is_dir():
+        raise AgentError(
+            f"{definition['name']} cannot start here, no root file system at {root}. Is the storage mounted?"
+        )
