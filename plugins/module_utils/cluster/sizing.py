@@ -9,8 +9,13 @@ recovery, from some 330 guests on. Later versions ignore the setting.
 
 from __future__ import annotations
 
-__all__ = ["compressed_cib", "ipc_buffer", "ipc_limit"]
+from contextlib import suppress
+from pathlib import Path
 
+__all__ = ["STOCK_BUFFER", "compressed_cib", "ipc_buffer", "ipc_limit", "running_buffer"]
+
+#: ``PCMK_ipc_buffer`` of a Pacemaker that was told nothing.
+STOCK_BUFFER = 131_072
 #: Bytes that a guest adds to the compressed CIB: by its configuration, and by the record of each node.
 _OF_A_GUEST, _OF_ITS_RECORD = 100, 47
 #: After a rolling maintenance every node has more on record; the rest is for names longer than ours, and company.
@@ -34,3 +39,14 @@ def ipc_buffer(guests: int, nodes: int) -> int:
 def ipc_limit(guests: int, nodes: int) -> int:
     """``cluster-ipc-limit``: messages that may wait for a daemon before it is cut off, one for each guest and node."""
     return max(_LEAST_LIMIT, guests * nodes)
+
+
+def running_buffer(proc: Path = Path("/proc")) -> int | None:
+    """The buffer that this node's Pacemaker was started with, in bytes; None when none runs."""
+    for process in proc.iterdir():
+        with suppress(OSError, ValueError):
+            if process.name.isdigit() and (process / "comm").read_text().strip() == "pacemakerd":
+                words = (process / "environ").read_text(errors="replace").split("\0")
+                told = [word.partition("=")[2] for word in words if word.startswith("PCMK_ipc_buffer=")]
+                return max(STOCK_BUFFER, int(told[0])) if told else STOCK_BUFFER
+    return None

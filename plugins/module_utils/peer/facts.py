@@ -21,6 +21,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from ..cluster.sizing import running_buffer
 from ..core.parallel import side_by_side
 from ..hypervisor.confinement import PKI as QEMU_PKI
 from ..hypervisor.confinement import keys
@@ -72,6 +73,7 @@ def facts(request: Mapping[str, Any], peer: Peer) -> None:
             "modules": missing_modules(),
             "programs": [program for program in PROGRAMS if shutil.which(program)],
             "free_ports": len(MIGRATION_PORTS) - len(taken(MIGRATION_PORTS)),
+            "ipc_buffer": running_buffer(),
             "libvirt": of_libvirt(lambda host: host.facts(guests)),
         }
     )

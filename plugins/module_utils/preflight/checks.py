@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cluster.guests import guest_of
+from ..cluster.sizing import compressed_cib
 from ..cluster.status import ClusterStatus
-from ..core.quantities import MIB
+from ..core.quantities import MIB, format_size, rough_size
 from ..core.table import columns
 from ..guest.definition import Definition, is_local
 from ..peer.facts import BRIDGE_FIREWALL, POST_COPY
@@ -98,6 +99,7 @@ def check(
     definition = guest_of(cluster.live.primitives[guest])
     if definition is not None and source in views and target in views:
         seen = judge(definition, views[source], views[target], under_way=bool(unable))
+        seen += _messages(views[target], len(cluster.live.guests()), len(cluster.status.nodes))
     return Check(guest, source, target, tuple(known), tuple(seen))
 
 
@@ -116,6 +118,19 @@ def judge(definition: Definition, source: NodeView, target: NodeView, *, under_w
     nics = definition.get("nics", ()) if vm is None else vm["nics"]
     findings += _modules("tun" if definition["kind"] == "vm" else "veth", vm, nics, source, target)
     return [*findings, *_network(nics, source, target), *_storage(definition, vm, source, target)]
+
+
+def _messages(target: NodeView, guests: int, nodes: int) -> Iterator[Finding]:
+    """Whether the cluster's configuration will soon be more than Pacemaker 3.0.0 hands on there in one message."""
+    # A node whose Drover is older, or whose Pacemaker is just starting, does not tell.
+    buffer, needed = target.facts.get("ipc_buffer"), 2 * compressed_cib(guests, nodes)
+    if buffer is not None and buffer < needed:
+        message = (
+            f"Pacemaker on {target.name} takes messages of {format_size(buffer)}, and {guests} guests on {nodes} nodes "
+            f"may need {rough_size(needed)}"
+        )
+        remedy = f"empty {target.name} (playbooks/maintenance.yml), restart Pacemaker there, and take it back"
+        yield Finding("messages_small", message, remedy)
 
 
 def summary(checks: Sequence[Check], nodes: Sequence[str]) -> list[str]:

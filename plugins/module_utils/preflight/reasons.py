@@ -65,6 +65,7 @@ CODES: Mapping[str, tuple[Severity, str]] = {
         "warns",
         "a node passes bridged frames to its firewall, which may cut connections after a move",
     ),
+    "messages_small": ("warns", "the target's Pacemaker was started with message buffers too small for so many guests"),
     "no_post_copy": ("warns", "the guest may fall back to post-copy, and the target does not let it"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+from pathlib import Path
 
 import pytest
 
@@ -25,3 +26,16 @@ def test_the_estimate_fits_what_drover_writes(guests: int, nodes: int) -> None:
     # Level 4 is what Pacemaker compresses by.
     size = len(bz2.compress(cib, 4))
     assert size * 0.95 <= sizing.compressed_cib(guests, nodes) <= size * 1.6
+
+
+@pytest.mark.parametrize(
+    ("environ", "buffer"),
+    [("A=1\0PCMK_ipc_buffer=1048576\0B=2", 2**20), ("PCMK_ipc_buffer=10", 2**17), ("A=1", 2**17), (None, None)],
+)
+def test_what_pacemaker_was_started_with(tmp_path: Path, environ: str | None, buffer: int | None) -> None:
+    for pid, name in (("12", "bash"), ("self", "pacemakerd"), ("34", "pacemakerd")):
+        if pid != "34" or environ is not None:
+            (tmp_path / pid).mkdir()
+            (tmp_path / pid / "comm").write_text(f"{name}\n")
+            (tmp_path / pid / "environ").write_text(environ or "")
+    assert sizing.running_buffer(tmp_path) == buffer

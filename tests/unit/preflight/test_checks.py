@@ -171,6 +171,7 @@ ROWS: list[tuple[str, str, Spoil]] = [
     ("apart", "web runs there", together("-5000", "n2")),
     ("together", "web runs on n1; it would not stay", together("5000", "n1")),
     ("node_silent", "n2 does not answer: refused", put(silent={"n2": "refused"})),
+    ("messages_small", "on n2 takes messages of 100B", lambda case: case.facts["n2"].update(ipc_buffer=100)),
     ("node_silent", "n1 does not answer: refused", put(silent={"n1": "refused"})),
     ("libvirt_silent", "libvirt on n2", lambda case: case.facts["n2"].update(libvirt={"error": "no"})),
     ("libvirt_silent", "libvirt on n2", lambda case: case.suits["n2"].update(vms={"error": "no"})),
