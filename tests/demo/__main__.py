@@ -22,12 +22,8 @@ sys.path.insert(0, str(ROOT / ".cache" / "collections"))
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError  # noqa: E402
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for  # noqa: E402
-from ansible_collections.cspp.drover.plugins.module_utils.lab.witness import Witness  # noqa: E402
-from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import (  # noqa: E402
-    OutageProbe,
-    SessionProbe,
-    answers,
-)
+from ansible_collections.cspp.drover.tests.clients import OutageProbe, SessionProbe, answers  # noqa: E402
+from ansible_collections.cspp.drover.tests.witness import Witness  # noqa: E402
 
 from ..verify.lab import Lab  # noqa: E402
 

@@ -26,7 +26,8 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker impo
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ResourceStatus
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for
-from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import ProbeError, Session, SessionProbe
+from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import ProbeError
+from ansible_collections.cspp.drover.tests.clients import Session, SessionProbe
 
 from ..verify.lab import JOURNAL, Lab, address, wait_until_answering
 from ..verify.plays import ENVIRONMENT, INVENTORY, ROOT, play

@@ -28,7 +28,8 @@ os.environ.setdefault("DROVER_LAB_SUBNET", "10.219.0.0/24")
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run  # noqa: E402
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for  # noqa: E402
 from ansible_collections.cspp.drover.plugins.module_utils.lab.machine import exclusively  # noqa: E402
-from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import ProbeError, SessionProbe  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import ProbeError  # noqa: E402
+from ansible_collections.cspp.drover.tests.clients import SessionProbe  # noqa: E402
 
 from ..verify.lab import Lab, address, boot, init_of, one_by_one, wait_until_answering  # noqa: E402
 from ..verify.plays import ENVIRONMENT, Outcome, play, variable  # noqa: E402

@@ -21,8 +21,8 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker impo
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult, Runner, run
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
-from ansible_collections.cspp.drover.plugins.module_utils.lab.witness import instances
-from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import answers
+from ansible_collections.cspp.drover.tests.clients import answers
+from ansible_collections.cspp.drover.tests.witness import instances
 
 from .plays import ROOT
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
-from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import OutageProbe, answers
+from ansible_collections.cspp.drover.tests.clients import OutageProbe, answers
 
 from ...verify.lab import Lab
 from ...verify.plays import succeed

@@ -18,13 +18,13 @@ from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import (
     Probe,
     ProbeError,
     RemoteProbe,
-    SessionProbe,
     Target,
     parse,
     service,
     told,
 )
 from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import Peer, PeerError
+from ansible_collections.cspp.drover.tests.clients import SessionProbe
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
-from ansible_collections.cspp.drover.plugins.module_utils.lab.witness import Witness
-from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import Outage, OutageProbe
+from ansible_collections.cspp.drover.tests.clients import Outage, OutageProbe
+from ansible_collections.cspp.drover.tests.witness import Witness
 
 from ..lab import SERVICE, Lab, address, wait_until_answering
 from ..plays import succeed

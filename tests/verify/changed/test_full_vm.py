@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
-from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import answers
+from ansible_collections.cspp.drover.tests.clients import answers
 
 from ..lab import Lab, address
 from ..plays import succeed

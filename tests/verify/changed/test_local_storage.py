@@ -16,8 +16,8 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
-from ansible_collections.cspp.drover.plugins.module_utils.lab.witness import Witness
-from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import OutageProbe
+from ansible_collections.cspp.drover.tests.clients import OutageProbe
+from ansible_collections.cspp.drover.tests.witness import Witness
 
 from ..lab import Lab, address, wait_until_answering
 from ..plays import killed_at, play, succeed

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import SessionProbe
+from ansible_collections.cspp.drover.tests.clients import SessionProbe
 
 from ..lab import Lab, address, wait_until_answering
 from ..plays import succeed

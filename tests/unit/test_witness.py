@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.lab.witness import instances
+from ansible_collections.cspp.drover.tests.witness import instances
 
 LAB = "/cache/lab/one"
 QEMU = ["/usr/bin/qemu-system-x86_64", "-name", "guest=game,debug-threads=on", "-S"]

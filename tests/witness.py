@@ -8,7 +8,7 @@ import threading
 from collections.abc import Collection
 from pathlib import Path
 
-from .machine import PROC, root_upper_directory
+from ansible_collections.cspp.drover.plugins.module_utils.lab.machine import PROC, root_upper_directory
 
 __all__ = ["Witness", "instances"]
 
