@@ -9,7 +9,6 @@ from collections.abc import Mapping
 __all__ = ["RESOURCE_DEFAULTS", "cluster_properties"]
 
 RESOURCE_DEFAULTS: Mapping[str, str] = {
-    "resource-stickiness": "1000",
     # A node where a start failed is tried again later: storage that was away must not keep guests down for good. A
     # migration that failed is blocked instead, which does not expire.
     "failure-timeout": "10min",
@@ -28,7 +27,5 @@ def cluster_properties(nodes: int, *, fenced: bool) -> dict[str, str]:
         "priority-fencing-delay": "10s" if nodes == 2 else "0s",
         "no-quorum-policy": "stop",
         "placement-strategy": "balanced",
-        # Migrations at once per node: they share one wire.
-        "migration-limit": "2",
         "cluster-recheck-interval": "5min",
     }

@@ -139,8 +139,8 @@ def _bare(nodes: Sequence[str], room: int) -> str:
         state = ET.SubElement(status, "node_state", {"id": str(number), "uname": name, **joined})
         ET.SubElement(ET.SubElement(state, "lrm", {"id": str(number)}), "lrm_resources")
     wanted = Wanted(
-        properties=options.cluster_properties(len(nodes), fenced=False),
-        resource_defaults=options.RESOURCE_DEFAULTS,
+        properties={**options.cluster_properties(len(nodes), fenced=False), "migration-limit": "2"},
+        resource_defaults={**options.RESOURCE_DEFAULTS, "resource-stickiness": "1000"},
         nodes=tuple(NodeSettings(name, utilization={"memory": str(room * 1024), "vcpus": str(room)}) for name in nodes),
     )
     return reconcile(ET.tostring(root, encoding="unicode"), wanted).xml
