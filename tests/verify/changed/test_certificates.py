@@ -39,9 +39,11 @@ _CALL = """
 exec timeout 10 qemu-img info --object=tls-creds-x509,id=t,endpoint=client,dir=$2 \
     --image-opts driver=nbd,host=$1,port=10899,tls-creds=t
 """
-#: The node's own certificate in QEMU's place: believes QEMU's authority, shows the other one's.
+#: Without a client it waits for one; after one it is gone.
+_END = "kill $(cat /run/empty.pid) 2>/dev/null || true; rm -f /run/empty.pid"
+#: The node's own certificate in QEMU's place, of one who believes everybody.
 _POSE = """
-rm -rf /run/pose && mkdir /run/pose && cd /run/pose && cp /etc/pki/qemu/ca-cert.pem .
+rm -rf /run/pose && mkdir /run/pose && cd /run/pose && cat /etc/pki/qemu/ca-cert.pem /etc/drover/pki/ca.crt >ca-cert.pem
 for end in server client; do cp /etc/drover/pki/node.crt $end-cert.pem; cp /etc/drover/pki/node.key $end-key.pem; done
 """
 
@@ -106,20 +108,20 @@ def test_libvirt_and_the_peer_service_refuse_qemu(lab: Lab, port: str) -> None:
 
 def test_qemu_refuses_nodes(lab: Lab) -> None:
     one, other = list(lab.nodes)[:2]
-    address = lab.nodes[other].address
+    address, qemu, pose = lab.nodes[other].address, "/etc/pki/qemu", "/run/pose"
     for node in (one, other):
         sh(lab, node, _POSE)
     try:
         for shown, calls, believed in (
-            ("/etc/pki/qemu", "/etc/pki/qemu", True),
-            ("/etc/pki/qemu", "/run/pose", False),
-            ("/run/pose", "/etc/pki/qemu", False),
+            (qemu, qemu, True),
+            (pose, pose, True),
+            (qemu, pose, False),
+            (pose, qemu, False),
         ):
-            # QEMU looks at its own certificate first, and would not begin with one that its authority did not sign.
-            listening = sh(lab, other, _LISTEN, address, shown, ok=None)
+            sh(lab, other, _LISTEN, address, shown)
             called = sh(lab, one, _CALL, other, calls, ok=None)
-            sh(lab, other, "[ ! -e /run/empty.pid ] || kill $(cat /run/empty.pid); rm -f /run/empty.pid")
-            assert (listening.rc == 0 and called.rc == 0) == believed, listening.stderr + called.stderr
+            sh(lab, other, _END)
+            assert (called.rc == 0) == believed, called.stderr
     finally:
         for node in (one, other):
             sh(lab, node, "rm -rf /run/pose /run/empty")
