@@ -32,7 +32,8 @@ def _checked(service: Service) -> Service:
 
     def serve_checked(request: Mapping[str, Any], peer: Peer) -> None:
         guest = request.get("guest", "a")
-        guests = [guest, *request.get("guests", ()), *request.get("measure", ())]
+        # Of all guests is asked by naming none.
+        guests = [guest, *(request.get("guests") or ()), *request.get("measure", ())]
         strange = [name for name in guests if not (isinstance(name, str) and GUEST.fullmatch(name))]
         # Of this guest and no other (definition.host_interface).
         tap = re.compile(re.escape(str(guest)[:8]) + "-[0-9a-f]{6}")

@@ -27,6 +27,7 @@ MAC = "52:54:00:12:ab:cd"
         ({"guest": "../../../../pwned/by"}, "pwned"),
         ({"guest": ".."}, r"\.\."),
         ({"guest": "web\n"}, "web"),
+        ({"guests": None}, None),
         ({"guest": "-rf"}, "-rf"),
         ({"guest": ["web"]}, "web"),
         ({"guest": None}, "None"),
