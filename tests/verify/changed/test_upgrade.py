@@ -29,7 +29,7 @@ def other_version(tmp_path: Path) -> Path:
     """Another version of the code: one file more, and one that is changed."""
     shutil.copytree(ROOT / "plugins" / "module_utils", tmp_path / "module_utils")
     (tmp_path / "module_utils" / "addition.py").write_text('"""Of this version alone."""\n')
-    with (tmp_path / "module_utils" / "journal.py").open("a") as file:
+    with (tmp_path / "module_utils" / "journal" / "book.py").open("a") as file:
         file.write("# changed\n")
     return tmp_path
 
