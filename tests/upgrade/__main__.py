@@ -109,10 +109,10 @@ def guests_of(declared: Mapping[str, Any]) -> dict[str, Any]:
         "game": game,
         TRAVELLER: {
             **game,
-            "description": "Takes a minute to move",
+            "description": "Takes a minute or two to move",
             "nics": [{**game["nics"][0], "address": f"{network}.152/24"}],
             "placement": {"prefer": ["node2"]},
-            "migration": {"bandwidth": "1536KiB"},
+            "migration": {"bandwidth": "1MiB", "max_downtime": "500ms"},
         },
         "web": web,
         "shed": {
