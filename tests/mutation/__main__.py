@@ -39,7 +39,7 @@ EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 #: The part of mutants that has to be killed.
 AIM = 0.9
 #: Seconds for the tests of one mutant: one that loops for ever is noticed, too.
-PATIENCE = 120.0
+PATIENCE = 60.0
 #: Operators that change nothing here: values are compared by ==, None and the members of enumerations by "is", and
 #: whether equal strings are one object is an accident (ruff notices literals).
 NO_CHANGE = {f"{one}_{other}" for one, other in itertools.permutations(("Eq", "Is"), 2)} | {
@@ -77,7 +77,7 @@ SUBJECTS = {
     ),
     "declaration": Subject(
         ("declaration/reader.py", "core/parse.py", "core/quantities.py"),
-        ("declaration", "core/test_quantities.py", "guest"),
+        ("declaration", "core/test_parse.py", "core/test_quantities.py", "guest"),
     ),
     "ownership": Subject(("storage/ownership.py",), ("storage/test_ownership.py", "agents/test_container.py")),
 }

@@ -108,6 +108,13 @@ def test_what_speaks_against_a_drain(actions: list[Action], place: str, ahead: P
     assert drain.refusals(plan, prediction, Snapshot("<cib/>", BUSY, ahead), seen) == words
 
 
+def test_what_only_serves_the_cluster_may_move_in_a_drain() -> None:
+    now = status(guest("mc", "n1"), guest("web", "n2"), guest("drover-fence-n3", "n1"))
+    plan = drain.leave("n1", CLUSTER, now)
+    prediction = Prediction((Action("move", "drover-fence-n3", "n1", "n2"),), (("mc", "n3"),))
+    assert drain.refusals(plan, prediction, Snapshot("<cib/>", now, NOTHING), {}) == []
+
+
 @pytest.mark.parametrize(
     ("seen", "left"),
     [
@@ -152,6 +159,13 @@ def test_who_stayed_away(seen: ResourceStatus, why: str | None) -> None:
     back = drain.returning("n1", live(primitive(), HOME), BUSY)
     expected = {} if why is None else {"mc": why}
     assert drain.stayed_away(back, Snapshot("<cib/>", status(seen), Prediction())) == expected
+
+
+def test_each_that_stayed_away_is_told() -> None:
+    home = Location("drover-home-web", "web", "n1", "INFINITY")
+    back = drain.returning("n1", live(primitive(), primitive("web"), HOME, home), BUSY)
+    now = status(guest("mc", "n1"), guest("web", "n2"))
+    assert drain.stayed_away(back, Snapshot("<cib/>", now, NOTHING)) == {"web": "it is running on n2"}
 
 
 def test_an_unknown_node_is_answered_with_the_known_ones() -> None:

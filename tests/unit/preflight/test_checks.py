@@ -293,6 +293,9 @@ def test_a_container_on_shared_storage_needs_no_way_between_the_nodes() -> None:
         # Drover on the nodes is older, and does not tell.
         lambda case: [case.facts[node].pop(fact) for node in ("n1", "n2") for fact in ("keys", "modules")],
         lambda case: (case.vm.pop("confined"), case.facts["n2"]["libvirt"].pop("confines")),
+        # A second, and what the two looks may be wrong by.
+        put(ahead={"n1": -1.0, "n2": 0.2}),
+        way("ends", 1000 + 30 * DAY),
     ],
 )
 def test_what_does_not_matter_to_a_vm(spoil: Spoil) -> None:
