@@ -30,6 +30,10 @@ def test_a_guest_has_to_fit_on_some_node(nodes: dict[str, Node], forbidden: bool
     assert bool(list(impossibilities(herd(Guest("a", memory=16 * GIB)), nodes))) is forbidden
 
 
+def test_a_guest_may_fill_a_node() -> None:
+    assert list(impossibilities(herd(Guest("a", memory=8 * GIB, vcpus=8)), NODES)) == []
+
+
 @pytest.mark.parametrize(
     ("memory", "warned"),
     [([4, 4], False), ([4, 5], True)],
