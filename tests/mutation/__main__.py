@@ -61,7 +61,13 @@ SUBJECTS = {
     ),
     "placement": Subject(
         ("declaration/placement.py", "planning/move.py", "planning/targets.py", "cluster/capacity.py"),
-        ("declaration/test_placement.py", "planning", "preflight/test_checks.py", "test_verbs.py"),
+        (
+            "declaration/test_placement.py",
+            "cluster/test_capacity.py",
+            "planning",
+            "preflight/test_checks.py",
+            "test_verbs.py",
+        ),
     ),
     "drain": Subject(("planning/drain.py",), ("planning", "verbs/test_maintain.py", "test_verbs.py")),
     "CIB": Subject(

@@ -270,5 +270,19 @@ def test_the_end_is_ordered_once() -> None:
     assert controller.path == ["pre-copy", "aborted"]
 
 
+def test_the_expected_pause_is_what_the_best_pass_takes() -> None:
+    controller = Controller(Policy(max_downtime=10_000), GIB)
+    looks(controller, 1024, 500, 600)
+    assert controller.expected_pause(Sample(22, 4, 2124 * MIB, 600 * MIB, 100 * MIB)) == OVERHEAD + 5000
+
+
+def test_passes_that_ended_between_two_looks_share_what_was_sent() -> None:
+    controller = Controller(Policy(max_downtime=3000), GIB)
+    looks(controller, 1000)
+    ended = Sample(10.9, 5, 1090 * MIB, MIB, 100 * MIB)
+    controller.decide(ended)
+    assert controller.expected_pause(ended) == OVERHEAD + 300
+
+
 def test_stalls_are_told_within_ten_seconds() -> None:
     assert STALL + TICK < 10
