@@ -190,6 +190,15 @@ def test_guests_without_ha_spread() -> None:
     assert sorted(str(place) for place in pins) == ["n1", "n2", "n3"]
 
 
+def test_guests_without_ha_count_beside_those_there_are() -> None:
+    there = (primitive("old"), primitive("big", memory=64 * GIB))
+    seen = status(guest("old", "n2"), guest("big", "n3"))
+    plan = guests.plan_guests([spec(name, priority=None) for name in ("a", "b", "c")], live(*there), seen)
+    pins = {c.resource: c.node for c in plan.wanted.constraints if isinstance(c, Pin)}
+    # Once the first is there, n1 and n2 carry the same: the name decides.
+    assert pins == {"a": "n1", "b": "n1", "c": "n2"}
+
+
 def test_a_guest_to_be_removed_stops_first() -> None:
     gone = GuestSpec("mc", None)
     objects = (primitive(), Location("drover-prefer-mc.n2", "mc", "n2", "100"))

@@ -88,6 +88,7 @@ NOTHING = Prediction()
     [
         ([Action("migrate", "mc", "n1", "n3")], "n3", NOTHING, []),
         ([Action("stop", "mc", "n1")], None, NOTHING, ["mc would be stopped"]),
+        ([], None, NOTHING, ["mc would be stopped"]),
         ([], "n1", NOTHING, ["mc would not leave (unmanaged, or failed)"]),
         ([], "n2", NOTHING, ["the cluster would take mc to n2: n2 does not answer (node_silent); look there"]),
         (
@@ -99,7 +100,16 @@ NOTHING = Prediction()
         ([Action("move", "web", "n2", "n3")], "n3", Prediction((Action("move", "web", "n2", "n3"),)), []),
         ([Action("stop", "drover-fence-n3", "n1"), Action("start", "web", None, "n2")], "n3", NOTHING, []),
     ],
-    ids=["as planned", "a stop", "a stay", "elsewhere", "another guest", "on its way anyway", "not a guest"],
+    ids=[
+        "as planned",
+        "a stop",
+        "nowhere to run",
+        "a stay",
+        "elsewhere",
+        "another guest",
+        "on its way anyway",
+        "not a guest",
+    ],
 )
 def test_what_speaks_against_a_drain(actions: list[Action], place: str, ahead: Prediction, words: list[str]) -> None:
     seen = {"mc": {"n2": [SILENT]}}
