@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -190,13 +191,15 @@ def test_guests_without_ha_spread() -> None:
     assert sorted(str(place) for place in pins) == ["n1", "n2", "n3"]
 
 
-def test_guests_without_ha_count_beside_those_there_are() -> None:
+@pytest.mark.parametrize(
+    ("old", "places"), [("n1", {"a": "n2", "b": "n1", "c": "n2"}), ("n2", {"a": "n1", "b": "n1", "c": "n2"})]
+)
+def test_guests_without_ha_count_beside_those_there_are(old: str, places: dict[str, str]) -> None:
     there = (primitive("old"), primitive("big", memory=64 * GIB))
-    seen = status(guest("old", "n2"), guest("big", "n3"))
+    seen = status(guest("old", old), guest("big", "n3"))
     plan = guests.plan_guests([spec(name, priority=None) for name in ("a", "b", "c")], live(*there), seen)
-    pins = {c.resource: c.node for c in plan.wanted.constraints if isinstance(c, Pin)}
     # Once the first is there, n1 and n2 carry the same: the name decides.
-    assert pins == {"a": "n1", "b": "n1", "c": "n2"}
+    assert {c.resource: c.node for c in plan.wanted.constraints if isinstance(c, Pin)} == places
 
 
 def test_a_guest_to_be_removed_stops_first() -> None:
@@ -246,6 +249,19 @@ def test_two_nodes_do_not_shoot_at_once(nodes: int, delay: str) -> None:
 def test_repairs(seen: ResourceStatus, operation: str, way: str | None) -> None:
     found = guest_health.repairs(["mc"], status(seen, failures=(failure(operation),)))
     assert found.get("mc") == way
+
+
+def test_every_guest_that_failed_is_helped() -> None:
+    seen = status(guest("mc", "n1"), guest("web"), failures=(failure("start"), failure("start", "web")))
+    assert guest_health.repairs(["nope", "mc", "web"], seen) == {"web": "retry"}
+
+
+def test_every_guest_that_does_not_run_has_its_reason() -> None:
+    seen = status(guest("mc", "n1"), guest("web"))
+    stopped = replace(primitive("web"), meta={"target-role": "Stopped"})
+    assert list(guest_health.held_back(["mc", "web"], live(primitive(), stopped), seen)) == ["web"]
+    snapshot = Snapshot("<cib/>", seen, Prediction())
+    assert list(guest_health.troubles(["mc", "web"], live(primitive(), primitive("web")), snapshot)) == ["web"]
 
 
 @pytest.mark.parametrize(
