@@ -150,13 +150,17 @@ def mutants(subject: str) -> Iterator[Mutant]:
 def sample(count: int, seed: int, subjects: Sequence[str]) -> list[Mutant]:
     """As many of each subject, by chance, and one of each place: most mutants are of the few arithmetic operators."""
     chance = random.Random(seed)
-    chosen: list[Mutant] = []
-    for at, subject in enumerate(subjects):
-        # What one subject has too few of, the later ones make up for.
-        share = -(-(count - len(chosen)) // (len(subjects) - at))
+    places = {}
+    for subject in subjects:
         known = sorted(mutants(subject), key=lambda mutant: mutant.place)
-        places = [list(group) for _place, group in itertools.groupby(known, key=lambda mutant: mutant.place)]
-        chosen += [chance.choice(group) for group in chance.sample(places, min(share, len(places)))]
+        places[subject] = [list(group) for _place, group in itertools.groupby(known, key=lambda mutant: mutant.place)]
+    chosen: list[Mutant] = []
+    # The smallest first: what it has too few of, the others make up for.
+    for left, subject in zip(
+        range(len(places), 0, -1), sorted(places, key=lambda name: len(places[name])), strict=True
+    ):
+        share = min(-(-(count - len(chosen)) // left), len(places[subject]))
+        chosen += [chance.choice(group) for group in chance.sample(places[subject], share)]
     return chosen
 
 
