@@ -285,6 +285,15 @@ def test_what_nobody_asked_for(
     assert len(found) == count
 
 
+def test_all_that_nobody_asked_for_is_told() -> None:
+    prediction = Prediction(
+        (Action("stop", "foreign", "n1"), Action("stop", "mc", "n1"), Action("restart", "web", "n2"))
+    )
+    seen = status(guest("mc", "n1"), guest("web", "n2"))
+    found = guest_health.unasked(prediction, seen, may_stop=frozenset(), may_restart=False)
+    assert [sentence.partition(":")[0] for sentence in found] == ["mc", "web"]
+
+
 @pytest.mark.parametrize(
     ("objects", "seen", "words"),
     [

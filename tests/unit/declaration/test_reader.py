@@ -199,6 +199,10 @@ def test_identities_come_from_the_name() -> None:
                 "guests.minecraft.placement.apart_from: names the guest itself",
             ],
         ),
+        (
+            {"placement": {"apart_from": ["old"]}},
+            ["guests.minecraft.placement.apart_from: 'old' is not a guest declared present"],
+        ),
         ({"ssh_keys": ["AAAA"]}, ["guests.minecraft.ssh_keys: 'AAAA' is not a public SSH key such as"]),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
