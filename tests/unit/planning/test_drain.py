@@ -118,6 +118,14 @@ def test_what_speaks_against_a_drain(actions: list[Action], place: str, ahead: P
     assert drain.refusals(plan, prediction, Snapshot("<cib/>", BUSY, ahead), seen) == words
 
 
+def test_what_was_forced_is_not_refused() -> None:
+    seen = {"mc": {"n2": [SILENT], "n3": [SILENT]}}
+    plan = drain.leave("n1", CLUSTER, BUSY, seen, force=True)
+    assert plan.targets == {"mc": "n3"}
+    prediction = Prediction((Action("migrate", "mc", "n1", "n3"),), (("mc", "n3"),))
+    assert drain.refusals(plan, prediction, Snapshot("<cib/>", BUSY, NOTHING), seen) == []
+
+
 def test_what_only_serves_the_cluster_may_move_in_a_drain() -> None:
     now = status(guest("mc", "n1"), guest("web", "n2"), guest("drover-fence-n3", "n1"))
     plan = drain.leave("n1", CLUSTER, now)
