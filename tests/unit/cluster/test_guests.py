@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -190,6 +191,17 @@ def test_guests_without_ha_spread() -> None:
     assert sorted(str(place) for place in pins) == ["n1", "n2", "n3"]
 
 
+@pytest.mark.parametrize(
+    ("old", "places"), [("n1", {"a": "n2", "b": "n1", "c": "n2"}), ("n2", {"a": "n1", "b": "n1", "c": "n2"})]
+)
+def test_guests_without_ha_count_beside_those_there_are(old: str, places: dict[str, str]) -> None:
+    there = (primitive("old"), primitive("big", memory=64 * GIB))
+    seen = status(guest("old", old), guest("big", "n3"))
+    plan = guests.plan_guests([spec(name, priority=None) for name in ("a", "b", "c")], live(*there), seen)
+    # Once the first is there, n1 and n2 carry the same: the name decides.
+    assert {c.resource: c.node for c in plan.wanted.constraints if isinstance(c, Pin)} == places
+
+
 def test_a_guest_to_be_removed_stops_first() -> None:
     gone = GuestSpec("mc", None)
     objects = (primitive(), Location("drover-prefer-mc.n2", "mc", "n2", "100"))
@@ -239,6 +251,19 @@ def test_repairs(seen: ResourceStatus, operation: str, way: str | None) -> None:
     assert found.get("mc") == way
 
 
+def test_every_guest_that_failed_is_helped() -> None:
+    seen = status(guest("mc", "n1"), guest("web"), failures=(failure("start"), failure("start", "web")))
+    assert guest_health.repairs(["nope", "mc", "web"], seen) == {"web": "retry"}
+
+
+def test_every_guest_that_does_not_run_has_its_reason() -> None:
+    seen = status(guest("mc", "n1"), guest("web"))
+    stopped = replace(primitive("web"), meta={"target-role": "Stopped"})
+    assert list(guest_health.held_back(["mc", "web"], live(primitive(), stopped), seen)) == ["web"]
+    snapshot = Snapshot("<cib/>", seen, Prediction())
+    assert list(guest_health.troubles(["mc", "web"], live(primitive(), primitive("web")), snapshot)) == ["web"]
+
+
 @pytest.mark.parametrize(
     ("action", "stop", "restart", "count"),
     [
@@ -258,6 +283,15 @@ def test_what_nobody_asked_for(
         Prediction((action,)), status(guest("mc", "n1")), may_stop=frozenset(stop), may_restart=restart
     )
     assert len(found) == count
+
+
+def test_all_that_nobody_asked_for_is_told() -> None:
+    prediction = Prediction(
+        (Action("stop", "foreign", "n1"), Action("stop", "mc", "n1"), Action("restart", "web", "n2"))
+    )
+    seen = status(guest("mc", "n1"), guest("web", "n2"))
+    found = guest_health.unasked(prediction, seen, may_stop=frozenset(), may_restart=False)
+    assert [sentence.partition(":")[0] for sentence in found] == ["mc", "web"]
 
 
 @pytest.mark.parametrize(

@@ -64,3 +64,19 @@ def test_formatted_sizes_read_back(text: str) -> None:
 @pytest.mark.parametrize("text", ["50ms", "2s", "90s", "3min", "1h"])
 def test_formatted_durations_read_back(text: str) -> None:
     assert quantities.format_duration(quantities.parse_duration(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (61 * 1024**2, "61 MiB"),
+        (10 * 1024**2, "10 MiB"),
+        (3 * 1024**3 // 2, "1.5 GiB"),
+        (2000 * 1024**4, "2000 TiB"),
+    ],
+)
+def test_rough_sizes_have_two_digits_or_three(size: int, text: str) -> None:
+    assert quantities.rough_size(size) == text

@@ -30,6 +30,10 @@ def test_a_guest_has_to_fit_on_some_node(nodes: dict[str, Node], forbidden: bool
     assert bool(list(impossibilities(herd(Guest("a", memory=16 * GIB)), nodes))) is forbidden
 
 
+def test_a_guest_may_fill_a_node() -> None:
+    assert list(impossibilities(herd(Guest("a", memory=8 * GIB, vcpus=8)), NODES)) == []
+
+
 @pytest.mark.parametrize(
     ("memory", "warned"),
     [([4, 4], False), ([4, 5], True)],
@@ -78,3 +82,18 @@ def test_the_largest_node_is_named() -> None:
         "16GiB is more than any node can give: the largest, node2, has 8GiB",
         "9 is more than any node can give: the largest, node2, has 8",
     ]
+
+
+def test_wishes_name_nodes_and_guests_that_there_are() -> None:
+    guests = herd(
+        Guest("a", placement=Placement(prefer=("node9", "node1"), apart_from=("b", "a"), together_with=("nobody",))),
+        Guest("b", placement=Placement(apart_from=("nobody",))),
+    )
+    assert list(impossibilities(guests, NODES)) == [
+        ("a", "placement.prefer", "'node9' is not a node: there are node1, node2"),
+        ("a", "placement.apart_from", "names the guest itself"),
+        ("a", "placement.together_with", "'nobody' is not a guest declared present"),
+        ("b", "placement.apart_from", "'nobody' is not a guest declared present"),
+    ]
+    # Who is not there is in no crowd, and neither is a guest with itself.
+    assert [worry.partition(" are all")[0] for worry in worries(guests, {"node1": Node()})] == ["a, b"]

@@ -102,6 +102,7 @@ def test_identities_come_from_the_name() -> None:
         ({"vcpus": 32}, ["guests.minecraft.vcpus: 32 is more than any node can give: the largest, node2, has 8"]),
         ({"vcpus": "two"}, ["guests.minecraft.vcpus: 'two' is not a whole number"]),
         ({"max_memory": "1GiB"}, ["guests.minecraft.max_memory: is less than the 2GiB it starts with"]),
+        ({"vcpus": 4, "max_vcpus": 3}, ["guests.minecraft.max_vcpus: is less than the 4 vcpus it starts with"]),
         ({"disks": "20GiB"}, ["guests.minecraft.disks: '20GiB' is not a list: write [20GiB]"]),
         (
             {"disks": [{"size": "tiny", "image": "debian-12", "pool": "fats"}]},
@@ -146,6 +147,21 @@ def test_identities_come_from_the_name() -> None:
             ["guests.minecraft.nics[0].gateway: 10.0.1.1 is not on the network of any address of this interface"],
         ),
         (
+            {"nics": [{"bridge": "br0", "address": "10.0.0.20/24", "gateway": "10.0.0.20"}]},
+            ["guests.minecraft.nics[0].gateway: 10.0.0.20 is the interface's own address"],
+        ),
+        (
+            {"nics": [{"bridge": "br0", "address": "10.0.0.20/24", "addresses": ["10.0.0.22/24"]}]},
+            ["guests.minecraft.nics[0].address: give either address or addresses"],
+        ),
+        (
+            {"nics": [{"bridge": "br0", "vlan": 4095, "mtu": 575}]},
+            [
+                "guests.minecraft.nics[0].vlan: 4095 is not within 1 to 4094",
+                "guests.minecraft.nics[0].mtu: 575 is not within 576 to 9216",
+            ],
+        ),
+        (
             {"nics": [{"bridge": "br0", "address": "10.0.0.11/24"}]},
             ["guests.minecraft.nics[0].address: 10.0.0.11 is also the address of node node1"],
         ),
@@ -183,6 +199,10 @@ def test_identities_come_from_the_name() -> None:
                 "guests.minecraft.placement.apart_from: names the guest itself",
             ],
         ),
+        (
+            {"placement": {"apart_from": ["old"]}},
+            ["guests.minecraft.placement.apart_from: 'old' is not a guest declared present"],
+        ),
         ({"ssh_keys": ["AAAA"]}, ["guests.minecraft.ssh_keys: 'AAAA' is not a public SSH key such as"]),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
@@ -191,6 +211,31 @@ def test_every_problem_has_its_path_and_its_remedy(changes: dict[str, Any], expe
     found = said(guests(**changes))
     assert len(found) == len(expected)
     assert all(line.startswith(wanted) for line, wanted in zip(sorted(found), sorted(expected), strict=True))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"max_vcpus": 4, "max_memory": "4GiB"},
+        {"vcpus": 8, "memory": "16GiB"},
+        {"memory": "32MiB"},
+        {"nics": [{"bridge": "br0", "vlan": 1, "mtu": 576}, {"bridge": "br1", "vlan": 4094, "mtu": 9216}]},
+        {"nics": [{"bridge": "br0", "addresses": ["10.0.0.20/24", "2001:db8::20/64"], "gateways": ["2001:db8::1"]}]},
+        {"ha": {"priority": 1_000_000}},
+        {"migration": {"max_downtime": "300ms", "channels": 16}},
+        {"migration": {"post_copy": "fallback", "bandwidth": "1GiB/s", "channels": 1}},
+    ],
+    ids=lambda changes: ",".join(changes),
+)
+def test_what_is_allowed_to_the_limit(changes: dict[str, Any]) -> None:
+    assert said(guests(**changes)) == []
+
+
+@pytest.mark.parametrize(
+    ("migration", "channels"), [({}, 2), ({"post_copy": "fallback"}, 1), ({"bandwidth": "1GiB"}, 1)]
+)
+def test_what_goes_with_one_channel_only_gets_one(migration: dict[str, Any], channels: int) -> None:
+    assert read(guests(migration=migration), CLUSTER).guests["minecraft"].migration.channels == channels
 
 
 @pytest.mark.parametrize(
@@ -230,9 +275,11 @@ def test_problems_come_in_the_order_of_the_guests() -> None:
 
 def test_what_two_guests_share_is_said() -> None:
     nics = [{"bridge": "br0", "address": "10.0.0.21/24", "mac": "52:54:00:00:00:01"}]
-    other = {**guests()["echo"], "nics": [{"bridge": "br0", "mac": "52:54:00:00:00:01"}]}
-    assert said({**guests(nics=nics), "other": other}) == [
+    uuid = "c0ffee00-0000-4000-8000-000000000001"
+    other = {**guests()["echo"], "uuid": uuid, "nics": [{"bridge": "br0", "mac": "52:54:00:00:00:01"}]}
+    assert said({**guests(nics=nics, uuid=uuid), "other": other}) == [
         "guests.website.nics[0].address: 10.0.0.21 is also the address of guests.minecraft.nics[0]",
+        f"guests.other.uuid: {uuid} is also that of guests.minecraft",
         "guests.other.nics[0].mac: 52:54:00:00:00:01 is also that of guests.minecraft.nics[0]",
     ]
 

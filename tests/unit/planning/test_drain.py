@@ -88,6 +88,7 @@ NOTHING = Prediction()
     [
         ([Action("migrate", "mc", "n1", "n3")], "n3", NOTHING, []),
         ([Action("stop", "mc", "n1")], None, NOTHING, ["mc would be stopped"]),
+        ([], None, NOTHING, ["mc would be stopped"]),
         ([], "n1", NOTHING, ["mc would not leave (unmanaged, or failed)"]),
         ([], "n2", NOTHING, ["the cluster would take mc to n2: n2 does not answer (node_silent); look there"]),
         (
@@ -99,13 +100,37 @@ NOTHING = Prediction()
         ([Action("move", "web", "n2", "n3")], "n3", Prediction((Action("move", "web", "n2", "n3"),)), []),
         ([Action("stop", "drover-fence-n3", "n1"), Action("start", "web", None, "n2")], "n3", NOTHING, []),
     ],
-    ids=["as planned", "a stop", "a stay", "elsewhere", "another guest", "on its way anyway", "not a guest"],
+    ids=[
+        "as planned",
+        "a stop",
+        "nowhere to run",
+        "a stay",
+        "elsewhere",
+        "another guest",
+        "on its way anyway",
+        "not a guest",
+    ],
 )
 def test_what_speaks_against_a_drain(actions: list[Action], place: str, ahead: Prediction, words: list[str]) -> None:
     seen = {"mc": {"n2": [SILENT]}}
     plan = drain.leave("n1", CLUSTER, BUSY, seen)
     prediction = Prediction(tuple(actions), (("mc", place),))
     assert drain.refusals(plan, prediction, Snapshot("<cib/>", BUSY, ahead), seen) == words
+
+
+def test_what_was_forced_is_not_refused() -> None:
+    seen = {"mc": {"n2": [SILENT], "n3": [SILENT]}}
+    plan = drain.leave("n1", CLUSTER, BUSY, seen, force=True)
+    assert plan.targets == {"mc": "n3"}
+    prediction = Prediction((Action("migrate", "mc", "n1", "n3"),), (("mc", "n3"),))
+    assert drain.refusals(plan, prediction, Snapshot("<cib/>", BUSY, NOTHING), seen) == []
+
+
+def test_what_only_serves_the_cluster_may_move_in_a_drain() -> None:
+    now = status(guest("mc", "n1"), guest("web", "n2"), guest("drover-fence-n3", "n1"))
+    plan = drain.leave("n1", CLUSTER, now)
+    prediction = Prediction((Action("move", "drover-fence-n3", "n1", "n2"),), (("mc", "n3"),))
+    assert drain.refusals(plan, prediction, Snapshot("<cib/>", now, NOTHING), {}) == []
 
 
 @pytest.mark.parametrize(
@@ -152,6 +177,13 @@ def test_who_stayed_away(seen: ResourceStatus, why: str | None) -> None:
     back = drain.returning("n1", live(primitive(), HOME), BUSY)
     expected = {} if why is None else {"mc": why}
     assert drain.stayed_away(back, Snapshot("<cib/>", status(seen), Prediction())) == expected
+
+
+def test_each_that_stayed_away_is_told() -> None:
+    home = Location("drover-home-web", "web", "n1", "INFINITY")
+    back = drain.returning("n1", live(primitive(), primitive("web"), HOME, home), BUSY)
+    now = status(guest("mc", "n1"), guest("web", "n2"))
+    assert drain.stayed_away(back, Snapshot("<cib/>", now, NOTHING)) == {"web": "it is running on n2"}
 
 
 def test_an_unknown_node_is_answered_with_the_known_ones() -> None:

@@ -272,6 +272,12 @@ def test_a_container_on_local_storage(code: str, words: str, spoil: Spoil) -> No
     assert_one(found_by(case, spoil), code, words)
 
 
+def test_a_copy_may_fill_the_storage_of_the_target() -> None:
+    case = Case("container")
+    on_local_storage(case)
+    assert found_by(case, path(ROOTFS, free=2**30)) == ()
+
+
 def test_a_container_on_shared_storage_needs_no_way_between_the_nodes() -> None:
     case = Case("container")
     way("peer", "timed out")(case)
@@ -294,6 +300,16 @@ def test_a_container_on_shared_storage_needs_no_way_between_the_nodes() -> None:
         # Drover on the nodes is older, and does not tell.
         lambda case: [case.facts[node].pop(fact) for node in ("n1", "n2") for fact in ("keys", "modules")],
         lambda case: (case.vm.pop("confined"), case.facts["n2"]["libvirt"].pop("confines")),
+        # A second, and what the two looks may be wrong by.
+        put(ahead={"n1": -1.0, "n2": 0.2}),
+        way("ends", 1000 + 14 * DAY),
+        lambda case: case.facts["n2"].update(free_ports=1),
+        # The same release of QEMU, and a later one.
+        lambda case: case.facts["n2"]["libvirt"].update(version=10_000_000),
+        lambda case: case.facts["n2"]["libvirt"].update(version=10_001_000),
+        bridge(mtu=9000),
+        # It has led nowhere so far.
+        lambda case: [case.facts[node]["bridges"]["br0"].update(up=False) for node in ("n1", "n2")],
     ],
 )
 def test_what_does_not_matter_to_a_vm(spoil: Spoil) -> None:

@@ -24,6 +24,8 @@ class Cluster:
         self.keeper = keeper
         self.failures = failures
         self.retried: list[str] = []
+        self.handed: list[tuple[str, str, str]] = []
+        self.refuses: ClusterError | None = None
 
     def data_of(self, _guest: str) -> str | None:
         if isinstance(self.keeper, Exception):
@@ -34,7 +36,14 @@ class Cluster:
         return status(guest("mc", HERE), failures=self.failures)
 
     def retry(self, name: str) -> None:
+        if self.refuses:
+            raise self.refuses
         self.retried.append(name)
+
+    def hand_over(self, name: str, source: str, target: str) -> None:
+        if self.refuses:
+            raise self.refuses
+        self.handed.append((name, source, target))
 
 
 @pytest.mark.parametrize(
@@ -67,3 +76,33 @@ def test_refusals_are_forgotten(monkeypatch: pytest.MonkeyPatch, failures: tuple
     monkeypatch.setattr(ownership, "Pacemaker", lambda: cluster)
     ownership.forget_refusals("mc")
     assert cluster.retried == retried
+
+
+@pytest.mark.parametrize(
+    ("keeper", "corrected"),
+    [
+        (HERE, False),
+        (None, False),
+        ("node9", True),
+        (ClusterError("no quorum"), False),
+    ],
+    ids=["known", "nobody has it", "thought elsewhere", "silent"],
+)
+def test_a_guest_that_runs_here_has_its_data_here(
+    monkeypatch: pytest.MonkeyPatch, keeper: str | Exception | None, corrected: bool
+) -> None:
+    cluster = Cluster(keeper)
+    monkeypatch.setattr(ownership, "Pacemaker", lambda: cluster)
+    assert ownership.claim("mc") is corrected
+    assert cluster.handed == ([("mc", "node9", HERE)] if corrected else [])
+
+
+def test_what_the_cluster_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster("node9", failure("start"))
+    cluster.refuses = ClusterError("no quorum")
+    monkeypatch.setattr(ownership, "Pacemaker", lambda: cluster)
+    with pytest.raises(ownership.OwnershipError, match="no quorum"):
+        ownership.hand_over("mc", "node9", HERE)
+    with pytest.raises(ownership.OwnershipError, match="for the next minutes: no quorum"):
+        ownership.forget_refusals("mc")
+    assert ownership.claim("mc") is False
