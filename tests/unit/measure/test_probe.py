@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 from ansible_collections.cspp.drover.plugins.module_utils.measure import prober
 from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import (
     Probe,
@@ -229,10 +230,12 @@ def test_lost_doubled_and_foreign_datagrams(datagrams: Callable[[Callable[[bytes
     probe = Probe(parse(f"udp://127.0.0.1:{datagrams(answer)}?rate=1000"))
     probe.start()
     left.update(lose=3, double=2)
-    time.sleep(0.3)
+    # However busy the machine is: the prober may not get to it for a while.
+    wait_for(lambda: sum(left.values()), lambda still: still == 0, what="the datagrams", timeout=30, interval=0.05)
+    time.sleep(0.2)
     seen = probe.stop()
     assert (seen["lost"], seen["duplicated"], seen["reordered"]) == (3, 2, 0)
-    assert seen["sent"] == seen["received"] + 3 > 150
+    assert seen["sent"] == seen["received"] + 3 > 5
     assert seen["broken"] is None
 
 
