@@ -85,9 +85,11 @@ class Report:
         self.record.update(seconds=round(seconds, 3), rounds=rounds, bytes=sent, path=path)
 
     def moved(self) -> None:
+        """It runs at the target, or nobody can tell and it is not here."""
         self.record["result"] = "moved"
 
     def fail(self, reason: str) -> NoReturn:
+        """Put on record and tell that it failed. Raises MigrationFailed."""
         self.record.update(result="failed", reason=reason, ended=stamp())
         self.tell_failed()
         raise MigrationFailed(reason)

@@ -44,11 +44,12 @@ class Switchover:
 
     @property
     def left(self) -> bool:
-        """Whether it has ever stopped here, so that it may run at the target."""
+        """Whether it has ever stopped here, or that was settled: it may run at the target, as far as libvirt tells."""
         return self._place.state is not Place.HERE
 
     @property
     def settled(self) -> bool:
+        """Whether it is known where the VM goes on, or that nobody knows."""
         return self._place.state in _SETTLED
 
     @property
@@ -56,6 +57,7 @@ class Switchover:
         return self._place.state is Place.DOUBTFUL
 
     def stopped(self) -> None:
+        """It has stopped here. What was settled stays so."""
         self._place.on(Heard.STOPPED)
 
     def resumed(self) -> bool:

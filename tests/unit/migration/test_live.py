@@ -293,6 +293,22 @@ def test_one_that_stalls_goes_on_as_post_copy_where_allowed() -> None:
     assert one.record["path"][-1] == "post-copy"
 
 
+class StandsStill(Host):
+    """Has the VM stopped for the last moment from the beginning, for as long as there is progress to show."""
+
+    def watch(self, name: str, stopped: Callable[[], None], resumed: Callable[[], None]) -> None:
+        super().watch(name, stopped, resumed)
+        stopped()
+
+
+def test_nothing_is_ordered_while_the_vm_stands_still() -> None:
+    host = StandsStill(*looks(30))
+    one = migration(host, timeout=0.01)
+    one.run(100)
+    assert [call.split()[0] for call in host.calls] == ["set_max_downtime", "migrate"]
+    assert one.record["rounds"] == 0
+
+
 def test_where_post_copy_is_not_possible_it_moves_without() -> None:
     class Refusing(Host):
         def migrate(self, _name: str, target: str, **how: Any) -> None:
