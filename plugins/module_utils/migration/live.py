@@ -55,7 +55,7 @@ class LiveMigration:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._host, self._clock = host, clock
-        self.name, self.source, self.target = str(definition["name"]), source, target
+        self.name, self._source, self.target = str(definition["name"]), source, target
         memory = int(definition.get("max_memory") or definition["memory"])
         self._phase: Machine[Phase, Step] = Machine(Phase.SETUP, PHASES)
         self._report = Report(definition, source, target, memory, clock)
@@ -183,7 +183,7 @@ class LiveMigration:
         return there
 
     def _forget_post_copy(self, seconds: float) -> None:
-        failed_post_copy.forget(self._host, self.name, self.source, seconds, self._clock)
+        failed_post_copy.forget(self._host, self.name, self._source, seconds, self._clock)
 
     def _stopped(self) -> None:
         """libvirt tells, from a thread of its own, that the VM stopped here. Its place comes first, others read it."""
@@ -229,4 +229,4 @@ class LiveMigration:
         return f"its post-copy to {self.target} broke off before it had begun there: {why}"
 
     def _cause(self, error: HostError) -> str:
-        return cause(error, self.source, self.target)
+        return cause(error, self._source, self.target)
