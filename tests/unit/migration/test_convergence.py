@@ -1,10 +1,10 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller, against guests that change their memory at all kinds of rates."""
+"""The controller, against guests that change their memory at all kinds of rates: what stories/ tells of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,170 +20,87 @@ from ansible_collections.cspp.drover.plugins.module_utils.migration.convergence 
     PostCopy,
     Sample,
 )
+from ansible_collections.cspp.drover.tests.unit.migration.story import TICK, Given, StoryError, expect, read
 
-TICK = 0.1
-#: Seconds after which QEMU looks again at what was changed in a pass that still lasts.
-SYNC = 5.0
-
-
-@dataclass
-class Guest:
-    """A guest under pre-copy: ``working_set`` bytes that it writes again and again, ``dirty_rate`` bytes a second.
-
-    It stands for QEMU as well, which ends the migration once the rest fits the limit, and looks at what was changed
-    every 5 s of a later pass if it may slow the guest down, which it does to one that is ``throttled``.
-    """
-
-    memory: int = 512 * MIB
-    working_set: int = 64 * MIB
-    dirty_rate: int = 0
-    rate: int = 500 * MIB
-    throttled: bool = False
-    orders: list[tuple[float, Order]] = field(default_factory=list)
-
-    def migrate(self, policy: Policy, seconds: float = 300) -> Controller:
-        controller = Controller(policy, self.memory)
-        limit, now, passes, left, throttle = controller.limit, 0.0, 1, float(self.memory), 0
-        pass_began, sent, in_vain = 0.0, 0.0, 0
-        while now < seconds:
-            now += TICK
-            left -= self.rate * TICK
-            sent += self.rate * TICK
-            if policy.auto_converge and passes > 1 and left > 0 and now - pass_began >= SYNC:
-                dirty = self.dirty_rate * (100 - throttle) / 100 * SYNC
-                left, pass_began, passes = min(self.working_set, left + dirty), now, passes + 1
-                in_vain += dirty > self.rate * SYNC / 2
-            while left <= 0:
-                spare = -left
-                ended = now - spare / self.rate
-                slowed = self.dirty_rate * (100 - throttle) / 100
-                left = min(self.working_set, slowed * max(ended - pass_began, 0.001))
-                pass_began, passes = ended, passes + 1
-                if left <= self.rate * limit / 1000:
-                    return controller
-                in_vain += slowed > self.rate / 2
-                left -= spare
-            if policy.auto_converge and self.throttled and in_vain >= 2:
-                in_vain, throttle = 0, min(99, throttle + (10 if throttle else 20))
-            seen = Sample(now, passes, int(sent), int(max(left, 1)), self.rate, self.dirty_rate, throttle)
-            if (order := controller.decide(seen)) is not None:
-                self.orders.append((now, order))
-                if isinstance(order, Limit):
-                    limit = order.milliseconds
-                else:
-                    return controller
-        raise AssertionError("it never ended")
-
-    @property
-    def limits(self) -> list[int]:
-        return [order.milliseconds for _at, order in self.orders if isinstance(order, Limit)]
+STORIES = sorted((Path(__file__).parent / "stories").glob("*.txt"))
 
 
-def test_an_idle_guest_is_left_alone() -> None:
-    guest = Guest(dirty_rate=MIB)
-    assert guest.migrate(Policy()).path == ["pre-copy"]
-    assert guest.orders == []
+@pytest.mark.parametrize("story", [pytest.param(path, id=path.stem) for path in STORIES])
+def test_story(story: Path) -> None:
+    read(story.read_text(encoding="utf-8")).check()
 
 
-def test_a_busy_guest_gets_the_limit_it_needs_and_no_more() -> None:
-    guest = Guest(dirty_rate=2 * GIB, working_set=4 * MIB)
-    guest.migrate(Policy(max_downtime=300))
-    [limit] = guest.limits
-    assert 4 <= limit <= 12  # 2 to 4 MiB at 500 MiB a second
+def test_there_are_stories() -> None:
+    assert len(STORIES) >= 8
 
 
-@pytest.mark.parametrize("max_downtime", [25, 50, 300])
-def test_the_limit_stays_within_the_budget(max_downtime: int) -> None:
-    guest = Guest(dirty_rate=2 * GIB, working_set=512 * MIB)
-    guest.migrate(Policy(max_downtime=max_downtime))
-    assert max(guest.limits) + OVERHEAD <= max_downtime
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("guest\n  memorie: 1 GiB\norders\n  end", "memorie"),
+        ("guest\n  memory: 1 GB\norders\n  end", "no amount: 1 GB"),
+        ("policy\n  post_copy: fallback", "neither yes nor no"),
+        ("guests\n  memory: 1 GiB", "no section guests"),
+        ("  memory: 1 GiB", "in no section"),
+        ("orders\n  end", "either a guest or looks"),
+        ("guest\n  writes: 1 MiB/s", "a guest needs orders"),
+        ("looks\n  at 1 pass 1 sent 0", "a look has at pass sent left wire"),
+        ("looks\n  at 1 pass one sent 0 left 1 wire 1", "a look has at pass sent left wire"),
+    ],
+)
+def test_a_story_that_is_misspelt_is_refused(text: str, said: str) -> None:
+    with pytest.raises(StoryError, match=said):
+        read(text)
 
 
-def test_a_stall_is_recognised_in_ten_seconds_and_called_off_with_the_reason() -> None:
-    guest = Guest(dirty_rate=2 * GIB, working_set=512 * MIB)
-    controller = guest.migrate(Policy())
-    at, order = guest.orders[-1]
-    assert isinstance(order, Abort)
-    assert at < 512 / 500 + 10
-    assert "changing 2.0 GiB a second" in order.reason
-    assert "50 ms are allowed" in order.reason
-    assert "post_copy: fallback" in order.reason
-    assert controller.path[-1] == "aborted"
+GIVEN = [Given(2.0, Limit(30)), Given(9.0, PostCopy())]
 
 
-def test_a_stall_goes_on_as_post_copy_where_that_is_allowed() -> None:
-    guest = Guest(dirty_rate=2 * GIB, working_set=512 * MIB)
-    assert guest.migrate(Policy(post_copy=True)).path[-1] == "post-copy"
-    assert isinstance(guest.orders[-1][1], PostCopy)
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["limit 30 ms", "post-copy"],
+        ["limit 20 to 30 ms", "post-copy after 9 s before 10 s"],
+        ["limits within max_downtime", "post-copy"],
+        ["limits", "post-copy"],
+    ],
+)
+def test_a_story_is_true_when_its_orders_are_given(lines: list[str]) -> None:
+    expect(lines, GIVEN, Policy())
 
 
-def test_a_guest_that_is_being_slowed_down_gets_its_time() -> None:
-    guest = Guest(dirty_rate=900 * MIB, working_set=256 * MIB, throttled=True)
-    controller = guest.migrate(Policy())
-    assert not [order for _at, order in guest.orders if isinstance(order, Abort)]
-    assert sum(word.startswith("slowed by") for word in controller.path) == 1
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["limit 30 ms"],
+        ["post-copy"],
+        ["limit 31 ms", "post-copy"],
+        ["limit 30 ms", "limit 30 ms", "post-copy"],
+        ["limits", "post-copy before 9 s"],
+        ["limits", "post-copy after 10 s"],
+        ["limits", "call off"],
+        ["limits", "end"],
+        ["limits", "post-copy", "end"],
+    ],
+)
+def test_a_story_is_not_true_when_others_are(lines: list[str]) -> None:
+    with pytest.raises(AssertionError):
+        expect(lines, GIVEN, Policy())
 
 
-@pytest.mark.parametrize("auto_converge", [False, True])
-def test_a_pass_that_takes_long_is_no_stall_when_it_is_shorter_than_the_one_before(auto_converge: bool) -> None:
-    guest = Guest(memory=16 * GIB, working_set=16 * GIB, dirty_rate=60 * MIB, rate=200 * MIB)
-    assert guest.migrate(Policy(auto_converge=auto_converge)).path == ["pre-copy"]
-    assert guest.orders == []
+def test_limits_beyond_what_is_allowed_are_not_within() -> None:
+    with pytest.raises(AssertionError):
+        expect(["limits within max_downtime", "post-copy"], GIVEN, Policy(max_downtime=49))
 
 
-@pytest.mark.parametrize("auto_converge", [False, True])
-@pytest.mark.parametrize("dirty_rate", [150, 170])
-def test_passes_that_get_shorter_by_little_get_their_time(dirty_rate: int, auto_converge: bool) -> None:
-    guest = Guest(memory=16 * GIB, working_set=16 * GIB, dirty_rate=dirty_rate * MIB, rate=200 * MIB)
-    guest.migrate(Policy(auto_converge=auto_converge), 700)
-    assert not [order for _at, order in guest.orders if isinstance(order, Abort)]
-
-
-def test_a_slow_wire_makes_long_passes_as_well() -> None:
-    guest = Guest(memory=8 * GIB, working_set=8 * GIB, dirty_rate=30 * MIB, rate=95 * MIB)
-    assert guest.migrate(Policy()).path == ["pre-copy"]
-
-
-def test_long_passes_that_get_no_shorter_are_a_stall_within_ten_seconds() -> None:
-    guest = Guest(memory=16 * GIB, working_set=16 * GIB, dirty_rate=GIB, rate=200 * MIB)
-    guest.migrate(Policy(auto_converge=False))
-    at, order = guest.orders[-1]
-    assert isinstance(order, Abort)
-    assert at < 16 * GIB / (200 * MIB) + 10
-
-
-def test_a_guest_that_may_be_slowed_down_is_not_given_up_before_that_can_begin() -> None:
-    guest = Guest(memory=16 * GIB, working_set=16 * GIB, dirty_rate=300 * MIB, rate=200 * MIB, throttled=True)
-    controller = guest.migrate(Policy(), 600)
-    assert not [order for _at, order in guest.orders if isinstance(order, Abort)]
-    assert sum(word.startswith("slowed by") for word in controller.path) == 1
-
-
-def test_one_that_is_not_slowed_down_although_it_may_be_is_given_up_soon_after() -> None:
-    guest = Guest(memory=16 * GIB, working_set=16 * GIB, dirty_rate=GIB, rate=200 * MIB)
-    guest.migrate(Policy())
-    at, order = guest.orders[-1]
-    assert isinstance(order, Abort)
-    assert at < 16 * GIB / (200 * MIB) + 12
-
-
-def test_nothing_is_decided_in_the_first_pass_however_long_it_takes() -> None:
-    guest = Guest(memory=32 * GIB, dirty_rate=MIB)
-    guest.migrate(Policy())
-    assert guest.orders == []
-
-
-def test_the_time_limit_holds_in_the_first_pass_too() -> None:
-    guest = Guest(memory=32 * GIB)
-    guest.migrate(Policy(timeout=5))
-    at, order = guest.orders[-1]
-    assert isinstance(order, Abort)
-    assert 5 <= at < 6
-    assert "after 5 s" in order.reason
+def test_an_order_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(StoryError, match="no order reads so: give up"):
+        expect(["give up"], GIVEN, Policy())
 
 
 def test_the_time_limit_goes_by_the_memory() -> None:
     assert Policy().patience(0) == 60
+    assert Policy().patience(100 * GIB) == 60 + 4 * 1024
     assert Policy(bandwidth=GIB, channels=16).patience(64 * GIB) == 60 + 4 * 64
     # What one channel does not carry, is not sent any sooner.
     assert Policy(bandwidth=GIB).patience(50 * GIB) == 60 + 4 * 256
@@ -217,6 +134,10 @@ def test_the_expected_pause_falls_with_what_is_left() -> None:
         sent += size
         controller.decide(Sample(passes, passes, sent, MIB, 500 * MIB))
     assert controller.expected_pause(Sample(6, 5, sent, MIB, 500 * MIB)) == OVERHEAD + 10
+
+
+def test_stalls_are_told_within_ten_seconds() -> None:
+    assert STALL + TICK < 10
 
 
 def looks(controller: Controller, *sizes: float) -> list[Order | None]:
@@ -284,5 +205,9 @@ def test_passes_that_ended_between_two_looks_share_what_was_sent() -> None:
     assert controller.expected_pause(ended) == OVERHEAD + 300
 
 
-def test_stalls_are_told_within_ten_seconds() -> None:
-    assert STALL + TICK < 10
+def test_the_rounds_are_the_passes_begun_and_none_of_what_never_began() -> None:
+    controller = Controller(Policy(), GIB)
+    controller.decide(Sample(0.1, 0, 0, 0, 0))
+    assert controller.rounds == 0
+    looks(controller, 1024, 100)
+    assert controller.rounds == 3

@@ -21,7 +21,14 @@ from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_hos
     Seen,
     State,
 )
-from ansible_collections.cspp.drover.plugins.module_utils.migration import live
+from ansible_collections.cspp.drover.plugins.module_utils.migration import (
+    disk_hand_over,
+    failed_post_copy,
+    live,
+    packets,
+    settling,
+    watching,
+)
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress as moves
 from ansible_collections.cspp.drover.plugins.module_utils.migration.live import LiveMigration, MigrationFailed, percent
 from ansible_collections.cspp.drover.plugins.module_utils.migration.switchover import Unknown
@@ -109,18 +116,18 @@ def at_the_target(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             raise what["landed"]
         return bool(what["landed"])
 
-    monkeypatch.setattr(live, "landed", landed)
-    for name in ("hold", "kill", "let_go"):
-        monkeypatch.setattr(live, name, lambda _guest, name=name: what["done"].append(name))
+    monkeypatch.setattr(settling, "landed", landed)
+    for where, name in ((settling, "hold"), (settling, "kill"), (settling, "let_go"), (live, "kill")):
+        monkeypatch.setattr(where, name, lambda _guest, name=name: what["done"].append(name))
     return what
 
 
 @pytest.fixture(autouse=True)
 def forwarders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Forwarder]:
     Forwarder.made = []
-    monkeypatch.setattr(live, "Forwarder", Forwarder)
+    monkeypatch.setattr(packets, "Forwarder", Forwarder)
     monkeypatch.setattr(Pacemaker, "status", lambda _self: SimpleNamespace(resources=()))
-    monkeypatch.setattr(live, "speed", lambda _target: 1000 * MIB)
+    monkeypatch.setattr(watching, "speed", lambda _target: 1000 * MIB)
     monkeypatch.setattr(moves, "_FOLDER", tmp_path)
     return Forwarder.made
 
@@ -154,7 +161,7 @@ def test_the_limit_is_set_before_the_start_and_the_wire_shared() -> None:
 def test_on_a_fast_wire_several_channels_have_no_limit(
     monkeypatch: pytest.MonkeyPatch, wire: int | None, channels: int, bandwidth: int | None
 ) -> None:
-    monkeypatch.setattr(live, "speed", lambda _target: wire)
+    monkeypatch.setattr(watching, "speed", lambda _target: wire)
     host = Host()
     migration(host, channels=2).run(100)
     assert f"'bandwidth': {bandwidth}," in host.calls[1]
@@ -220,7 +227,7 @@ def test_one_whose_daemon_died_here_is_asked_for_at_the_target_too(
         def abort(self, _name: str) -> None:
             calls.append("abort")
 
-    monkeypatch.setattr(live, "LibvirtHost", Daemon)
+    monkeypatch.setattr(settling, "LibvirtHost", Daemon)
     at_the_target["landed"] = True
     one = migration(host)
     one.run(100)
@@ -235,7 +242,7 @@ def test_a_target_that_cannot_take_packets_takes_the_vm_all_the_same(monkeypatch
             super().__init__(guest, taps, target)
             self.trouble = "packets not forwarded (n2 cannot be asked)"
 
-    monkeypatch.setattr(live, "Forwarder", Refused)
+    monkeypatch.setattr(packets, "Forwarder", Refused)
     one = migration(Host())
     one.run(100)
     assert one.record["path"] == ["pre-copy", "packets not forwarded (n2 cannot be asked)"]
@@ -270,7 +277,7 @@ class Hung(Host):
 
 
 def test_one_whose_target_says_nothing_any_more_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "_SILENT_FOR", 0.02)
+    monkeypatch.setattr(watching, "_SILENT_FOR", 0.02)
     host = Hung(*looks(1000))
     host.stop_heard = host.resume_heard = False
     with pytest.raises(MigrationFailed, match="libvirt's daemon on n2 said nothing for 0 s"):
@@ -284,6 +291,22 @@ def test_one_that_stalls_goes_on_as_post_copy_where_allowed() -> None:
     one.run(100)
     assert "start_post_copy" in host.calls
     assert one.record["path"][-1] == "post-copy"
+
+
+class StandsStill(Host):
+    """Has the VM stopped for the last moment from the beginning, for as long as there is progress to show."""
+
+    def watch(self, name: str, stopped: Callable[[], None], resumed: Callable[[], None]) -> None:
+        super().watch(name, stopped, resumed)
+        stopped()
+
+
+def test_nothing_is_ordered_while_the_vm_stands_still() -> None:
+    host = StandsStill(*looks(30))
+    one = migration(host, timeout=0.01)
+    one.run(100)
+    assert [call.split()[0] for call in host.calls] == ["set_max_downtime", "migrate"]
+    assert one.record["rounds"] == 0
 
 
 def test_where_post_copy_is_not_possible_it_moves_without() -> None:
@@ -367,7 +390,7 @@ def test_what_an_earlier_post_copy_left_is_forgotten_first() -> None:
 
 
 def test_it_is_not_forgotten_while_another_vm_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "_AGAIN", 0.0)
+    monkeypatch.setattr(failed_post_copy, "_AGAIN", 0.0)
     web, db, mail = (
         {"guest": guest, "kind": kind} for guest, kind in (("web", "vm"), ("db", "vm"), ("mail", "container"))
     )
@@ -387,7 +410,7 @@ def test_it_is_not_forgotten_while_another_vm_leaves(monkeypatch: pytest.MonkeyP
 
 
 def test_it_is_not_forgotten_while_the_cluster_does_something_else_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "_AGAIN", 0.0)
+    monkeypatch.setattr(failed_post_copy, "_AGAIN", 0.0)
     here = SimpleNamespace(name="db", pending="Stopping", nodes=("n1",))
     elsewhere = SimpleNamespace(name="db", pending="Stopping", nodes=("n2",))
     looks = [[here], [here], [elsewhere]]
@@ -487,8 +510,9 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def hand_over(self, guest: str, source: str, target: str) -> None:
             said.append(f"{guest} from {source} to {target}")
 
-    monkeypatch.setattr(live, "Mirror", Mirror)
-    monkeypatch.setattr(live, "Pacemaker", Cluster)
+    monkeypatch.setattr(disk_hand_over, "Mirror", Mirror)
+    monkeypatch.setattr(disk_hand_over, "Pacemaker", Cluster)
+    monkeypatch.setattr(failed_post_copy, "Pacemaker", Cluster)
     return said
 
 
@@ -517,7 +541,7 @@ def test_disks_of_which_nobody_heard_that_the_vm_stopped_are_handed_over_when_it
     host: Any = Host(error=LibvirtUnreachable("the daemon is gone"))
     host.resume_heard = host.stop_heard = False
     host.disk_sizes = lambda _name, targets: dict.fromkeys(targets, MIB)
-    monkeypatch.setattr(live, "LibvirtHost", lambda: SimpleNamespace(progress=lambda _name: None))
+    monkeypatch.setattr(settling, "LibvirtHost", lambda: SimpleNamespace(progress=lambda _name: None))
     at_the_target["landed"] = answer
     migration(host, disks=[DISK]).run(100)
     assert at_the_target["done"] == ["hold", "kill"]
@@ -536,7 +560,7 @@ def test_a_target_without_room_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     def full(*_arguments: Any) -> None:
         raise PeerError("no room for its disks")
 
-    monkeypatch.setattr(live, "Mirror", full)
+    monkeypatch.setattr(disk_hand_over, "Mirror", full)
     host: Any = Host()
     host.disk_sizes = lambda _name, targets: dict.fromkeys(targets, MIB)
     one = migration(host, disks=[DISK])
