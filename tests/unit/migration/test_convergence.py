@@ -184,6 +184,7 @@ def test_the_time_limit_holds_in_the_first_pass_too() -> None:
 
 def test_the_time_limit_goes_by_the_memory() -> None:
     assert Policy().patience(0) == 60
+    assert Policy().patience(100 * GIB) == 60 + 4 * 1024
     assert Policy(bandwidth=GIB, channels=16).patience(64 * GIB) == 60 + 4 * 64
     # What one channel does not carry, is not sent any sooner.
     assert Policy(bandwidth=GIB).patience(50 * GIB) == 60 + 4 * 256
@@ -282,6 +283,14 @@ def test_passes_that_ended_between_two_looks_share_what_was_sent() -> None:
     ended = Sample(10.9, 5, 1090 * MIB, MIB, 100 * MIB)
     controller.decide(ended)
     assert controller.expected_pause(ended) == OVERHEAD + 300
+
+
+def test_the_rounds_are_the_passes_begun_and_none_of_what_never_began() -> None:
+    controller = Controller(Policy(), GIB)
+    controller.decide(Sample(0.1, 0, 0, 0, 0))
+    assert controller.rounds == 0
+    looks(controller, 1024, 100)
+    assert controller.rounds == 3
 
 
 def test_stalls_are_told_within_ten_seconds() -> None:
