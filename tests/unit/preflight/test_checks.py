@@ -164,6 +164,11 @@ ROWS: list[tuple[str, str, Spoil]] = [
         put(others=(primitive("big", memory=3 * 2**30, vcpus=1),), seen=status(guest("mc", "n1"), guest("big", "n2"))),
     ),
     (
+        "no_memory",
+        "and 0 are left",
+        put(others=(primitive("big", memory=5 * 2**30, vcpus=1),), seen=status(guest("mc", "n1"), guest("big", "n2"))),
+    ),
+    (
         "no_vcpus",
         "needs 2 vcpus, and 1 are left",
         put(others=(primitive("big", memory=2**30, vcpus=3),), seen=status(guest("mc", "n1"), guest("big", "n2"))),
