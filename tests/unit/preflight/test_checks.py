@@ -312,6 +312,7 @@ def test_a_container_on_shared_storage_needs_no_way_between_the_nodes() -> None:
         lambda case: case.facts["n2"]["libvirt"].update(version=10_000_000),
         lambda case: case.facts["n2"]["libvirt"].update(version=10_001_000),
         bridge(mtu=9000),
+        lambda case: case.facts["n2"]["libvirt"].update(domains={"a": "u-a", "web": "u-web"}),
         # It has led nowhere so far.
         lambda case: [case.facts[node]["bridges"]["br0"].update(up=False) for node in ("n1", "n2")],
     ],
