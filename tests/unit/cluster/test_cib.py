@@ -115,6 +115,11 @@ def test_operations_of_a_resource_are_changed_and_removed() -> None:
         assert read(live).primitives["website"].operations == operations
 
 
+def test_operations_are_shown_with_what_they_have() -> None:
+    shown = WEB.view()["operations"]
+    assert shown == {"start": {"timeout": "90s"}, "monitor every 10s": {"timeout": "30s"}}
+
+
 def test_a_definition_that_nobody_can_read_is_shown_as_it_is() -> None:
     broken = replace(WEB, params={"definition": "{", "boot": "1"})
     assert "definition: {\n" in reconcile(FRESH, Wanted(primitives=(broken,))).diff()[0]["after"]
