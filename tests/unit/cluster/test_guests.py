@@ -248,6 +248,7 @@ def test_two_nodes_do_not_shoot_at_once(nodes: int, delay: str) -> None:
     [
         (guest("mc", "n1"), "start", None),
         (guest("mc"), "start", "retry"),
+        (guest("mc", pending="Starting"), "start", None),
         (guest("mc", "n1", "n2", failed=True), "migrate_to", "recover"),
         (guest("mc"), "migrate_to", "retry"),
         (guest("mc", "n1", failed=True, blocked=True), "stop", "retry"),

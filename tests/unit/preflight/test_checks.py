@@ -351,7 +351,7 @@ def test_where_another_guest_goes_its_agent_knows() -> None:
 def test_only_nodes_that_are_online_are_asked_and_only_for_guests_that_run() -> None:
     seen = status(guest("mc", "n1"), guest("web"), nodes=(node("n1"), node("n2"), node("n3", online=False)))
     cluster = ClusterChecks(live(primitive(), primitive("web")), seen)
-    going = checks.going(["mc", "web", "nope"], NODES, cluster)
+    going = checks.going(["nope", "web", "mc"], NODES, cluster)
     assert [(one.name, one.source, one.targets) for one in going] == [("mc", "n1", ("n2",))]
 
 
