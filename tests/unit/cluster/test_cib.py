@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -105,6 +106,23 @@ def test_an_update_keeps_ids_and_everything_else() -> None:
         if old.attrib != new.attrib and old.tag != "cib"
     ]
     assert differing == [("mc-instance_attributes-boot", "mc-instance_attributes-boot")]
+
+
+def test_operations_of_a_resource_are_changed_and_removed() -> None:
+    live = reconcile(FRESH, Wanted(primitives=(WEB,))).xml
+    for operations in ((Operation("monitor", "20s", "30s"), Operation("start", timeout="90s")), ()):
+        live = reconcile(live, Wanted(primitives=(replace(WEB, operations=operations),))).xml
+        assert read(live).primitives["website"].operations == operations
+
+
+def test_operations_are_shown_with_what_they_have() -> None:
+    shown = WEB.view()["operations"]
+    assert shown == {"start": {"timeout": "90s"}, "monitor every 10s": {"timeout": "30s"}}
+
+
+def test_a_definition_that_nobody_can_read_is_shown_as_it_is() -> None:
+    broken = replace(WEB, params={"definition": "{", "boot": "1"})
+    assert "definition: {\n" in reconcile(FRESH, Wanted(primitives=(broken,))).diff()[0]["after"]
 
 
 def test_leaves_the_work_of_others_alone() -> None:

@@ -184,6 +184,13 @@ def test_the_node_of_a_guest_without_ha(
     assert Pin("drover-pin-mc", "mc", place) in plan.wanted.constraints
 
 
+def test_wishes_for_nodes_fade_and_never_end() -> None:
+    nodes = tuple(f"n{number}" for number in range(12))
+    constraints = guests.plan_guests([spec(prefer=nodes)], live(), status()).wanted.constraints
+    scores = [int(wish.score) for wish in constraints if isinstance(wish, Location)]
+    assert scores == [100, 90, 80, 70, 60, 50, 40, 30, 20, 10, 10, 10]
+
+
 def test_guests_without_ha_spread() -> None:
     specs = [spec(name, priority=None) for name in ("a", "b", "c")]
     plan = guests.plan_guests(specs, live(), status())
@@ -241,6 +248,7 @@ def test_two_nodes_do_not_shoot_at_once(nodes: int, delay: str) -> None:
     [
         (guest("mc", "n1"), "start", None),
         (guest("mc"), "start", "retry"),
+        (guest("mc", pending="Starting"), "start", None),
         (guest("mc", "n1", "n2", failed=True), "migrate_to", "recover"),
         (guest("mc"), "migrate_to", "retry"),
         (guest("mc", "n1", failed=True, blocked=True), "stop", "retry"),

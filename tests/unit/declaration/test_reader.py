@@ -75,6 +75,7 @@ def test_good_guests_are_read_with_their_defaults() -> None:
     assert minecraft.migration == Migration(max_downtime=30)
     assert minecraft.ssh_keys == (KEY,)
     assert minecraft.images == ("debian-13",)
+    assert minecraft.stop_timeout == 60_000
     website = reading.guests["website"]
     assert (website.ha, website.vcpus, website.stop_timeout) == (False, 1, 30_000)
     assert website.nics[0].addresses == ("10.0.0.21/24", "2001:db8::21/64")
@@ -189,6 +190,7 @@ def test_identities_come_from_the_name() -> None:
                 "the target fails: leave out one of them"
             ],
         ),
+        ({"migration": {"channels": 0}}, ["guests.minecraft.migration.channels: 0 is not within 1 to 16"]),
         ({"rootfs": {}}, ["guests.minecraft.rootfs: is for containers: a VM has disks"]),
         ({"remove_disks": True}, ["guests.minecraft.remove_disks: only goes with state: absent"]),
         (

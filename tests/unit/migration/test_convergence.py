@@ -174,6 +174,23 @@ def test_a_long_pass_that_is_no_shorter_is_not_waited_for() -> None:
     assert isinstance(controller.decide(Sample(18.1, 2, 1810 * MIB, 190 * MIB, 100 * MIB)), Abort)
 
 
+@pytest.mark.parametrize("auto_converge", [False, True])
+def test_a_guest_that_may_be_slowed_down_is_not_called_off_in_the_second_pass(auto_converge: bool) -> None:
+    controller = Controller(Policy(auto_converge=auto_converge), 2 * GIB)
+    looks(controller, 1000)
+    stalled = Sample(18.1, 2, 1810 * MIB, 190 * MIB, 100 * MIB)
+    # The first look raises the limit.
+    assert controller.decide(stalled) == Limit(30)
+    assert isinstance(controller.decide(stalled), Abort) is not auto_converge
+
+
+@pytest.mark.parametrize("auto_converge", [False, True])
+def test_only_what_is_not_allowed_yet_is_a_remedy(auto_converge: bool) -> None:
+    order = Controller(Policy(timeout=5, auto_converge=auto_converge), GIB).decide(Sample(6, 1, MIB, GIB, MIB))
+    assert isinstance(order, Abort)
+    assert ("auto_converge: true" in order.reason) is not auto_converge
+
+
 def test_what_is_left_of_a_pass_may_have_been_sent_faster_than_it_is_told() -> None:
     controller = Controller(Policy(max_downtime=3000), GIB)
     looks(controller, 1000)

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import
     Colocation,
     Constraint,
     Location,
+    Operation,
     Pin,
     Primitive,
     Wanted,
@@ -215,3 +217,8 @@ def test_old_failures_are_no_cause() -> None:
     old, new = failure("start", where="n3"), failure("migrate_to")
     plan = move.plan("mc", "n2", live(primitive()), status(guest("mc", "n1"), failures=(old,)))
     assert move.causes(plan, status(failures=(old, new))) == ["migrate_to of mc failed on n1: no disk"]
+
+
+def test_an_operation_without_a_timeout_adds_nothing_to_the_longest_move() -> None:
+    operations = (Operation("migrate_to", timeout="300s"), Operation("migrate_from", timeout=""))
+    assert move.longest(replace(primitive(), operations=operations)) == 330

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,6 +40,8 @@ def bond(kind: str, name: str, other: str) -> Colocation:
         ({}, [wish("mc", "n3")], {}, "n3"),
         ({}, [wish("mc", "n2", 90), wish("mc", "n3", 100)], {}, "n3"),
         ({}, [wish("mc", "n3")], {"n3": [SILENT]}, "n2"),
+        # Somebody gave it to another guest.
+        ({}, [replace(wish("mc", "n3"), resource="a")], {}, "n2"),
         ({"web": "n2"}, [bond("apart", "mc", "web"), wish("mc", "n2")], {}, "n3"),
         ({"web": "n2"}, [bond("apart", "web", "mc"), wish("mc", "n2")], {}, "n3"),
         ({"web": "n3"}, [bond("together", "web", "mc")], {}, "n3"),
@@ -91,3 +94,9 @@ def test_why_nobody_can_take_it_is_said_of_each_node() -> None:
     said = choose("mc", "n1", ClusterChecks(live(primitive()), away), {"n3": [SILENT]}).why_not()
     assert said.startswith("n2: it is in maintenance (node_in_maintenance); end that with")
     assert said.endswith("; n3: it does not answer (node_silent); look there")
+
+
+def test_who_chose_before_counts_on_a_node_that_has_not_said_what_it_has() -> None:
+    checks = ClusterChecks(live(primitive()), status(guest("mc", "n1")))
+    checks.place("mc", "n9")
+    assert checks.memory_left("n9") == -2048

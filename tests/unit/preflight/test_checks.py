@@ -164,6 +164,11 @@ ROWS: list[tuple[str, str, Spoil]] = [
         put(others=(primitive("big", memory=3 * 2**30, vcpus=1),), seen=status(guest("mc", "n1"), guest("big", "n2"))),
     ),
     (
+        "no_memory",
+        "and 0 are left",
+        put(others=(primitive("big", memory=5 * 2**30, vcpus=1),), seen=status(guest("mc", "n1"), guest("big", "n2"))),
+    ),
+    (
         "no_vcpus",
         "needs 2 vcpus, and 1 are left",
         put(others=(primitive("big", memory=2**30, vcpus=3),), seen=status(guest("mc", "n1"), guest("big", "n2"))),
@@ -308,6 +313,7 @@ def test_a_container_on_shared_storage_needs_no_way_between_the_nodes() -> None:
         lambda case: case.facts["n2"]["libvirt"].update(version=10_000_000),
         lambda case: case.facts["n2"]["libvirt"].update(version=10_001_000),
         bridge(mtu=9000),
+        lambda case: case.facts["n2"]["libvirt"].update(domains={"a": "u-a", "web": "u-web"}),
         # It has led nowhere so far.
         lambda case: [case.facts[node]["bridges"]["br0"].update(up=False) for node in ("n1", "n2")],
     ],
@@ -346,7 +352,7 @@ def test_where_another_guest_goes_its_agent_knows() -> None:
 def test_only_nodes_that_are_online_are_asked_and_only_for_guests_that_run() -> None:
     seen = status(guest("mc", "n1"), guest("web"), nodes=(node("n1"), node("n2"), node("n3", online=False)))
     cluster = ClusterChecks(live(primitive(), primitive("web")), seen)
-    going = checks.going(["mc", "web", "nope"], NODES, cluster)
+    going = checks.going(["nope", "web", "mc"], NODES, cluster)
     assert [(one.name, one.source, one.targets) for one in going] == [("mc", "n1", ("n2",))]
 
 

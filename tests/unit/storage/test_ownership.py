@@ -51,6 +51,9 @@ class Cluster:
     [
         (LOCAL, HERE, None),
         (LOCAL, "node9", "the data of mc is on node9"),
+        # Before and after any other in the alphabet.
+        (LOCAL, "0", "the data of mc is on 0"),
+        (LOCAL, "zz", "the data of mc is on zz"),
         (MIXED, "node9", "the data of mc is on node9"),
         (LOCAL, None, "run playbooks/guests.yml"),
         (LOCAL, ClusterError("no quorum"), "no quorum"),
