@@ -64,7 +64,12 @@ CASES = (
     Case("status", "cluster_status_info", lambda _guests, _nodes: {}),
     Case("start all", "guests", lambda guests, nodes: _guests(guests, nodes), running=False),
     Case("no change", "guests", lambda guests, nodes: _guests(guests, nodes)),
-    Case("drain", "node_maintenance", lambda _guests, nodes: {"node": nodes[0], "state": "on"}, asks_nodes=True),
+    Case(
+        "drain",
+        "node_maintenance",
+        lambda _guests, nodes: {"node": nodes[0], "state": "on", "force": True},
+        asks_nodes=True,
+    ),
     Case("preflight", "migration_check_info", lambda _guests, _nodes: {}, asks_nodes=True),
 )
 
@@ -83,9 +88,7 @@ class Bench:
 
     def prepare(self) -> None:
         """Put the collection's plugins and what Ansible's modules import onto the node."""
-        packages = Path(subprocess.__file__).parent
         ansible = next(Path(path, "ansible") for path in sys.path if Path(path, "ansible", "module_utils").is_dir())
-        assert packages
         self.run(["mkdir", "-p", f"{FOLDER}/ansible_collections/cspp/drover"])
         self._copy(ROOT, ["plugins/modules", "plugins/module_utils"], f"{FOLDER}/ansible_collections/cspp/drover")
         self._copy(ansible.parent, ["ansible/__init__.py", "ansible/release.py", "ansible/module_utils"], FOLDER)
