@@ -75,8 +75,15 @@ class Console:
         return [*enter, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C", *argv]
 
     def run(self, argv: Sequence[str], **how: Any) -> CommandResult:
-        """Run a program on the node: a Runner."""
-        return run(self.argv(argv), **how)
+        """Run a program on the node: a Runner. A graph that crm_simulate is to save is had here, where it is read."""
+        graph = next((word.partition("=")[2] for word in argv if word.startswith("--save-graph=")), None)
+        if graph is None:
+            return run(self.argv(argv), **how)
+        there = f"/tmp/{Path(graph).parent.name}.xml"
+        done = run(self.argv([*(word for word in argv if graph not in word), f"--save-graph={there}"]), **how)
+        Path(graph).write_text(run(self.argv(["cat", there])).stdout, encoding="utf-8")
+        run(self.argv(["rm", "-f", there]))
+        return done
 
     def kill(self, pids: Sequence[int]) -> int:
         """End processes at once. Returns how many of them there were."""

@@ -112,7 +112,7 @@ def guests_of(declared: Mapping[str, Any]) -> dict[str, Any]:
             "description": "Takes a minute or two to move",
             "nics": [{**game["nics"][0], "address": f"{network}.152/24"}],
             "placement": {"prefer": ["node2"]},
-            "migration": {"bandwidth": "1MiB", "max_downtime": "500ms"},
+            "migration": {"bandwidth": "1MiB", "max_downtime": "300ms"},
         },
         "web": web,
         "shed": {

@@ -37,7 +37,7 @@ def other_version(tmp_path: Path) -> Path:
 @pytest.fixture
 def slow(lab: Lab, declared: Declared) -> Iterator[Declared]:
     """The guests, of which the VM takes its time to move; the cluster looks at them every two seconds."""
-    guests = {**declared, "game": {**declared["game"], "migration": {"bandwidth": "2MiB", "max_downtime": "500ms"}}}
+    guests = {**declared, "game": {**declared["game"], "migration": {"bandwidth": "2MiB", "max_downtime": "300ms"}}}
     succeed("guests", guests=guests)
     lab.look_often()
     yield guests
