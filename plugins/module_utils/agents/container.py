@@ -7,8 +7,7 @@ is a short way from the one's last to the other's first packet: nothing here wai
 has not asked for, and the network is told at once.
 
 On local storage it is copied while it runs, and stops only for what has changed last (migration/rootfs_sender.py).
-Whatever fails
-until the other node has taken over leaves it running where it was; the copy left there is nobody's
+Whatever fails until the other node has taken over leaves it running where it was; the copy left there is nobody's
 (storage/ownership.py).
 """
 

@@ -45,8 +45,7 @@ class Mirror:
     """The source's side: makes room at the target for the VM's local disks, until :meth:`keep` or :meth:`drop`.
 
     ``sizes`` are the disks' capacities in bytes by target. Raises PeerError when the target can't take them, PoolError
-    when they are in no
-    pool.
+    when they are in no pool.
     """
 
     def __init__(self, definition: Definition, node: str, sizes: Mapping[str, int]) -> None:

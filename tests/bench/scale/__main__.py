@@ -17,8 +17,8 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ os.environ.setdefault("DROVER_LAB_SUBNET", "10.216.0.0/24")
 
 from ...verify.lab import Lab  # noqa: E402
 from ...verify.plays import succeed  # noqa: E402
+from .. import declaration  # noqa: E402
 from . import live, synthetic  # noqa: E402
 
 #: Nodes and guests of each cluster.
@@ -119,15 +120,10 @@ class Bench:
         return Figure(*(statistics.median(run[key] for run in runs) for key in ("cpu", "seconds", "memory")))
 
 
-def declaration_figure(guests: int, nodes: list[str], repetitions: int) -> Figure:
-    """What it takes here to read and judge a declaration, and to make of it what the modules are told."""
-    cpu, seconds = [], []
-    for _repetition in range(repetitions):
-        at, began = time.process_time(), time.monotonic()
-        synthetic.specifications(guests, nodes)
-        cpu.append(time.process_time() - at)
-        seconds.append(time.monotonic() - began)
-    return Figure(statistics.median(cpu), statistics.median(seconds), 0)
+def declaration_figure(guests: int, nodes: int) -> Figure:
+    """What a whole run does with a declaration on this machine, by the bench of its own: processor time alone."""
+    cpu = declaration.cost(partial(declaration.whole, declaration.guests(guests, nodes), declaration.cluster(nodes)))
+    return Figure(cpu, cpu, 0)
 
 
 def table(found: dict[tuple[int, int], dict[str, Figure]], sizes: dict[tuple[int, int], tuple[int, int]]) -> list[str]:
@@ -181,7 +177,7 @@ def main() -> int:
             cib = synthetic.cluster_of(guests, names).encode()
             sizes[nodes, guests] = len(cib), len(bz2.compress(cib, 4))
             figures = found.setdefault((nodes, guests), {})
-            figures["declaration"] = declaration_figure(guests, names, wish.repetitions)
+            figures["declaration"] = declaration_figure(guests, nodes)
             for case in CASES:
                 if (wish.only and case.name not in wish.only) or (case.asks_nodes and nodes > len(lab.nodes)):
                     continue
