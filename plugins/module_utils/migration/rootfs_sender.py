@@ -16,6 +16,7 @@ hard links, in place would write through a link that is no longer there on this 
 from __future__ import annotations
 
 import os
+import re
 import select
 import subprocess
 import time
@@ -56,9 +57,15 @@ _OVERLAP = 1.0
 _TICK = 0.5
 #: Room that has to remain on the other node.
 _MARGIN = 64 * MIB
-#: Exit status of rsync when files vanished while it read them, which the next pass sees to; and what it says of each.
-_VANISHED = 24
-_GONE = ("file has vanished: ", "directory has vanished: ")
+#: Exit statuses of rsync for files that vanished while it read them, which the next pass sees to; and what it says of
+#: each. When they go between its look at a file and that at its attributes, they are an error like any other to it.
+_VANISHED, _INCOMPLETE = 24, 23
+_GONE = re.compile(
+    r"(file|directory) has vanished: "
+    r"|rsync: \[sender\] (?!change_dir).*"
+    r" (No such file or directory \(2\)|Not a directory \(20\)|No data available \(61\))$"
+)
+_SUMMARY = "rsync error: some files/attrs were not transferred"
 #: Bytes of a block of the other node's list.
 _LONGEST_BLOCK = 1 << 20
 
@@ -164,18 +171,18 @@ class Copy:
                 raise CopyError(str(error)) from error
             theirs = self._theirs()
             with self._rsync([*_LISTED, self._limit]) as rsync, self._pass():
-                self._look(rsync, theirs, since, [self._limit])
+                self._look(rsync, theirs, since, self._limit)
             self._say("sync")
 
     @contextmanager
     def last_difference(self) -> Iterator[Callable[[], None]]:
         """Get ready for the last pass; the call inside makes it, when the container has stopped."""
         theirs = self._theirs()
-        with self._rsync(_LISTED) as rsync:
+        with self._rsync(_LISTED, stopped=True) as rsync:
 
             def make() -> None:
                 with self._pass():
-                    self._look(rsync, theirs, self._read_since())
+                    self._look(rsync, theirs, self._read_since(), stopped=True)
 
             yield make
 
@@ -225,7 +232,7 @@ class Copy:
         except PeerError as error:
             raise CopyError(f"{self.node}: {error}", transport=not isinstance(error, Refusal)) from error
 
-    def _look(self, rsync: _Rsync, theirs: Listing | None, since: float, options: Sequence[str] = ()) -> None:
+    def _look(self, rsync: _Rsync, theirs: Listing | None, since: float, *options: str, stopped: bool = False) -> None:
         """Have rsync look at what differs, and wait for it."""
         with closing(walk(self.root)) as here:
             try:
@@ -234,7 +241,7 @@ class Copy:
                 raise CopyError(str(error)) from error
         self._sent += rsync.wait()
         if theirs is None:
-            with self._rsync([*_ALL, *options]) as everything:
+            with self._rsync([*_ALL, *options], stopped) as everything:
                 self._sent += everything.wait()
 
     @contextmanager
@@ -244,18 +251,23 @@ class Copy:
         self.passes.append(Pass(time.monotonic() - began, self._sent))
 
     @contextmanager
-    def _rsync(self, options: Sequence[str]) -> Iterator[_Rsync]:
+    def _rsync(self, options: Sequence[str], stopped: bool = False) -> Iterator[_Rsync]:
         argv = ["rsync", "-e", f"{program('copy')} {self.guest} {self.root}", *_KEEPING, *options]
         argv += [f"{self.root}/", f"{self.node}:."]
-        with _Rsync(argv, self.node, lambda sent, rate: self.watch(self._sent + sent, rate)) as rsync:
+        with _Rsync(argv, self.node, lambda sent, rate: self.watch(self._sent + sent, rate), stopped) as rsync:
             yield rsync
 
 
 class _Rsync:
-    """rsync's sending end, which ends with this. ``watch`` is told the bytes that it has sent, and those a second."""
+    """rsync's sending end, which ends with this. ``watch`` is told the bytes that it has sent, and those a second.
 
-    def __init__(self, argv: Sequence[str], node: str, watch: Callable[[int, float], None]) -> None:
-        self._node, self._watch = node, watch
+    Files may vanish while it reads them, unless the container is ``stopped``: then it is a fault, and no pass follows.
+    """
+
+    def __init__(
+        self, argv: Sequence[str], node: str, watch: Callable[[int, float], None], stopped: bool = False
+    ) -> None:
+        self._node, self._watch, self._stopped = node, watch, stopped
         try:
             # An agent that is killed takes its rsync along. Not by a function between fork and exec: other threads may
             # have held any lock in that moment, and it would wait for that for ever.
@@ -268,7 +280,7 @@ class _Rsync:
             )
         except OSError as error:
             raise CopyError(f"rsync cannot be started: {error}") from error
-        self._complaints = Complaints(self._process, lambda line: line.startswith(_GONE))
+        self._complaints = Complaints(self._process, lambda line: not stopped and bool(_GONE.match(line)))
 
     def __enter__(self) -> _Rsync:
         return self
@@ -302,8 +314,11 @@ class _Rsync:
             self._process.wait()
         finally:
             os.close(ended)
-        if self._process.returncode not in (0, _VANISHED):
-            raise _failure(self._node, self._process.returncode, self._complaints.lines())
+        status, lines = self._process.returncode, self._complaints.lines()
+        only_gone = bool(lines) and all(line.startswith(_SUMMARY) for line in lines)
+        gone = not self._stopped and (status == _VANISHED or (status == _INCOMPLETE and only_gone))
+        if status and not gone:
+            raise _failure(self._node, status, lines)
         return sent
 
 

@@ -108,6 +108,44 @@ def test_however_much_rsync_complains_it_comes_to_its_end(status: int, reason: s
             raise outcome[0] or AssertionError
 
 
+SUMMARY = (
+    "rsync error: some files/attrs were not transferred (see previous errors) (code 23) at main.c(1394) [sender=3.5.0]"
+)
+XATTRS = 'rsync: [sender] get_xattr_names: llistxattr("/srv/a/33/2456",1024) failed: No such file or directory (2)'
+ACL = "rsync: [sender] get_acl: sys_acl_get_file(33/2456, ACL_TYPE_ACCESS): No such file or directory (2)"
+REMOVED = 'rsync: [sender] get_xattr_data: lgetxattr("/srv/a/1","user.x",0) failed: No data available (61)'
+FOLDER = 'rsync: [sender] send_files failed to open "/srv/a/33/2456": Not a directory (20)'
+GONE = 'file has vanished: "/srv/a/2"'
+
+
+@pytest.mark.parametrize(
+    ("status", "lines", "passes", "stopped_passes"),
+    [
+        (24, [GONE], True, False),
+        (23, [XATTRS, SUMMARY], True, False),
+        (23, [ACL, REMOVED, FOLDER, GONE, SUMMARY], True, False),
+        (23, [XATTRS, 'rsync: [sender] read errors mapping "/srv/a/1": Input/output error (5)', SUMMARY], False, False),
+        (23, ['rsync: [sender] change_dir "/srv/a" failed: No such file or directory (2)', SUMMARY], False, False),
+        (23, ['rsync: [receiver] mkstemp "/srv/a/.1" failed: No such file or directory (2)', SUMMARY], False, False),
+        (23, [], False, False),
+        (12, [XATTRS, SUMMARY], False, False),
+        (0, [], True, True),
+    ],
+)
+def test_files_may_go_while_they_are_read_as_long_as_the_container_runs(
+    status: int, lines: list[str], passes: bool, stopped_passes: bool
+) -> None:
+    for stopped, fine in ((False, passes), (True, stopped_passes)):
+        said = "\n".join(lines)
+        argv = ["sh", "-c", f"cat >&2 <<'EOF'\n{said}\nEOF\nexit {status}"]
+        with rootfs_sender._Rsync(argv, "node2", lambda _sent, _rate: None, stopped) as program:
+            if fine:
+                program.wait()
+            else:
+                with pytest.raises(CopyError, match=f"ended with {status}"):
+                    program.wait()
+
+
 class Answering:
     """The other node: its tree, and what it answers."""
 
