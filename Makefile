@@ -17,6 +17,7 @@ help:
 	@echo "make mutants    200 small errors planted into what decides, and whether a unit test notices; MUTANTS='--seed 3 --only CIB'"
 	@echo "make bench-migration   what clients notice of migrations, beside virsh and the stock agent; soak-migration: 200 of them"
 	@echo "make bench-scale       what plays cost in clusters of up to a thousand guests"
+	@echo "make bench-second-run NODES=12   what a run of site.yml takes that has nothing to do"
 	@echo "make bench-agents      what a monitor of a guest costs, on a lab with guests"
 	@echo "make faults     200 faults while guests move; FAULTS='--seed 7 --count 20 --only power' for others"
 	@echo "make upgrade-test FROM=REV   a lab that the commit REV built is brought to this checkout, unnoticed by its guests"
@@ -87,8 +88,9 @@ real: setup
 
 test: lint unit scenario
 
+NODES := 3
 bench-second-run: setup
-	$(BIN)/python tests/bench/second_run.py
+	$(BIN)/python -u -m tests.bench.second_run --nodes $(NODES)
 
 bench-agents: setup
 	$(BIN)/python -m tests.bench.agent_calls
