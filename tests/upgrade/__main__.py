@@ -143,8 +143,8 @@ def upgrade(story: Story, lab: Lab, old: Checkout, guests: Mapping[str, Any]) ->
     lab.look_often()
     before = lives(lab, guests)
     down = lab.outages(SERVICE)
-    # Every echo changes memory, and the traveller's wire is thin.
-    sessions = {name: SessionProbe(address(guests[name]), rate=10 if name == TRAVELLER else 100) for name in VMS}
+    # Every echo changes memory, and the traveller's wire is thin: at ten a second the older commit gives up.
+    sessions = {name: SessionProbe(address(guests[name]), rate=3 if name == TRAVELLER else 100) for name in VMS}
     for session in sessions.values():
         session.start()
     source = lab.where(TRAVELLER)

@@ -109,13 +109,21 @@ class Controller:
             wanted = min(self.policy.budget, math.ceil(self._needed(sample) * _RAMP**self._raised))
             if wanted > self.limit:
                 self._raised += 1
-                self.limit = wanted
-                self.path.append(f"limit {wanted} ms")
-                return Limit(wanted)
+                return self._raise(wanted)
         in_vain = self._in_vain >= _PATIENCE or self._size(sample) > _NO_BETTER * self._mark
         if sample.at - self._better_at > STALL and in_vain and not self._throttling(sample):
+            if self.limit < self.policy.budget:
+                # The passes looked short enough, and yet QEMU did not end: it counts what is left in larger pieces than
+                # a guest on a thin wire changes. Nothing is given up before all that is allowed was tried.
+                self._better_at = sample.at
+                return self._raise(self.policy.budget)
             return self._give_up(sample, f"stalled in pass {sample.passes}")
         return None
+
+    def _raise(self, milliseconds: int) -> Limit:
+        self.limit = milliseconds
+        self.path.append(f"limit {milliseconds} ms")
+        return Limit(milliseconds)
 
     def expected_pause(self, sample: Sample) -> int:
         """Milliseconds, if it ended as it looks now."""
