@@ -13,7 +13,7 @@ from tests.faults.catalogue import FAULTS, cases, schedule
 from tests.faults.report import line, summary, well
 from tests.faults.trial import Result, told, unexpected
 from tests.faults.watch import Instance, Runs
-from tests.verify.faults.test_faults import SAMPLE
+from tests.verify.migration.test_fault_injection import SAMPLE
 
 HERE, THERE = Instance("node1", 7, "100"), Instance("node2", 9, "200")
 
