@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from tests.faults.catalogue import FAULTS, cases, schedule
+from tests.faults.command import told
+from tests.faults.leftovers import unexpected
 from tests.faults.report import line, summary, well
-from tests.faults.trial import Result, told, unexpected
+from tests.faults.result import Result
 from tests.faults.watch import Instance, Runs
 from tests.verify.migration.test_fault_injection import SAMPLE
 
