@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What can go wrong while a guest moves: a table of faults, each with the phases of a move in which it strikes.
+"""The catalogue of faults: what can go wrong while a guest moves, each with the phases of a move in which it strikes.
 
 A fault is put in at one moment, lasts ``hold`` seconds, and is taken out again. What has to hold afterwards is the
 same for all of them (trial.py), but for the session to the guest, which some faults cannot but end.

@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""After the lab is removed nothing of it is left on this machine, other than the caches that labs share."""
+"""The removal of a lab leaves nothing of it on this machine, other than the caches that labs share."""
 
 from __future__ import annotations
 

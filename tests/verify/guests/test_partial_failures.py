@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What fails on one node keeps all nodes from telling the cluster; a node that is no member keeps nobody from it.
+"""Failures on one node keep all nodes from telling the cluster; a node that is no member keeps nobody from it.
 
 The tests are one story, in this order; the last one undoes all.
 """

@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A VM changes nodes: no packet is lost, and disks on local storage come along while they are written to."""
+"""Live migration of a VM: no packet is lost, and disks on local storage come along while they are written to."""
 
 from __future__ import annotations
 

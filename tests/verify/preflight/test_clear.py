@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""On a cluster that is as declared nothing speaks against any move, and finding that out touches nothing."""
+"""The preflight of a cluster that is as declared finds nothing against any move, and touches nothing."""
 
 from __future__ import annotations
 

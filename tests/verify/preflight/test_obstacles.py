@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What speaks against a move is found before anything is touched, each by its code, and is gone when it is cured."""
+"""Obstacles to a move are found before anything is touched, each by its code, and are gone when they are cured."""
 
 from __future__ import annotations
 

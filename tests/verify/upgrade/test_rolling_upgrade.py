@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Drover's code is replaced while guests run and move. `make upgrade-test` does all of it, from any older commit."""
+"""An upgrade replaces Drover's code while guests run and move. `make upgrade-test` does it from any older commit."""
 
 from __future__ import annotations
 
