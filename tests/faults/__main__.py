@@ -24,7 +24,8 @@ from ..verify.plays import succeed, variable  # noqa: E402
 from .catalogue import cases, schedule  # noqa: E402
 from .guests import trial_guests  # noqa: E402
 from .report import line, summary, well  # noqa: E402
-from .trial import Result, Trial  # noqa: E402
+from .result import Result  # noqa: E402
+from .trial import Trial  # noqa: E402
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .trial import Result
+from .result import Result
 
 __all__ = ["line", "summary", "well"]
 

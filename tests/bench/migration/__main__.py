@@ -41,8 +41,10 @@ from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import (
 from ...verify.lab import Lab  # noqa: E402
 from ...verify.plays import succeed  # noqa: E402
 from . import containers, figures, soak  # noqa: E402
+from .events import Events  # noqa: E402
 from .plot import draw  # noqa: E402
-from .rig import WAYS, BenchError, Events, Rig, Vm, Way  # noqa: E402
+from .rig import BenchError, Rig, Vm  # noqa: E402
+from .ways import WAYS, Way  # noqa: E402
 
 DIRTY, UDP, CONTAINERS = "dirty-", "udp-", "containers"
 _ECHO = 7

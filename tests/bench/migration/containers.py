@@ -22,7 +22,8 @@ from ansible_collections.cspp.drover.tests.clients import OutageProbe, answers
 from ...verify.lab import Lab
 from ...verify.plays import succeed
 from .figures import schedule
-from .rig import FOLDER, BenchError, Drover, Rig
+from .rig import FOLDER, BenchError, Rig
+from .ways import Drover
 
 __all__ = ["SIZES", "Containers", "run"]
 

@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Three VMs of one shape on a lab, and the ways to move one.
+"""The rig of a bench: three VMs of one shape on a lab.
 
 All are rendered by Drover and started from the same image. One is Drover's; one is Pacemaker's through its stock
 agent; one is nobody's, for virsh. So no way has to clean up after another, and Pacemaker is never in virsh's numbers.
@@ -11,14 +11,11 @@ from __future__ import annotations
 import json
 import shlex
 import socket
-import subprocess
-import threading
-import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
@@ -26,10 +23,9 @@ from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.domain_xml import render
 
 from ...verify.lab import Lab
-from ...verify.plays import play, succeed
-from .figures import Event, parse_event, passage
+from ...verify.plays import succeed
 
-__all__ = ["FOLDER", "WAYS", "BenchError", "Events", "Order", "Rig", "Vm", "Way", "ask"]
+__all__ = ["FOLDER", "SETTLING", "BenchError", "Rig", "Vm", "ask"]
 
 _LOAD_PORT, _BOOT_PORT = 9, 8
 _CONF = "/etc/libvirt/qemu.conf"
@@ -37,7 +33,7 @@ _FORCED = "migrate_tls_force = 1"
 #: Where the bench keeps its files, the same on all nodes.
 FOLDER = PurePosixPath("/srv/drover/shared/bench")
 #: Seconds that Pacemaker gets for what follows a move.
-_SETTLING = 60
+SETTLING = 60
 
 
 class BenchError(Exception):
@@ -75,45 +71,6 @@ def ask(address: str, line: str, timeout: float) -> str:
         connection.settimeout(timeout)
         connection.sendall(f"{line}\n".encode())
         return connection.makefile().readline().strip()
-
-
-class Events:
-    """What the QEMUs of all nodes say, from QEMU itself, whoever moves them. The lab's nodes share one clock."""
-
-    def __init__(self, lab: Lab) -> None:
-        self._seen: list[Event] = []
-        self._streams = []
-        for node in lab.nodes:
-            argv = [*lab.ssh_argv(node), "stdbuf -oL virsh qemu-monitor-event --timestamp --loop"]
-            stream = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-            self._streams.append(stream)
-            threading.Thread(target=self._read, args=(node, stream), daemon=True).start()
-
-    def _read(self, node: str, stream: subprocess.Popen[str]) -> None:
-        assert stream.stdout is not None
-        for line in stream.stdout:
-            event = parse_event(node, line)
-            if event is not None:
-                self._seen.append(event)
-
-    def passage(self, vm: str, source: str, target: str, since: float, patience: float) -> tuple[float, float] | None:
-        """When the VM stopped and went on, as soon as it has; None when it has not within ``patience`` seconds."""
-        until = time.monotonic() + patience
-        while True:
-            found = passage(self._seen, vm, source, target, since)
-            if found is not None or time.monotonic() > until:
-                return found
-            if any(stream.poll() is not None for stream in self._streams):
-                raise BenchError("a node stopped telling QEMU's events: did its libvirt restart?")
-            time.sleep(0.02)
-
-    def forget(self) -> None:
-        """Forget what was seen so far."""
-        self._seen.clear()
-
-    def close(self) -> None:
-        for stream in self._streams:
-            stream.terminate()
 
 
 @dataclass(frozen=True)
@@ -184,7 +141,7 @@ class Rig:
             lambda: self.lab.status().resource(vm),
             lambda resource: resource is not None and resource.running,
             what=f"Pacemaker's end of the move of {vm}",
-            timeout=_SETTLING,
+            timeout=SETTLING,
             interval=0.3,
         )
         assert seen is not None and seen.node is not None
@@ -268,7 +225,7 @@ class Rig:
                 lambda: lab.status().resource("stock"),
                 lambda seen: seen is None or not seen.active,
                 what="the end of the stock agent's VM",
-                timeout=_SETTLING,
+                timeout=SETTLING,
             )
             self._on(node, "cibadmin", "--delete", "--scope", "resources", "--xml-text", '<primitive id="stock"/>')
             self._on(node, "crm_resource", "--cleanup", "--resource", "stock", ok=None)
@@ -288,126 +245,3 @@ class Rig:
         for node in self.lab.nodes:
             expression = f"s/^{before}$/{after}/"
             self._on(node, "sh", "-c", f"sed -i {shlex.quote(expression)} {_CONF} && systemctl restart libvirtd")
-
-
-# --- ways ----------------------------------------------------------------------------------------------------
-
-
-class Order(NamedTuple):
-    """A move that was ordered: when, in seconds since the epoch, why it failed, if that is known by now, and when
-    whoever carries it out had the order."""
-
-    begun: float
-    error: str | None = None
-    placed: float | None = None
-
-
-class Way(Protocol):
-    """How a VM is moved."""
-
-    @property
-    def name(self) -> str:
-        """What it is called in results."""
-
-    @property
-    def vm(self) -> str:
-        """The VM it moves."""
-
-    @property
-    def about(self) -> str:
-        """What it does, for those who want to repeat it."""
-
-    def move(self, rig: Rig, source: str, target: str, patience: float) -> Order:
-        """Order the move."""
-
-    def settle(self, rig: Rig, source: str, target: str, error: str | None) -> None:
-        """Return when nothing more happens because of it, and the VM runs where it may."""
-
-
-@dataclass(frozen=True)
-class Virsh:
-    """A line at a shell of the source, with what libvirt does by default."""
-
-    name: str
-    options: str = ""
-    vm: str = "bare"
-
-    @property
-    def about(self) -> str:
-        return f"virsh migrate --live --p2p{self.options} GUEST qemu+tls://NODE/system tcp://NODE"
-
-    def move(self, rig: Rig, source: str, target: str, patience: float) -> Order:
-        line = self.about.replace("GUEST", self.vm).replace("NODE", target)
-        # Interrupted, virsh calls the migration off.
-        begun, rc, said = rig.shell(source, f"exec timeout -s INT {patience:.0f} {line}", timeout=patience + 30)
-        if rc == 0:
-            return Order(begun)
-        return Order(begun, f"did not end within {patience:.0f} s" if rc == 124 else said or f"virsh exited with {rc}")
-
-    def settle(self, rig: Rig, source: str, target: str, error: str | None) -> None:
-        rig.where(self.vm)
-
-
-class Stock:
-    """The agent that comes with Pacemaker's resource agents."""
-
-    name = vm = "stock"
-    about = "crm_resource --move of an ocf:heartbeat:VirtualDomain with migration_transport=tls"
-
-    def move(self, rig: Rig, source: str, target: str, patience: float) -> Order:
-        begun, rc, said = rig.shell(source, f"crm_resource --move --resource stock --node {target}")
-        return Order(begun, None if rc == 0 else said)
-
-    def settle(self, rig: Rig, source: str, target: str, error: str | None) -> None:
-        if error:
-            rig.shell(source, "virsh domjobabort stock")
-        # A migration that failed is followed by a restart: where, is its own business.
-        rig.settled("stock")
-        rig.shell(source, "crm_resource --clear --resource stock; crm_resource --cleanup --resource stock")
-        rig.settled("stock")
-
-
-class Drover:
-    """What the module guest_migrate does on a node, without Ansible around it: the agents do the rest in any case."""
-
-    name = vm = "drover"
-    about = "the constraint of guest_migrate, put in by its own code on the source; Pacemaker and Drover's agent do it"
-
-    MOVE = """
-begun = time.time()
-from drover.cluster.cib import read
-from drover.cluster.pacemaker import Pacemaker
-from drover.planning import move
-guest, to = sys.argv[1:]
-cluster = Pacemaker()
-status = cluster.status()
-cluster.apply(lambda cib: move.plan(guest, to, read(cib), status).wanted, check=False)
-print(json.dumps([begun, time.time()]))
-"""
-    FINISH = """
-from drover.cluster.pacemaker import Pacemaker
-from drover.planning import move
-Pacemaker().apply(lambda cib: move.finished(sys.argv[1]), check=False)
-print(json.dumps(None))
-"""
-
-    def move(self, rig: Rig, source: str, target: str, patience: float) -> Order:
-        try:
-            begun, placed = rig.script(source, self.MOVE, self.vm, target)
-        except CommandError as error:
-            return Order(time.time(), str(error))
-        return Order(begun, placed=placed)
-
-    def settle(self, rig: Rig, source: str, target: str, error: str | None) -> None:
-        if error is None:
-            rig.settled(self.vm)
-            rig.script(target, self.FINISH, self.vm)
-            return
-        rig.shell(source, f"virsh domjobabort {self.vm}")
-        # The play puts in order what a failed move left, before it does what it is asked for: nothing.
-        wait_for(lambda: rig.where(self.vm), bool, what=f"the end of the move of {self.vm}", timeout=_SETTLING)
-        play("migrate", guest=self.vm, to=source)
-        rig.settled(self.vm)
-
-
-WAYS: tuple[Way, ...] = (Virsh("virsh"), Virsh("virsh-tls", " --tls"), Stock(), Drover())

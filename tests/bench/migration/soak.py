@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .figures import Spread
-from .rig import Drover
+from .ways import Drover
 
 if TYPE_CHECKING:
     from .__main__ import Bench

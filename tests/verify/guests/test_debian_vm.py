@@ -1,0 +1,61 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A whole Debian as a VM: built from packages, booted from its own disk, let in by key, and gone without a trace."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
+from ansible_collections.cspp.drover.tests.clients import answers
+
+from ..lab import Lab, address
+from ..plays import succeed
+
+pytestmark = pytest.mark.stage("changed")
+
+#: Seconds until a Debian answers whose processor is emulated, beside all else on two cores.
+BOOT = 420
+
+
+def test_a_debian_vm_boots_grows_and_lets_its_owner_in(lab: Lab, declared: dict[str, dict[str, Any]]) -> None:
+    network, _, _last = address(declared["game"]).rpartition(".")
+    whole = {
+        "kind": "vm",
+        "memory": "512MiB",
+        "disks": [{"size": "4GiB", "image": "debian-13"}],
+        "nics": [{"bridge": "br0", "address": f"{network}.153/24"}],
+    }
+    succeed("guests", guests={**declared, "whole": whole})
+    wait_for(
+        lambda: answers(address(whole), 22, timeout=2, greeting=True),
+        bool,
+        what="the VM's SSH server",
+        timeout=BOOT,
+        interval=1,
+    )
+
+    def inside(command: str) -> str:
+        options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=20"]
+        flags = [word for option in (*options, f"IdentityFile={lab.description['ssh_key']}") for word in ("-o", option)]
+        return run(["ssh", "-F", "none", "-q", *flags, f"root@{address(whole)}", command], timeout=60).stdout.strip()
+
+    def prepared() -> str:
+        try:
+            return inside("cloud-init status --wait > /dev/null; hostname")
+        except CommandError:  # cloud-init may still be about to write the key
+            return ""
+
+    assert wait_for(prepared, bool, what="an owner being let in", timeout=180, interval=2) == "whole"
+    assert int(inside("df --output=size -B1M / | tail -1")) > 3500, "the root file system did not grow to the disk"
+    assert inside("systemctl is-system-running --wait") == "running", inside("systemctl --failed")
+
+    succeed("guests", guests={**declared, "whole": {**whole, "state": "absent", "remove_disks": True}})
+    assert lab.instances("whole") == {"whole": 0}
+    assert "whole" not in lab.configuration().guests()
+    left = lab.ssh("node1")(["sh", "-c", shlex.join(["ls", "/srv/drover/shared/vms"])]).stdout.split()
+    assert "whole" not in left
