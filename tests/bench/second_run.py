@@ -75,7 +75,7 @@ def main() -> int:
         begun = time.monotonic()
         succeed("site")
         first = time.monotonic() - begun
-        runs = []
+        runs: list[Run] = []
         while len(runs) < wish.runs:
             runs.append(once())
             print(f"again: {runs[-1].seconds:.0f} s, {runs[-1].cpu:.0f} s of them computed here", file=sys.stderr)

@@ -28,7 +28,7 @@ __all__ = [
 #: The node's interfaces: the one that SSH comes in by, which Drover leaves alone, and the one on the nodes' wire.
 SSH_PORT, PORT = "enp0s16", "enp0s17"
 
-PREFIX, VLAN_PREFIX = "10.219.0", "10.219.42"
+PREFIX, VLAN_PREFIX = "10.224.0", "10.224.42"
 GUEST_VLAN = 42
 VM, CONTAINER = "game", "web"
 VM_ADDRESS, CONTAINER_ADDRESS = f"{PREFIX}.150", f"{PREFIX}.151"

@@ -23,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".cache" / "collections"))
 os.environ.setdefault("DROVER_LAB", "upgrade")
-os.environ.setdefault("DROVER_LAB_SUBNET", "10.219.0.0/24")
+os.environ.setdefault("DROVER_LAB_SUBNET", "10.223.0.0/24")
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run  # noqa: E402
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for  # noqa: E402
