@@ -18,16 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.wait import Deadline, WaitTimeout
 from ..guest.definition import host_interface, is_local
-from ..hypervisor.libvirt_host import (
-    HostError,
-    LibvirtHost,
-    LibvirtUnreachable,
-    Seen,
-    State,
-    emulator_pid,
-    kill_emulator,
-)
+from ..hypervisor.emulator import emulator_pid, kill_emulator
+from ..hypervisor.libvirt_connection import HostError, LibvirtUnreachable
+from ..hypervisor.libvirt_host import LibvirtHost
 from ..hypervisor.tap import open_up
+from ..hypervisor.vm_state import Seen, State
 from ..migration import progress
 from . import glance, ocf
 from .ocf import AgentError, Code, Request, house_keeping
@@ -109,7 +104,7 @@ def start(request: Request, host: LibvirtHost) -> Code:
         return Code.SUCCESS
     definition = request.definition_to_start()
     if seen.state in (State.FAILED, State.LEAVING):
-        raise AgentError(f"{name} is here but {_why(seen)}: it has to be stopped before it can start")
+        raise AgentError(f"{name} is here but {seen.predicate}: it has to be stopped before it can start")
     if is_local(definition):
         from ..storage.ownership import OwnershipError, require_here
 
@@ -152,11 +147,11 @@ def stop(request: Request, host: LibvirtHost) -> Code:
     if seen.state is State.RUNNING:
         seen = _shut_down(request, host)
     if seen.state not in (State.ABSENT, State.OFF):
-        ocf.warning(f"cutting the power of {name}: it {_why(seen)}")
+        ocf.warning(f"cutting the power of {name}: it {seen.predicate}")
         seen = _destroy(request, host)
     if seen.state not in (State.ABSENT, State.OFF):
         # Said to be stopped, it would be started elsewhere.
-        raise AgentError(f"{name} could not be ended: it {_why(seen)}")
+        raise AgentError(f"{name} could not be ended: it {seen.predicate}")
     if seen.state is State.OFF:
         with house_keeping(f"{name} is stopped"):
             host.forget(name)
@@ -172,7 +167,7 @@ def monitor(request: Request, host: LibvirtHost) -> Code:
             _look_after(request, host, seen)
         return Code.SUCCESS
     if seen.state is State.FAILED:
-        raise AgentError(f"{name} {_why(seen)}")
+        raise AgentError(f"{name} {seen.predicate}")
     _tidy(request)
     return Code.NOT_RUNNING
 
@@ -206,7 +201,7 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
         host = connect()
         seen = host.seen(name)
         if seen.state is not State.RUNNING:
-            raise AgentError(f"{name} cannot migrate: it {_why(seen)}")
+            raise AgentError(f"{name} cannot migrate: it {seen.predicate}")
         migration = LiveMigration(request.definition_to_change(), source, target, host)
     except (AgentError, HostError) as error:
         book.record(book.failure("vm", name, source, target, str(error)))
@@ -249,7 +244,7 @@ def migrate_from(request: Request, host: LibvirtHost) -> Code:
         _note_end(request, "it ended on its way and was started anew")
         return start(request, host)
     if seen.state is not State.RUNNING:
-        reason = f"{name} did not arrive from {request.source}: here it {_why(seen)}"
+        reason = f"{name} did not arrive from {request.source}: here it {seen.predicate}"
         _note_end(request, reason)
         raise AgentError(reason)
     _note_arrival(request, host)
@@ -499,7 +494,7 @@ def _still_here(name: str, host: LibvirtHost) -> str:
         seen = host.seen(name)
     except HostError:
         return "and libvirt here does not tell what became of it"
-    return "it goes on here" if seen.state is State.RUNNING else f"here it {_why(seen)}"
+    return "it goes on here" if seen.state is State.RUNNING else f"here it {seen.predicate}"
 
 
 def _shut_down(request: Request, host: LibvirtHost) -> Seen:
@@ -556,9 +551,3 @@ def _require_files(definition: dict[str, Any]) -> None:
         raise AgentError(
             f"{definition['name']} cannot start here, missing: {', '.join(missing)}. Is the storage mounted?"
         )
-
-
-def _why(seen: Seen) -> str:
-    if seen.state is State.RUNNING:
-        return "is still running"
-    return f"is {seen.state.value}" + (f" ({seen.reason})" if seen.reason else "")

@@ -20,15 +20,13 @@ from ansible_collections.cspp.drover.plugins.module_utils.agents.ocf import Agen
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import Deadline
 from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import Change
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import domain_xml
-from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_host import (
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_connection import (
     HostError,
     LibvirtUnreachable,
-    Outcome,
-    Progress,
-    Seen,
-    State,
     VmGone,
 )
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_migration import Outcome, Progress
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.vm_state import Seen, State
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book
 from ansible_collections.cspp.drover.plugins.module_utils.migration import live, switchover
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress as moves
