@@ -54,13 +54,10 @@ from typing import Any
 from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import Change, Definition, read
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import domain_xml, lxc_config
-from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_host import (
-    HostError,
-    LibvirtHost,
-    State,
-    VmGone,
-)
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_connection import HostError, VmGone
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_host import LibvirtHost
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.lxc_host import LxcError, LxcHost
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.vm_state import State
 
 _NOT_HERE = (State.ABSENT, State.OFF, State.INCOMING)
 

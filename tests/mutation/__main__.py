@@ -85,7 +85,10 @@ SUBJECTS = {
         ("declaration/reader.py", "core/parse.py", "core/quantities.py"),
         ("declaration", "core/test_parse.py", "core/test_quantities.py", "guest"),
     ),
-    "ownership": Subject(("storage/ownership.py",), ("storage/test_ownership.py", "agents/test_container.py")),
+    "ownership": Subject(
+        ("storage/ownership.py",),
+        ("storage/test_ownership.py", "agents/test_container.py", "agents/test_container_migration.py"),
+    ),
 }
 
 

@@ -10,12 +10,11 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import Change
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import domain_xml, lxc_config
-from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_host import (
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_connection import (
     LibvirtUnreachable,
-    Seen,
-    State,
     VmGone,
 )
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.vm_state import Seen, State
 from ansible_collections.cspp.drover.plugins.modules import guest_state_info
 
 VM = {"name": "game", "definition": {"kind": "vm", "name": "game", "disks": [{"target": "vda"}]}, "ha": False}

@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import sys
 import syslog
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
@@ -21,20 +20,21 @@ from typing import Any, NamedTuple
 
 from ..core.wait import Deadline
 from ..guest.definition import Reading, read
+from .metadata import Metadata
 
 __all__ = [
-    "Action",
+    "RECORD_RESERVE",
     "AgentError",
     "Code",
-    "Metadata",
-    "Parameter",
     "Request",
-    "answer_before",
     "house_keeping",
     "info",
     "run",
     "warning",
 ]
+
+#: Seconds that an action keeps for telling the journal of moves, whose other nodes may not answer.
+RECORD_RESERVE = 6.0
 
 
 class Code(IntEnum):
@@ -56,59 +56,6 @@ class AgentError(Exception):
     def __init__(self, reason: str, code: Code = Code.ERR_GENERIC) -> None:
         super().__init__(reason)
         self.code = code
-
-
-class Parameter(NamedTuple):
-    """An instance attribute. A change to one that is not reloadable makes Pacemaker restart the resource."""
-
-    name: str
-    shortdesc: str
-    longdesc: str
-    reloadable: bool = False
-    required: bool = False
-
-
-class Action(NamedTuple):
-    """An action with its default timeout and, for a recurring one, its interval, both in seconds."""
-
-    name: str
-    timeout: int
-    interval: int | None = None
-
-
-class Metadata(NamedTuple):
-    """What an agent tells about itself."""
-
-    name: str
-    shortdesc: str
-    longdesc: str
-    parameters: Sequence[Parameter]
-    actions: Sequence[Action]
-
-    def timeout(self, action: str) -> int:
-        """The default timeout of an action in seconds."""
-        return next((known.timeout for known in self.actions if known.name == action), 20)
-
-    def xml(self) -> str:
-        """The answer to ``meta-data``. Texts are plain: nothing in them needs escaping."""
-        lines = ['<?xml version="1.0"?>', f'<resource-agent name="{self.name}" version="1.0">']
-        lines += ["<version>1.1</version>", *_described("", self), "<parameters>"]
-        for parameter in self.parameters:
-            flags = f'reloadable="{parameter.reloadable:d}" required="{parameter.required:d}"'
-            lines.append(f'  <parameter name="{parameter.name}" unique="0" {flags}>')
-            lines += [*_described("    ", parameter), '    <content type="string"/>', "  </parameter>"]
-        lines += ["</parameters>", "<actions>"]
-        for action in self.actions:
-            every = "" if action.interval is None else f' interval="{action.interval}s" depth="0"'
-            lines.append(f'  <action name="{action.name}" timeout="{action.timeout}s"{every}/>')
-        return "\n".join([*lines, "</actions>", "</resource-agent>", ""])
-
-
-def _described(indent: str, described: Metadata | Parameter) -> list[str]:
-    return [
-        f'{indent}<longdesc lang="en">{described.longdesc}</longdesc>',
-        f'{indent}<shortdesc lang="en">{described.shortdesc}</shortdesc>',
-    ]
 
 
 class Request(NamedTuple):
@@ -184,6 +131,17 @@ class Request(NamedTuple):
         if reading.problems:
             raise AgentError(f"the definition of {self.instance} is not understood here: {'; '.join(reading.problems)}")
         return reading.definition
+
+    def patience(self, reserve: float) -> float:
+        """The seconds the guest may take to end by itself: its own limit, within Pacemaker's.
+
+        ``reserve`` are seconds kept of the latter for ending it by force, half of them at most.
+        """
+        left = self.deadline.left(min(reserve, self.deadline.seconds / 2))
+        try:
+            return min(left, float(self.definition()["stop_timeout"]))
+        except AgentError:
+            return left
 
     def _told_reading(self) -> Reading:
         reading = self._reading()
@@ -266,27 +224,3 @@ def house_keeping(state: str) -> Iterator[None]:
         yield
     except Exception as error:
         warning(f"{state}, but not all could be put in order: {error or error!r}")
-
-
-@contextmanager
-def answer_before(deadline: Deadline, reserve: float, answer: Callable[[], Code]) -> Iterator[None]:
-    """Let ``answer`` end this process ``reserve`` seconds before the deadline, unless this context has ended by then.
-
-    For actions whose silence costs more than a rough answer: a monitor that hangs gets a healthy guest
-    restarted, a stop that hangs gets the whole node fenced.
-    """
-
-    def rough_answer() -> None:
-        code = Code.ERR_GENERIC
-        try:
-            code = answer()
-        finally:
-            os._exit(code)
-
-    timer = threading.Timer(deadline.left(reserve), rough_answer)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from .confinement import apparmor, confined
-from .libvirt_host import HostError, LibvirtHost, emulator_pid
+from .emulator import emulator_pid
+from .libvirt_connection import HostError
+from .libvirt_host import LibvirtHost
 
 __all__ = ["LibvirtFacts", "digest", "memory_in_use"]
 

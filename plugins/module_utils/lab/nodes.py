@@ -4,31 +4,26 @@
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
 import shutil
-import signal
-import subprocess
-import sys
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.atomic import write
-from ..core.command import CommandError, CommandResult, Runner, run
+from ..core.command import Runner, run
 from ..core.parallel import side_by_side
 from ..core.wait import WaitTimeout, wait_for
-from .chassis import BmcSettings, Chassis, forget_nspawn, kill
+from . import credentials
+from .bmc_control import BMC_MODULE, BMC_USER, BmcControl
+from .chassis import BmcSettings, Chassis, forget_nspawn
+from .description import describe
 from .layout import Lab, Node
-from .machine import Process, greets_by_ssh, is_leader, processes, root_upper_directory
+from .machine import greets_by_ssh, is_leader, processes, root_upper_directory
 from .plan import NodesSeen, Step, nodes_steps
+from .readiness import Readiness
 
 __all__ = ["LabNodes", "NodeSettings", "NodesError"]
-
-BMC_USER = "drover"
-BMC_MODULE = "module_utils.lab.bmc"
 
 
 class NodesError(Exception):
@@ -51,12 +46,14 @@ class NodeSettings:
 
 
 class LabNodes:
-    """Finds, plans and carries out."""
+    """The nodes of one lab on this machine: what there is, the steps to what is wanted, and carrying them out."""
 
     def __init__(self, lab: Lab, settings: NodeSettings, runner: Runner = run) -> None:
         self.lab = lab
         self.settings = settings
         self.run = runner
+        self.bmcs = BmcControl(settings.bmc_port, settings.plugins, runner)
+        self.readiness = Readiness(lab, settings.package_proxy, runner)
         self.by_name = {node.name: node for node in lab.every_node()}
 
     # -- finding --------------------------------------------------------------------------------
@@ -92,7 +89,7 @@ class LabNodes:
         if nodes == 0:
             return steps
         described = self.lab.description.read_text() if self.lab.description.is_file() else ""
-        if described != self.description(nodes):
+        if described != describe(self.lab, nodes, self.settings.bmc_port):
             steps.append(Step("describe lab in", str(self.lab.description)))
         return steps
 
@@ -112,30 +109,21 @@ class LabNodes:
             return []
         self.lab.shared_directory.mkdir(parents=True, exist_ok=True)
         self.lab.image_cache.mkdir(parents=True, exist_ok=True)
-        self.ensure_secrets()
+        credentials.ensure(self.lab, self.run)
         created = nodes_to("create node")
         self.refuse_if_answering(created)
         self._each(self.create_node, created)
-        self._each(self.start_bmc, nodes_to("start BMC of"))
+        self._each(self.bmcs.start, nodes_to("start BMC of"))
         self._each(self.power_on, nodes_to("power on"))
-        self.write_known_hosts(nodes)
+        credentials.write_known_hosts(self.lab, nodes)
         warnings = self.wait_until_ready(self.lab.nodes(nodes), {node.name for node in created}, timeout)
-        write(self.lab.description, self.description(nodes) or "")
+        write(self.lab.description, describe(self.lab, nodes, self.settings.bmc_port) or "")
         return warnings
 
     @staticmethod
     def _each(action: Callable[[Node], None], nodes: Sequence[Node]) -> None:
         """Run ``action`` for all nodes at the same time; the first error is raised."""
         side_by_side(action, nodes)
-
-    def ensure_secrets(self) -> None:
-        if not self.lab.secrets.exists():
-            write(self.lab.secrets, json.dumps({"bmc_password": secrets.token_hex(8)}) + "\n")
-        if not self.lab.ssh_key.with_suffix(".pub").exists():
-            make_key(self.lab.ssh_key, f"drover-lab-{self.lab.name}", self.run)
-
-    def bmc_password(self) -> str:
-        return str(json.loads(self.lab.secrets.read_text())["bmc_password"])
 
     def refuse_if_answering(self, nodes: Sequence[Node]) -> None:
         """Prove that the addresses of nodes about to be created are free."""
@@ -170,13 +158,15 @@ class LabNodes:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch(mode=mode)
             file.write_text(content)
-        BmcSettings(node.bmc_address, self.settings.bmc_port, BMC_USER, self.bmc_password()).save(node.directory)
+        BmcSettings(node.bmc_address, self.settings.bmc_port, BMC_USER, credentials.bmc_password(self.lab)).save(
+            node.directory
+        )
         chassis.save(node.directory)
 
     def own_files(self, node: Node) -> dict[str, tuple[str, int]]:
         """Files that differ from node to node: contents and mode by path."""
         key = node.directory / "ssh_host_ed25519_key"
-        make_key(key, node.name, self.run)
+        credentials.make_key(key, node.name, self.run)
         address = f"{node.address}/{self.lab.subnet.prefixlen}"
         network = f"[Match]\nName=host0\n\n[Network]\nAddress={address}\nGateway={self.lab.gateway}\n"
         proxy = f'Acquire::http::Proxy "{self.settings.package_proxy}";\n'
@@ -190,24 +180,12 @@ class LabNodes:
             "root/.ssh/authorized_keys": (self.lab.ssh_key.with_suffix(".pub").read_text(), 0o600),
         }
 
-    def start_bmc(self, node: Node) -> None:
-        with node.bmc_log.open("ab") as log:
-            subprocess.Popen(
-                [sys.executable, "-m", BMC_MODULE, str(node.directory)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                cwd="/",
-                env={**os.environ, "PYTHONPATH": self.settings.plugins, "PYTHONDONTWRITEBYTECODE": "1"},
-            )
-
     def power_on(self, node: Node) -> None:
         """Through its BMC, which so has proved to work."""
         request = ["chassis", "power", "on"]
         try:
             wait_for(
-                lambda: self.ask_bmc(node, request),
+                lambda: self.bmcs.ask(node, request),
                 lambda error: error is None,
                 what=f"power-on of {node.name} by its BMC",
                 timeout=60,
@@ -215,50 +193,6 @@ class LabNodes:
             )
         except WaitTimeout as error:
             raise NodesError(f"{error}. Its log: {node.bmc_log}") from error
-
-    def ask_bmc(self, node: Node, request: Sequence[str]) -> str | None:
-        """Send one IPMI command; None, or what went wrong."""
-        access = ["-I", "lanplus", "-C", "3", "-H", node.bmc_address, "-p", str(self.settings.bmc_port)]
-        secret = {"IPMI_PASSWORD": self.bmc_password()}
-        try:
-            self.run(
-                ["ipmitool", *access, "-N", "1", "-R", "3", "-U", BMC_USER, "-E", *request], env=secret, timeout=20
-            )
-        except CommandError as error:
-            return str(error)
-        return None
-
-    def write_known_hosts(self, nodes: int) -> None:
-        keys = []
-        for node in self.lab.nodes(nodes):
-            kind, key = (node.directory / "ssh_host_ed25519_key.pub").read_text().split()[:2]
-            keys.append(f"{node.address} {kind} {key}\n")
-        self.lab.known_hosts.write_text("".join(keys))
-
-    def description(self, nodes: int) -> str | None:
-        """What the inventory plugin reads; None before there are secrets to describe."""
-        if not self.lab.secrets.is_file():
-            return None
-        description = {
-            "name": self.lab.name,
-            "subnet": str(self.lab.subnet),
-            "gateway": self.lab.gateway,
-            "bridge": self.lab.bridge,
-            "ssh_key": str(self.lab.ssh_key),
-            "known_hosts": str(self.lab.known_hosts),
-            "nodes": [
-                {
-                    "name": node.name,
-                    "address": node.address,
-                    "bmc_address": node.bmc_address,
-                    "bmc_port": self.settings.bmc_port,
-                    "bmc_user": BMC_USER,
-                    "bmc_password": self.bmc_password(),
-                }
-                for node in self.lab.nodes(nodes)
-            ],
-        }
-        return json.dumps(description, indent=1) + "\n"
 
     # -- waiting --------------------------------------------------------------------------------
 
@@ -268,7 +202,7 @@ class LabNodes:
         A node just created must have no failed unit; on older ones they may be their user's doing.
         Returns warnings; raises NodesError.
         """
-        states = side_by_side(lambda node: self.state_of(node, timeout, node.name in created), nodes)
+        states = side_by_side(lambda node: self.readiness.state_of(node, timeout, node.name in created), nodes)
         troubles: list[str] = []
         warnings: list[str] = []
         for node, state in states.items():
@@ -280,48 +214,10 @@ class LabNodes:
             raise NodesError(f"{'; '.join(troubles)}. Consoles: {self.lab.directory}/console-*.log")
         return warnings
 
-    def state_of(self, node: Node, timeout: float, new: bool) -> str:
-        """``running``, or a description of what is not. A new node must also reach the package cache."""
-
-        def look() -> str:
-            answer = self.ssh(node, "systemctl is-system-running --wait", timeout)
-            return answer.stdout.strip() or answer.stderr.strip()
-
-        def settled(state: str) -> bool:
-            return state in ("running", "degraded")
-
-        try:
-            state = wait_for(look, settled, what="systemd's start", timeout=timeout, interval=0.3)
-        except WaitTimeout as error:
-            return f"not ready after {timeout:g} s ({error.last})"
-        except CommandError as error:
-            return str(error)
-        if state == "degraded":
-            units = self.ssh(node, "systemctl list-units --failed --plain --no-legend --output=json", 20).stdout
-            state = f"degraded: {', '.join(unit['unit'] for unit in json.loads(units))}"
-        if new:
-            proxy = self.settings.package_proxy
-            host, _, port = proxy.removeprefix("http://").partition(":")
-            if self.ssh(node, f"timeout 5 bash -c 'true >/dev/tcp/{host}/{port}'", 20).rc != 0:
-                state = f"unable to reach {proxy}: let this machine's firewall accept what comes from {self.lab.bridge}"
-        return state
-
-    def ssh(self, node: Node, command: str, timeout: float) -> CommandResult:
-        options = [
-            "BatchMode=yes",
-            "ConnectTimeout=2",
-            "StrictHostKeyChecking=yes",
-            f"UserKnownHostsFile={self.lab.known_hosts}",
-            f"IdentityFile={self.lab.ssh_key}",
-            "IdentitiesOnly=yes",
-        ]
-        flags = [flag for option in options for flag in ("-o", option)]
-        return self.run(["ssh", "-F", "none", *flags, f"root@{node.address}", command], timeout=timeout, ok=None)
-
     # -- removing -------------------------------------------------------------------------------
 
     def remove_node(self, node: Node) -> None:
-        self.stop_bmc(node)
+        self.bmcs.stop(node)
         chassis = self.chassis(node)
         chassis.cut_power(runner=self.run)
         chassis.unmount(self.run)
@@ -329,21 +225,3 @@ class LabNodes:
             shutil.rmtree(node.directory)
         node.bmc_log.unlink(missing_ok=True)
         node.console_log.unlink(missing_ok=True)
-
-    def stop_bmc(self, node: Node) -> None:
-        def living() -> list[int]:
-            return bmcs_of(node, processes())
-
-        for pid in living():
-            kill(pid, signal.SIGKILL)
-        wait_for(living, lambda pids: not pids, what=f"the end of {node.name}'s BMC", timeout=5, interval=0.02)
-
-
-def bmcs_of(node: Node, among: Iterable[Process]) -> list[int]:
-    return [p.pid for p in among if BMC_MODULE in p.argv and p.argv[-1] == str(node.directory)]
-
-
-def make_key(file: Path, comment: str, runner: Runner) -> None:
-    for part in (file, file.with_suffix(".pub")):
-        part.unlink(missing_ok=True)
-    runner(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(file)])

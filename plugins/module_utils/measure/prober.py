@@ -10,6 +10,9 @@ takes arrival times from the kernel; ``delay_ms`` tells how far it was held up a
 
 Once answers come steadily it says ``{"steady": true}`` and counts from there. It ends with a reading at the line
 ``stop`` on its input, and without one when its input ends: whoever started it is gone.
+
+It has over 400 lines because all of it has to be in one file: it is started isolated (python3 -I, see probe.py), and
+can import nothing that lies beside it.
 """
 
 from __future__ import annotations

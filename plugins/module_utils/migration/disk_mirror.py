@@ -20,7 +20,7 @@ from typing import Any
 
 from ..core.command import Runner, run
 from ..guest.definition import Definition
-from ..hypervisor.libvirt_host import emulator_pid
+from ..hypervisor.emulator import emulator_pid
 from ..peer.channel import Peer, PeerError, ask
 from ..storage.pool_mark import pool_of
 from .rootfs_receiver import alone, keeper

@@ -16,7 +16,9 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from ..guest.migration_policy import Policy
-from ..hypervisor.libvirt_host import HostError, LibvirtHost, LibvirtUnreachable, Seen
+from ..hypervisor.libvirt_connection import HostError, LibvirtUnreachable
+from ..hypervisor.libvirt_host import LibvirtHost
+from ..hypervisor.vm_state import Seen
 from . import failed_post_copy
 from . import progress as moves
 from .disk_hand_over import DiskHandOver, DisksStay

@@ -12,7 +12,8 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from ..hypervisor.libvirt_host import LibvirtUnreachable, Outcome
+from ..hypervisor.libvirt_connection import LibvirtUnreachable
+from ..hypervisor.libvirt_migration import Outcome
 from ..journal.book import stamp
 from . import progress as moves
 from .convergence import Sample

@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from ..hypervisor.libvirt_host import HostError, LibvirtHost, State
+from ..hypervisor.libvirt_connection import HostError
+from ..hypervisor.libvirt_host import LibvirtHost
+from ..hypervisor.vm_state import State
 from .states import PLACES, Heard, Machine, Place
 from .switchover import Unknown, hold, kill, landed, let_go
 

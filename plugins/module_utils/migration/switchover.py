@@ -21,7 +21,10 @@ from contextlib import suppress
 from typing import Any
 
 from ..core.wait import Deadline
-from ..hypervisor.libvirt_host import HostError, LibvirtHost, State, emulator_pid, kill_emulator
+from ..hypervisor.emulator import emulator_pid, kill_emulator
+from ..hypervisor.libvirt_connection import HostError
+from ..hypervisor.libvirt_host import LibvirtHost
+from ..hypervisor.vm_state import State
 from ..peer.channel import Peer, PeerError, ask
 
 __all__ = ["Unknown", "elsewhere", "gone", "hold", "kill", "landed", "let_go", "runs", "service"]

@@ -12,7 +12,9 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ..guest.migration_policy import Policy
-from ..hypervisor.libvirt_host import HostError, LibvirtHost, Progress
+from ..hypervisor.libvirt_connection import HostError
+from ..hypervisor.libvirt_host import LibvirtHost
+from ..hypervisor.libvirt_migration import Progress
 from ..hypervisor.link import speed
 from . import progress as moves
 from .bandwidth import channels, share

@@ -25,7 +25,7 @@ from ..cluster.sizing import running_buffer
 from ..core.parallel import side_by_side
 from ..hypervisor.confinement import PKI as QEMU_PKI
 from ..hypervisor.confinement import keys
-from ..hypervisor.libvirt_host import LIBVIRT_PORT
+from ..hypervisor.libvirt_migration import LIBVIRT_PORT
 from ..hypervisor.link import speed
 from ..storage.pool_mark import MARK
 from .channel import Peer, PeerError
@@ -242,8 +242,8 @@ def of_libvirt(question: Callable[[Any], dict[str, Any]], connect: Callable[[], 
     """libvirt's answer, or its ``error``. A daemon that hangs is given up."""
 
     def asked(connect: Callable[[], Any] | None) -> dict[str, Any]:
+        from ..hypervisor.libvirt_connection import HostError
         from ..hypervisor.libvirt_facts import LibvirtFacts
-        from ..hypervisor.libvirt_host import HostError
 
         try:
             return question((connect or LibvirtFacts)())

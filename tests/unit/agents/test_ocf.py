@@ -4,19 +4,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import syslog
-import time
-import xml.etree.ElementTree as ET
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.agents import container, ocf, vm
+from ansible_collections.cspp.drover.plugins.module_utils.agents import ocf
+from ansible_collections.cspp.drover.plugins.module_utils.agents.metadata import Action, Metadata
 from ansible_collections.cspp.drover.plugins.module_utils.agents.ocf import AgentError, Code, Request
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import Deadline
 
-METADATA = ocf.Metadata("thing", "A thing", "A thing, told at length.", (), (ocf.Action("start", timeout=40),))
+METADATA = Metadata("thing", "A thing", "A thing, told at length.", (), (Action("start", timeout=40),))
 
 
 @pytest.fixture(autouse=True)
@@ -111,26 +109,3 @@ def test_deadline_counts_down_to_nothing() -> None:
     assert deadline.left(10) == 20
     now[0] += 25
     assert (deadline.left(), deadline.left(10)) == (5, 0)
-
-
-@pytest.mark.parametrize("metadata", [vm.METADATA, container.METADATA], ids=["vm", "container"])
-def test_metadata_tells_pacemaker_what_a_changed_definition_does(metadata: ocf.Metadata) -> None:
-    root = ET.fromstring(metadata.xml())
-    assert (root.get("name"), root.findtext("version")) == (metadata.name, "1.1")
-    parameters = {p.get("name"): p.get("reloadable") for p in root.findall("parameters/parameter")}
-    assert parameters == {"definition": "1", "boot": "0"}
-    actions = {action.get("name") for action in root.findall("actions/action")}
-    assert {"start", "stop", "monitor", "reload-agent", "validate-all", "meta-data"} <= actions
-    assert {"migrate_to", "migrate_from"} <= actions
-
-
-def test_a_rough_answer_is_given_while_it_is_waited_for_and_not_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    ends: list[int] = []
-    monkeypatch.setattr(os, "_exit", ends.append)
-    with ocf.answer_before(Deadline(0.05), 0.0, lambda: ocf.Code.NOT_RUNNING):
-        pass
-    time.sleep(0.1)
-    assert ends == []
-    with ocf.answer_before(Deadline(0.05), 0.0, lambda: ocf.Code.NOT_RUNNING):
-        time.sleep(0.2)
-    assert ends == [ocf.Code.NOT_RUNNING]

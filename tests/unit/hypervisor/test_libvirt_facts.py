@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import libvirt_facts
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_connection import HostError
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_facts import (
     LibvirtFacts,
     digest,
     memory_in_use,
 )
-from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_host import HostError
-from ansible_collections.cspp.drover.tests.unit.hypervisor.test_libvirt_host import Libvirt, LibvirtError
+from ansible_collections.cspp.drover.tests.unit.hypervisor.fake_libvirt import Libvirt, LibvirtError
 
 XML = """
 <domain type='kvm'>

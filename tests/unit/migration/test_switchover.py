@@ -11,7 +11,8 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster import pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus, NodeStatus
-from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_host import LibvirtUnreachable, Seen, State
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_connection import LibvirtUnreachable
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.vm_state import Seen, State
 from ansible_collections.cspp.drover.plugins.module_utils.migration import switchover
 from ansible_collections.cspp.drover.plugins.module_utils.migration.switchover import (
     Unknown,

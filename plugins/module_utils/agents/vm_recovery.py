@@ -1,0 +1,90 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Recovery from a VM's migration whose agent died: what it left undone on a node, set right by a monitor or a stop."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from ..guest.definition import host_interface, is_local
+from ..hypervisor.emulator import emulator_pid
+from ..hypervisor.libvirt_connection import HostError
+from ..hypervisor.libvirt_host import LibvirtHost
+from ..hypervisor.tap import open_up
+from ..hypervisor.vm_state import Seen, State
+from ..migration import progress
+from . import glance, ocf
+from .ocf import Request, house_keeping
+
+__all__ = ["listen", "look_after", "tidy"]
+
+
+def look_after(request: Request, host: LibvirtHost, seen: Seen) -> None:
+    """Set right what a migration has left undone whose agent has died."""
+    name = request.instance
+    _call_off_orphan(name, host)
+    _note_death(request)
+    listen(request)
+    _claim(request, host, seen)
+    if progress.unheard(name):
+        # The cluster knew that it had arrived without a migrate_from: who had ordered that died.
+        from . import move_records
+
+        move_records.vm_arrived(request, host)
+    pid = emulator_pid(name)
+    if pid is not None and seen.state is State.RUNNING and not host.progress(name):
+        glance.notice(name, pid)
+
+
+def _note_death(request: Request) -> None:
+    """Put the migration on record whose agent died here before it could."""
+    name = request.instance
+
+    def went_on(target: str) -> bool:
+        from ..migration.switchover import elsewhere
+
+        return emulator_pid(name) is None and bool(elsewhere(name, [target]))
+
+    progress.note_death("vm", name, request.deadline.left(), went_on)
+
+
+def _call_off_orphan(name: str, host: LibvirtHost) -> None:
+    """Call a migration off whose agent is dead: libvirt goes on with it, but nobody would ever let it end."""
+    with suppress(HostError):
+        leaving = host.progress(name)  # first: an agent says what it is about to do before it does it
+        under_way = {move["guest"] for move in progress.read_all()}
+        if leaving and name not in under_way:
+            ocf.warning(f"calling off the migration of {name}: the agent that began it is dead")
+            host.abort(name)
+
+
+def _claim(request: Request, host: LibvirtHost, seen: Seen) -> None:
+    """Say that the VM's local disks are here, where it runs, should a migration have died before it could."""
+    if seen.state is State.RUNNING and is_local(request.definition()) and not host.progress(request.instance):
+        from ..storage.ownership import claim
+
+        if claim(request.instance):
+            ocf.warning(f"the cluster had the data of {request.instance} elsewhere: it is here, where it runs")
+
+
+def tidy(request: Request) -> None:
+    """Remove what a migration has left here of a VM that is elsewhere: a dead agent's words, disks on local storage.
+
+    Never fails: a stop does not fail for what it has to clear away.
+    """
+    glance.unsettle(request.instance)
+    with house_keeping(f"{request.instance} does not run here"):
+        _note_death(request)
+        progress.take(request.instance)
+        definition = request.definition()
+        if is_local(definition):
+            from ..migration.disk_mirror import tidy
+
+            tidy(definition)
+
+
+def listen(request: Request) -> None:
+    """Let the VM's interfaces hear broadcasts, should whatever kept them from it during a migration have died."""
+    taps = [host_interface(request.instance, nic["mac"]) for nic in request.definition()["nics"]]
+    for tap in open_up(taps):
+        ocf.warning(f"{tap} heard no broadcasts, left so by a migration: it does again")

@@ -1,0 +1,94 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Starting a VM on this node, by its agent: for its own sake, or because it ended on its way here."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..guest.definition import is_local
+from ..hypervisor.libvirt_host import LibvirtHost
+from ..hypervisor.vm_state import State
+from . import ocf
+from .ocf import AgentError, Code, Request, house_keeping
+
+if TYPE_CHECKING:
+    from ..hypervisor.domain_xml import Accelerator
+
+__all__ = ["accelerator", "require_files", "start"]
+
+_ACCELERATOR = Path("/etc/drover/accelerator.json")
+
+
+def start(request: Request, host: LibvirtHost) -> Code:
+    """Start the VM, unless it runs. What is left of a migration whose other end is gone makes room."""
+    name = request.instance
+    seen = host.seen(name)
+    if seen.state in (State.RUNNING, State.PAUSED):
+        return Code.SUCCESS
+    definition = request.definition_to_start()
+    if seen.state in (State.FAILED, State.LEAVING):
+        raise AgentError(f"{name} is here but {seen.predicate}: it has to be stopped before it can start")
+    if is_local(definition):
+        from ..storage.ownership import OwnershipError, require_here
+
+        try:
+            require_here(name, definition)
+        except OwnershipError as error:
+            raise AgentError(str(error)) from error
+    require_files(definition)
+    _refuse_a_second(name)
+    from ..hypervisor.domain_xml import render
+
+    xml = render(definition, accelerator())
+    if seen.state is State.INCOMING:
+        # Pacemaker starts a VM only when it runs nowhere, so what it was coming from is dead.
+        host.destroy(name)
+    elif seen.state is State.OFF:
+        host.forget(name)
+    host.create(xml)
+    ocf.info(f"started {name}")
+    if is_local(definition):
+        from ..storage.ownership import forget_refusals
+
+        with house_keeping(f"{name} runs again"):
+            forget_refusals(name)
+    return Code.SUCCESS
+
+
+def accelerator() -> Accelerator:
+    """What this node runs VMs with, as found out when it was set up. Raises AgentError when nobody has."""
+    try:
+        found: Accelerator = json.loads(_ACCELERATOR.read_text(encoding="utf-8"))["accelerator"]
+    except (OSError, ValueError, KeyError) as error:
+        raise AgentError(
+            f"{_ACCELERATOR} does not say how this node runs VMs ({error}): run site.yml for it", Code.ERR_INSTALLED
+        ) from error
+    return found
+
+
+def require_files(definition: dict[str, Any]) -> None:
+    """Refuse when this node cannot see what the VM starts from."""
+    kernel = definition["kernel"] or {}
+    paths = [disk["source"]["path"] for disk in definition["disks"] if disk["source"]["type"] == "file"]
+    paths += [kernel[part] for part in ("kernel", "initrd") if part in kernel]
+    missing = [path for path in paths if not os.path.exists(path)]
+    if missing:
+        raise AgentError(
+            f"{definition['name']} cannot start here, missing: {', '.join(missing)}. Is the storage mounted?"
+        )
+
+
+def _refuse_a_second(name: str) -> None:
+    """Pacemaker starts a VM only where it knows of none. It may have been told wrong, or somebody moved it by hand."""
+    from ..journal.book import members
+    from ..migration.switchover import elsewhere
+
+    node = elsewhere(name, members())
+    if node is not None:
+        raise AgentError(
+            f"{name} runs on {node}, though the cluster does not know: crm_resource --refresh shows it there"
+        )

@@ -1,0 +1,37 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The nodes on which agents are tried: one with what a VM needs, one with what a container needs."""
+
+from __future__ import annotations
+
+import syslog
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils.agents import container, vm_start
+from ansible_collections.cspp.drover.plugins.module_utils.journal import book
+from ansible_collections.cspp.drover.plugins.module_utils.migration import progress as moves
+from ansible_collections.cspp.drover.tests.unit.agents.vm_node import RECORDED
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A node with an accelerator and the VM's disk."""
+    monkeypatch.setattr(syslog, "syslog", lambda *_arguments: None)
+    monkeypatch.setattr(vm_start, "_ACCELERATOR", tmp_path / "accelerator.json")
+    monkeypatch.setattr(moves, "_FOLDER", tmp_path / "moves")
+    RECORDED.clear()
+    monkeypatch.setattr(book, "record", RECORDED.append)
+    monkeypatch.setattr(book, "members", list)
+    (tmp_path / "accelerator.json").write_text('{"accelerator": "tcg"}')
+    (tmp_path / "vda.qcow2").touch()
+    return tmp_path
+
+
+@pytest.fixture
+def rootfs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(syslog, "syslog", lambda *_arguments: None)
+    monkeypatch.setattr(container, "controllers", lambda: {"memory", "cpu"})
+    (tmp_path / "rootfs/sbin").mkdir(parents=True)
+    return tmp_path / "rootfs"
