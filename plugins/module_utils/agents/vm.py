@@ -98,7 +98,7 @@ def main() -> int:
         "reload-agent": lambda request: reload_agent(request, LibvirtHost()),
         "validate-all": lambda request: validate_all(request, LibvirtHost()),
     }
-    return ocf.run(METADATA, actions, errors=(HostError,))
+    return ocf.run(METADATA, actions)
 
 
 def start(request: Request, host: LibvirtHost) -> Code:

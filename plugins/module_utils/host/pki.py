@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ..core.errors import DroverError
+
 __all__ = [
     "AUTHORITIES",
     "NAMES",
@@ -45,7 +47,7 @@ AUTHORITY_DAYS = 3650
 SHARED_KEY_BYTES = 128
 
 
-class TrustError(Exception):
+class TrustError(DroverError):
     """Secrets that contradict each other, or one that cannot be read."""
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..core.atomic import write
 from ..core.command import CommandError, Runner, run
+from ..core.errors import DroverError
 
 if TYPE_CHECKING:
     from ..guest.definition import Change
@@ -43,7 +44,7 @@ _KIB = 1024
 _MIB = 1024**2
 
 
-class HostError(Exception):
+class HostError(DroverError):
     """libvirt refused or failed; the text is libvirt's own."""
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ..core.atomic import write
 from ..core.command import CommandError, CommandResult, Runner, run
+from ..core.errors import DroverError
 from ..core.parallel import side_by_side
 from ..core.wait import WaitTimeout, wait_for
 from .chassis import BmcSettings, Chassis, forget_nspawn, kill
@@ -31,7 +32,7 @@ BMC_USER = "drover"
 BMC_MODULE = "module_utils.lab.bmc"
 
 
-class NodesError(Exception):
+class NodesError(DroverError):
     """A node did not become what it should; the message says which and what to look at."""
 
 

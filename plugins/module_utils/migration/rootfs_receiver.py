@@ -30,13 +30,14 @@ from typing import Any
 
 from ..core.atomic import sync_folder, write
 from ..core.command import CommandError, run
+from ..core.errors import DroverError, InvalidValue
 from ..core.lock import LOCKS, locked
 from ..core.wait import WaitTimeout
 from ..hypervisor.lxc_host import STOPPED, LxcHost
 from ..peer.channel import Peer, PeerError, ask
 from ..peer.splice import relay
 from ..storage.pool_mark import MARK, pool_of
-from .tree import TreeError, walk
+from .tree import walk
 
 __all__ = ["Folder", "alone", "copy", "keeper", "occupied", "receive", "runs", "tidy"]
 
@@ -209,7 +210,7 @@ def _converse(folder: Folder, peer: Peer) -> None:
             message = peer.receive()
             try:
                 _obey(folder, peer, message)
-            except (CommandError, TreeError, OSError, KeyError) as error:
+            except (DroverError, OSError, KeyError) as error:
                 syslog.syslog(syslog.LOG_WARNING, f"{folder.incoming}: {error}")
                 peer.send({"error": str(error)})
             else:
@@ -233,7 +234,8 @@ def _obey(folder: Folder, peer: Peer, message: Mapping[str, Any]) -> None:
         folder.arrived.unlink(missing_ok=True)
         folder.discard(folder.incoming)
     else:
-        raise KeyError(f"{word!r} is not understood here: the Drover of one node is of another version; run site.yml")
+        other = "the Drover of one node is of another version; run site.yml"
+        raise InvalidValue(f"{word!r} is not understood here: {other}")
 
 
 def _sync(tree: Path) -> None:

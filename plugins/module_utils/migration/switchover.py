@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from ..core.errors import DroverError
 from ..core.wait import Deadline
 from ..hypervisor.libvirt_host import HostError, LibvirtHost, State, emulator_pid, kill_emulator
 from ..peer.channel import Peer, PeerError, ask
@@ -34,7 +35,7 @@ _AGAIN = 0.5
 _QUICK = 2.0
 
 
-class Unknown(Exception):
+class Unknown(DroverError):
     """Nobody can tell whether the VM runs at the target."""
 
 

@@ -24,6 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ..core.errors import DroverError
+
 __all__ = ["PORT", "Peer", "PeerError", "Refusal", "ask", "serve"]
 
 PORT = 16515
@@ -38,7 +40,7 @@ _MOST_CONNECTIONS = 128
 _LENGTH = struct.Struct("!I")
 
 
-class PeerError(Exception):
+class PeerError(DroverError):
     """The other node can't be reached, is not what it should be, or refuses; the text says which."""
 
 
@@ -229,6 +231,10 @@ def _answer(plain: socket.socket, services: Mapping[str, Service], pki: Path) ->
         except Exception as error:  # whatever it is: who asked is told, for nobody else waits for it
             reason = _reason(error)
             syslog.syslog(syslog.LOG_WARNING, f"{request.get('do')} failed: {reason}")
+            if not isinstance(error, DroverError | OSError):
+                import traceback
+
+                syslog.syslog(syslog.LOG_ERR, traceback.format_exc())
             try:
                 peer.send({"error": reason})
             except PeerError:
@@ -236,6 +242,5 @@ def _answer(plain: socket.socket, services: Mapping[str, Service], pki: Path) ->
 
 
 def _reason(error: Exception) -> str:
-    """An error's own words; with its name, when it is one of Python's, whose words alone say little."""
-    told = str(error) and (isinstance(error, OSError) or type(error).__module__ != "builtins")
-    return str(error) if told else repr(error)
+    """An error in words: its own, or its name too when it is a mistake in the code, whose words alone say little."""
+    return str(error) if isinstance(error, DroverError | OSError) and str(error) else repr(error)

@@ -13,12 +13,13 @@ from __future__ import annotations
 import os
 
 from ..cluster.pacemaker import ClusterError, Pacemaker
+from ..core.errors import DroverError
 from ..guest.definition import Definition, is_local
 
 __all__ = ["OwnershipError", "claim", "forget_refusals", "hand_over", "require_here"]
 
 
-class OwnershipError(Exception):
+class OwnershipError(DroverError):
     """The data of a guest is another node's, or the cluster does not tell or change whose it is."""
 
 

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, Protocol
 from xml.etree import ElementTree as ET
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.domain_xml import render
 
@@ -40,7 +41,7 @@ FOLDER = PurePosixPath("/srv/drover/shared/bench")
 _SETTLING = 60
 
 
-class BenchError(Exception):
+class BenchError(DroverError):
     """The bench cannot go on."""
 
 
