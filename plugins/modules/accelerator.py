@@ -76,6 +76,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.accelerator import (
     circumstances,
     find_out,
@@ -110,8 +111,13 @@ def main() -> None:
     params = module.params
     path, image = Path(params["path"]), Path(params["image"])
     before = path.read_text() if path.is_file() else ""
-    try:
-        now = circumstances(params["hash"])
+    with fail_on_error(module, remedy="Let role kvm run first."):
+        try:
+            now = circumstances(params["hash"])
+        except CommandError:
+            if module.check_mode:
+                module.exit_json(changed=True, accelerator=None, reason="it would be found out when QEMU is installed")
+            raise
         known = recorded(before, now)
         if known and (settled(known) or module.check_mode):
             module.exit_json(changed=False, **answer(known))
@@ -121,10 +127,6 @@ def main() -> None:
             module.fail_json(msg=f"{image}/kernel is missing here: is {image.parent} the same directory on all nodes?")
         with tempfile.TemporaryDirectory(prefix="drover-") as scratch:
             record = find_out(now, image, Path(scratch), timeout=params["timeout"])
-    except CommandError as error:
-        if module.check_mode:
-            module.exit_json(changed=True, accelerator=None, reason="it would be found out when QEMU is installed")
-        module.fail_json(msg=f"{error}. Let role kvm run first.")
     after = json.dumps(record, indent=2, sort_keys=True) + "\n"
     if after != before:
         put(path, after)

@@ -129,6 +129,8 @@ import tempfile
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import InvalidValue
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 
 HIDDEN = "(hidden)\n"
@@ -190,7 +192,7 @@ def look(path: str) -> Entry:
 
 
 def declared(entry: dict[str, Any], check: bool) -> Entry:
-    """What should be at the path of one of the module's entries. Raises KeyError for an owner that does not exist."""
+    """What should be at the path of one of the module's entries. Raises InvalidValue for an owner that is not there."""
     if entry["state"] == "absent":
         return Entry("absent")
     if entry["link"] is not None:
@@ -204,10 +206,10 @@ def declared(entry: dict[str, Any], check: bool) -> Entry:
 def _owner(entry: dict[str, Any], check: bool) -> tuple[int, int] | None:
     try:
         return pwd.getpwnam(entry["owner"]).pw_uid, grp.getgrnam(entry["group"]).gr_gid
-    except KeyError:
+    except KeyError as error:
         if check:
             return None
-        raise
+        raise InvalidValue(str(error.args[0])) from error
 
 
 def difference(path: str, now: Entry, wanted: Entry, *, sensitive: bool) -> dict[str, str] | None:
@@ -315,13 +317,11 @@ def main() -> None:
         path = entry["path"]
         if entry["state"] == "file" and (entry["content"] is None) == (entry["link"] is None):
             module.fail_json(msg=f"{path}: give exactly one of content, src, template, tree or link.")
-        try:
+        with fail_on_error(module, OSError, what=path, known=lambda: {"changed_paths": changed}):
             now, wanted = look(path), declared(entry, module.check_mode)
             shown = difference(path, now, wanted, sensitive=entry["sensitive"])
             if shown and not module.check_mode:
                 carry_out(path, now, wanted)
-        except (OSError, KeyError) as error:
-            module.fail_json(msg=f"{path}: {error}", changed_paths=changed)
         if shown:
             changed.append(path)
             differences.append(shown)

@@ -105,7 +105,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import run
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.moves_under_way import moves_of
 from ansible_collections.cspp.drover.plugins.module_utils.host.systemd_units import (
     PROPERTIES,
@@ -215,10 +216,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
+    with fail_on_error(module, remedy="`journalctl -xe -u UNIT` on the node says more."):
         result = settle(module.params, module.check_mode)
-    except CommandError as error:
-        module.fail_json(msg=f"{error}. `journalctl -xe -u UNIT` on the node says more.")
     module.exit_json(**result)
 
 
