@@ -78,6 +78,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.accelerator import (
+    RECORD,
     circumstances,
     find_out,
     recorded,
@@ -103,7 +104,7 @@ def main() -> None:
         argument_spec={
             "image": {"type": "path", "required": True},
             "hash": {"type": "str", "required": True},
-            "path": {"type": "path", "default": "/etc/drover/accelerator.json"},
+            "path": {"type": "path", "default": str(RECORD)},
             "timeout": {"type": "float", "default": 10.0},
         },
         supports_check_mode=True,

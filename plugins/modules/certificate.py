@@ -119,14 +119,13 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ansible_collections.cspp.drover.plugins.module_utils.host.keyfiles import SECRETS
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 
 try:
     from ansible_collections.cspp.drover.plugins.module_utils.host import identity, pki
 except ImportError:
     pki = None  # type: ignore[assignment]
-
-SECRETS = Path("/etc/drover/secrets")
 
 
 def main() -> None:

@@ -13,7 +13,6 @@ Whatever fails until the other node has taken over leaves it running where it wa
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 import uuid
@@ -23,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.node_name import node_name
 from ..core.wait import Deadline, WaitTimeout
 from ..guest.definition import is_local
 from ..hypervisor.lxc_host import PASSING, STOPPED, LxcError, LxcHost, controllers
@@ -191,7 +191,7 @@ def migrate_to(request: Request, host: LxcHost) -> Code:
         "id": uuid.uuid4().hex,
         "guest": name,
         "kind": "container",
-        "from": request.source or os.uname().nodename,
+        "from": request.source or node_name(),
         "to": target,
         "started": book.stamp(),
         "policy": dict(definition["migration"]),
@@ -227,7 +227,7 @@ def migrate_from(request: Request, host: LxcHost) -> Code:
 
     folder = Folder(Path(definition["rootfs"]["path"]))
     arrival = folder.arrival()
-    here = os.uname().nodename
+    here = node_name()
     try:
         if arrival is None:
             raise AgentError(f"{name} did not arrive from {source}: there is no whole copy of it here")
@@ -312,7 +312,7 @@ def _record_stopover(request: Request, announced: float, failure: str = "") -> N
             "guest": request.instance,
             "kind": "container",
             "from": stop.node,
-            "to": os.uname().nodename,
+            "to": node_name(),
             "started": book.stamp(stop.at),
             "ended": book.stamp(),
             "result": "failed" if failure else "moved",

@@ -13,11 +13,12 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.node_name import node_name
 from ..core.wait import Deadline, WaitTimeout
 from ..guest.definition import host_interface, is_local
+from ..hypervisor.accelerator import RECORD as _ACCELERATOR
 from ..hypervisor.libvirt_host import (
     HostError,
     LibvirtHost,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["METADATA", "main"]
 
-_ACCELERATOR = Path("/etc/drover/accelerator.json")
 
 METADATA = ocf.Metadata(
     name="vm",
@@ -201,7 +201,7 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
     from ..journal import book
     from ..migration.live import LiveMigration, MigrationFailed
 
-    source = request.source or os.uname().nodename
+    source = request.source or node_name()
     try:
         host = connect()
         seen = host.seen(name)
@@ -262,7 +262,7 @@ def _note_arrival(request: Request, host: LibvirtHost) -> None:
     from ..journal import book
     from ..migration.live import arrival
 
-    record = arrival(name, request.source, os.uname().nodename, outcome, progress.take(name))
+    record = arrival(name, request.source, node_name(), outcome, progress.take(name))
     book.record(record)
     if outcome:
         ocf.info(f"{name} came from {record['from']} in {outcome.total} ms with a pause of {outcome.pause} ms")
@@ -282,7 +282,7 @@ def _note_end(request: Request, reason: str) -> None:
         for last in book.read(name, 1, others=())
     )
     if report or not told_by_source:
-        book.record(book.failure("vm", name, request.source, os.uname().nodename, reason, report=report))
+        book.record(book.failure("vm", name, request.source, node_name(), reason, report=report))
 
 
 def _note_death(request: Request) -> None:

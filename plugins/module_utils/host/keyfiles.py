@@ -19,7 +19,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Rights", "held", "put", "tighten", "unread"]
+__all__ = ["SECRETS", "Rights", "held", "put", "tighten", "unread"]
+
+#: Where each member keeps the cluster's secrets.
+SECRETS = Path("/etc/drover/secrets")
 
 _IN_OPEN = 0x20
 _ROOT = 0

@@ -26,10 +26,11 @@ from typing import Any
 
 from ..core.errors import DroverError
 
-__all__ = ["PORT", "Peer", "PeerError", "Refusal", "ask", "serve"]
+__all__ = ["PKI", "PORT", "Peer", "PeerError", "Refusal", "ask", "serve"]
 
 PORT = 16515
-_PKI = Path("/etc/drover/pki")
+#: A node's certificate and key, and the authority that it believes.
+PKI = Path("/etc/drover/pki")
 #: Seconds for a connection and the proofs of identity.
 _GREETING = 5.0
 #: Bytes of a line: a definition with all its disks is a few thousand.
@@ -63,7 +64,7 @@ class Peer:
     @classmethod
     def connect(cls, node: str, request: Mapping[str, Any], timeout: float = 10.0, pki: Path | None = None) -> Peer:
         """Ask a node; :meth:`receive` has its answer. ``timeout`` in seconds holds for every later step too."""
-        pki = pki or _PKI
+        pki = pki or PKI
         try:
             context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=pki / "ca.crt")
             context.load_cert_chain(pki / "node.crt", pki / "node.key")
@@ -172,7 +173,7 @@ def ask(node: str, request: Mapping[str, Any], timeout: float = 10.0) -> dict[st
 Service = Callable[[Mapping[str, Any], Peer], None]
 
 
-def serve(services: Mapping[str, Service], address: str, port: int = PORT, pki: Path = _PKI) -> None:
+def serve(services: Mapping[str, Service], address: str, port: int = PORT, pki: Path = PKI) -> None:
     """Answer other nodes for ever, each request in a process of its own."""
 
     class Handler(socketserver.BaseRequestHandler):

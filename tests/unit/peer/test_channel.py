@@ -73,7 +73,7 @@ def server(pki: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     monkeypatch.setattr(channel, "PORT", port)
-    monkeypatch.setattr(channel, "_PKI", pki[0])
+    monkeypatch.setattr(channel, "PKI", pki[0])
     services = {"hello": hello, "echo": echo, "refuse": refuse, "stumble": stumble}
     process = multiprocessing.get_context("fork").Process(target=serve, args=(services, "127.0.0.1", port, pki[0]))
     process.start()
