@@ -68,13 +68,13 @@ settled:
 """
 
 import json
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.cspp.drover.plugins.module_utils.core import atomic
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.accelerator import (
@@ -84,15 +84,6 @@ from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.accelerator
     recorded,
     settled,
 )
-
-
-def put(path: Path, text: str) -> None:
-    """Replace ``path`` in one step: agents may be reading it."""
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text)
-    draft.chmod(0o644)
-    draft.replace(path)
 
 
 def answer(record: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +121,9 @@ def main() -> None:
             record = find_out(now, image, Path(scratch), timeout=params["timeout"])
     after = json.dumps(record, indent=2, sort_keys=True) + "\n"
     if after != before:
-        put(path, after)
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        # Agents may be reading it.
+        atomic.write(path, after, mode=0o644)
     headers = {"before_header": str(path), "after_header": str(path)}
     module.exit_json(changed=after != before, diff={"before": before, "after": after, **headers}, **answer(record))
 

@@ -125,10 +125,11 @@ import os
 import pwd
 import shutil
 import stat
-import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
+from ansible_collections.cspp.drover.plugins.module_utils.core import atomic
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import InvalidValue
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
@@ -256,7 +257,8 @@ def carry_out(path: str, now: Entry, wanted: Entry) -> None:
         os.chmod(path, wanted.mode)
         os.chown(path, *wanted.owner)
     else:
-        _write(path, wanted.text or "", wanted.mode, wanted.owner)
+        content = (wanted.text or "").encode(errors="surrogateescape")
+        atomic.write(Path(path), content, mode=wanted.mode, owner=wanted.owner)
 
 
 def _remove(path: str, kind: Kind) -> None:
@@ -272,22 +274,6 @@ def _link(path: str, target: str) -> None:
         os.unlink(draft)
     os.symlink(target, draft)
     os.replace(draft, path)
-
-
-def _write(path: str, text: str, mode: int, owner: tuple[int, int]) -> None:
-    """Replace ``path`` atomically."""
-    handle, draft = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".drover-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            file.write(text)
-            os.fchown(file.fileno(), *owner)
-            os.fchmod(file.fileno(), mode)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except BaseException:
-        os.unlink(draft)
-        raise
 
 
 def strays(owned: list[dict[str, str]], files: list[dict[str, Any]]) -> list[dict[str, Any]]:

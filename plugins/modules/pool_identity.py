@@ -60,7 +60,8 @@ def identity(folder: Path, check: bool) -> tuple[str | None, bool]:
     draft = folder / f"{MARK}.{uuid.uuid4()}"
     draft.write_text(f"{uuid.uuid4()}\n")
     try:
-        # Of several nodes that come here at once, one wins: link() does not overwrite, on NFS neither.
+        # Of several nodes that come here at once, one wins: link() does not overwrite, on NFS neither. So not by
+        # core/atomic, with which the last one would.
         os.link(draft, mark)
         return mark.read_text().strip(), True
     except FileExistsError:
