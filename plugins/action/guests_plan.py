@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.declaration import Declaration
 
 _ARGUMENTS = {
@@ -40,7 +41,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if arguments["declared"] is None:
                 return result | _judged(arguments)
             return result | _planned(arguments)
-        except ValueError as error:
+        except DroverError as error:
             return result | {"failed": True, "msg": f"No guest was touched. {error}"}
 
 

@@ -68,29 +68,22 @@ settled:
 """
 
 import json
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.cspp.drover.plugins.module_utils.core import atomic
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.accelerator import (
+    RECORD,
     circumstances,
     find_out,
     recorded,
     settled,
 )
-
-
-def put(path: Path, text: str) -> None:
-    """Replace ``path`` in one step: agents may be reading it."""
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text)
-    draft.chmod(0o644)
-    draft.replace(path)
 
 
 def answer(record: dict[str, Any]) -> dict[str, Any]:
@@ -102,7 +95,7 @@ def main() -> None:
         argument_spec={
             "image": {"type": "path", "required": True},
             "hash": {"type": "str", "required": True},
-            "path": {"type": "path", "default": "/etc/drover/accelerator.json"},
+            "path": {"type": "path", "default": str(RECORD)},
             "timeout": {"type": "float", "default": 10.0},
         },
         supports_check_mode=True,
@@ -110,8 +103,13 @@ def main() -> None:
     params = module.params
     path, image = Path(params["path"]), Path(params["image"])
     before = path.read_text() if path.is_file() else ""
-    try:
-        now = circumstances(params["hash"])
+    with fail_on_error(module, remedy="Let role kvm run first."):
+        try:
+            now = circumstances(params["hash"])
+        except CommandError:
+            if module.check_mode:
+                module.exit_json(changed=True, accelerator=None, reason="it would be found out when QEMU is installed")
+            raise
         known = recorded(before, now)
         if known and (settled(known) or module.check_mode):
             module.exit_json(changed=False, **answer(known))
@@ -121,13 +119,11 @@ def main() -> None:
             module.fail_json(msg=f"{image}/kernel is missing here: is {image.parent} the same directory on all nodes?")
         with tempfile.TemporaryDirectory(prefix="drover-") as scratch:
             record = find_out(now, image, Path(scratch), timeout=params["timeout"])
-    except CommandError as error:
-        if module.check_mode:
-            module.exit_json(changed=True, accelerator=None, reason="it would be found out when QEMU is installed")
-        module.fail_json(msg=f"{error}. Let role kvm run first.")
     after = json.dumps(record, indent=2, sort_keys=True) + "\n"
     if after != before:
-        put(path, after)
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        # Agents may be reading it.
+        atomic.write(path, after, mode=0o644)
     headers = {"before_header": str(path), "after_header": str(path)}
     module.exit_json(changed=after != before, diff={"before": before, "after": after, **headers}, **answer(record))
 

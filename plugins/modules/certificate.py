@@ -119,14 +119,13 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.host.keyfiles import SECRETS
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 
 try:
     from ansible_collections.cspp.drover.plugins.module_utils.host import identity, pki
 except ImportError:
     pki = None  # type: ignore[assignment]
-
-SECRETS = Path("/etc/drover/secrets")
 
 
 def main() -> None:
@@ -183,10 +182,8 @@ def main() -> None:
     subject = identity.Subject(
         params["name"], params["names"], params["addresses"], params["days"], params["renew_days"]
     )
-    try:
+    with fail_on_error(module, OSError):
         module.exit_json(**identity.advance(identities, params["step"], subject, look=module.check_mode))
-    except (CommandError, OSError, KeyError, pki.TrustError) as error:
-        module.fail_json(msg=f"{error}")
 
 
 if __name__ == "__main__":

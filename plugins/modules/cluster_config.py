@@ -93,9 +93,8 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster import fence_a
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import Configuration, read
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import NodeSettings, Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import NotOurs
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus
-from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 
 
@@ -173,10 +172,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     module.no_log_values.update(fence_arguments.secrets(module.params["fencing"] or []))
-    try:
+    with fail_on_error(module):
         module.exit_json(**configure(Pacemaker(), module.params, module.check_mode))
-    except (ClusterError, NotOurs, ValueError, WaitTimeout) as error:
-        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

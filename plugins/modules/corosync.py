@@ -45,9 +45,11 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run
-from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import run
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 from ansible_collections.cspp.drover.plugins.module_utils.host.corosync import differences, from_cmap, from_file
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 
 
 def main() -> None:
@@ -63,8 +65,15 @@ def main() -> None:
     def look() -> list[str]:
         return differences(from_file(path.read_text(encoding="utf-8")), from_cmap(run(["corosync-cmapctl"]).stdout))
 
-    try:
-        found = look()
+    remedy = "`journalctl -u corosync` on the node says more."
+    with fail_on_error(module, OSError, remedy=remedy):
+        try:
+            found = look()
+        except (DroverError, OSError):
+            if module.check_mode:
+                # A dry run on a bare host.
+                module.exit_json(changed=False, differences=[])
+            raise
         if found and not module.check_mode:
             run(["corosync-cfgtool", "-R"])
             wait_for(
@@ -74,11 +83,6 @@ def main() -> None:
                 timeout=module.params["patience"],
                 interval=0.2,
             )
-    except (CommandError, OSError, WaitTimeout) as error:
-        if module.check_mode:
-            # A dry run on a bare host.
-            module.exit_json(changed=False, differences=[])
-        module.fail_json(msg=f"{error}. `journalctl -u corosync` on the node says more.")
     module.exit_json(changed=bool(found), differences=found)
 
 

@@ -125,10 +125,13 @@ import os
 import pwd
 import shutil
 import stat
-import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
+from ansible_collections.cspp.drover.plugins.module_utils.core import atomic
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import InvalidValue
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 
 HIDDEN = "(hidden)\n"
@@ -190,7 +193,7 @@ def look(path: str) -> Entry:
 
 
 def declared(entry: dict[str, Any], check: bool) -> Entry:
-    """What should be at the path of one of the module's entries. Raises KeyError for an owner that does not exist."""
+    """What should be at the path of one of the module's entries. Raises InvalidValue for an owner that is not there."""
     if entry["state"] == "absent":
         return Entry("absent")
     if entry["link"] is not None:
@@ -204,10 +207,10 @@ def declared(entry: dict[str, Any], check: bool) -> Entry:
 def _owner(entry: dict[str, Any], check: bool) -> tuple[int, int] | None:
     try:
         return pwd.getpwnam(entry["owner"]).pw_uid, grp.getgrnam(entry["group"]).gr_gid
-    except KeyError:
+    except KeyError as error:
         if check:
             return None
-        raise
+        raise InvalidValue(str(error.args[0])) from error
 
 
 def difference(path: str, now: Entry, wanted: Entry, *, sensitive: bool) -> dict[str, str] | None:
@@ -254,7 +257,8 @@ def carry_out(path: str, now: Entry, wanted: Entry) -> None:
         os.chmod(path, wanted.mode)
         os.chown(path, *wanted.owner)
     else:
-        _write(path, wanted.text or "", wanted.mode, wanted.owner)
+        content = (wanted.text or "").encode(errors="surrogateescape")
+        atomic.write(Path(path), content, mode=wanted.mode, owner=wanted.owner)
 
 
 def _remove(path: str, kind: Kind) -> None:
@@ -270,22 +274,6 @@ def _link(path: str, target: str) -> None:
         os.unlink(draft)
     os.symlink(target, draft)
     os.replace(draft, path)
-
-
-def _write(path: str, text: str, mode: int, owner: tuple[int, int]) -> None:
-    """Replace ``path`` atomically."""
-    handle, draft = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".drover-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            file.write(text)
-            os.fchown(file.fileno(), *owner)
-            os.fchmod(file.fileno(), mode)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except BaseException:
-        os.unlink(draft)
-        raise
 
 
 def strays(owned: list[dict[str, str]], files: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -315,13 +303,11 @@ def main() -> None:
         path = entry["path"]
         if entry["state"] == "file" and (entry["content"] is None) == (entry["link"] is None):
             module.fail_json(msg=f"{path}: give exactly one of content, src, template, tree or link.")
-        try:
+        with fail_on_error(module, OSError, what=path, known=lambda: {"changed_paths": changed}):
             now, wanted = look(path), declared(entry, module.check_mode)
             shown = difference(path, now, wanted, sensitive=entry["sensitive"])
             if shown and not module.check_mode:
                 carry_out(path, now, wanted)
-        except (OSError, KeyError) as error:
-            module.fail_json(msg=f"{path}: {error}", changed_paths=changed)
         if shown:
             changed.append(path)
             differences.append(shown)

@@ -187,10 +187,9 @@ probe:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.measure import probe
-from ansible_collections.cspp.drover.plugins.module_utils.planning.move import Refused
 from ansible_collections.cspp.drover.plugins.module_utils.reporting.job_log import JobLog
 from ansible_collections.cspp.drover.plugins.module_utils.verbs.migrate import Migration, Observer
 
@@ -212,10 +211,8 @@ def main() -> None:
     )
     wish = module.params
     log = JobLog(wish["log"])
-    try:
+    with fail_on_error(module, known=lambda: {"guest": wish["guest"]}):
         target = probe.parse(wish["probe"]) if wish["probe_from"] else None
-    except ValueError as error:
-        module.fail_json(msg=str(error), guest=wish["guest"])
     migration = Migration(
         Pacemaker(saw=log.saw),
         wish["guest"],
@@ -226,10 +223,8 @@ def main() -> None:
         log=log,
         observer=Observer(wish["guest"], target, wish["probe_from"]),
     )
-    try:
+    with fail_on_error(module, known=lambda: {"guest": wish["guest"], **migration.known()}):
         result = migration.run()
-    except (ClusterError, Refused, WaitTimeout, ValueError) as error:
-        module.fail_json(msg=str(error), guest=wish["guest"], **migration.known())
     if migration.trouble:
         module.warn(migration.trouble)
     module.exit_json(**result, **migration.known())

@@ -52,11 +52,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import Change, Definition, read
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import domain_xml, lxc_config
-from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_connection import HostError, VmGone
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_connection import VmGone
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_host import LibvirtHost
-from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.lxc_host import LxcError, LxcHost
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.lxc_host import LxcHost
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.vm_state import State
 
 _NOT_HERE = (State.ABSENT, State.OFF, State.INCOMING)
@@ -109,10 +110,9 @@ def main() -> None:
     module = QuietModule(
         argument_spec={"guests": {"type": "list", "elements": "dict", "required": True}}, supports_check_mode=True
     )
-    try:
+    what, remedy = "Cannot look at this node's guests", "Run site.yml for this node."
+    with fail_on_error(module, ImportError, what=what, remedy=remedy):
         module.exit_json(changed=False, guests=guests(module.params["guests"]))
-    except (HostError, LxcError, ImportError) as error:
-        module.fail_json(msg=f"Cannot look at this node's guests: {error}. Run site.yml for this node.")
 
 
 if __name__ == "__main__":

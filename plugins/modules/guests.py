@@ -139,9 +139,10 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker impo
     Snapshot,
 )
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.prediction import Prediction
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import NotOurs
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import InvalidValue
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 from ansible_collections.cspp.drover.plugins.module_utils.planning import move
 
@@ -158,14 +159,14 @@ GUEST = {
 
 
 def specification(guest: dict[str, Any]) -> resources.GuestSpec:
-    """One guest of the arguments. Raises ValueError for a priority that isn't a number."""
+    """One guest of the arguments. Raises InvalidValue for a priority that isn't a number."""
     ha = guest["ha"]
     if not isinstance(ha, dict):
-        ha = {} if ha is None or boolean(ha) else None
+        ha = {} if ha is None or truth(ha) else None
     return resources.GuestSpec(
         name=guest["name"],
         definition=None if guest["state"] == "absent" else guest["definition"],
-        priority=None if ha is None else int(ha.get("priority") or 0),
+        priority=None if ha is None else number(ha.get("priority") or 0),
         prefer=tuple(guest["prefer"]),
         apart_from=tuple(guest["apart_from"]),
         together_with=tuple(guest["together_with"]),
@@ -177,7 +178,23 @@ def permitted(value: Any) -> frozenset[str] | bool:
     """The guests that may be restarted: names, or True for all of them."""
     if isinstance(value, list):
         return frozenset(str(name) for name in value)
-    return bool(boolean(value))
+    return truth(value)
+
+
+def truth(value: Any) -> bool:
+    """What YAML or a person takes for true or false. Raises InvalidValue for anything else."""
+    try:
+        return bool(boolean(value))
+    except TypeError as error:
+        raise InvalidValue(str(error)) from error
+
+
+def number(value: Any) -> int:
+    """A whole number. Raises InvalidValue for what is none."""
+    try:
+        return int(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidValue(str(error)) from error
 
 
 class Run:
@@ -313,10 +330,8 @@ def main() -> None:
     for guest in module.params["guests"]:
         if guest["state"] == "present" and not guest["definition"]:
             module.fail_json(msg=f"guest {guest['name']} has no definition")
-    try:
+    with fail_on_error(module):
         result = Run(Pacemaker(), module.params).go(module.check_mode)
-    except (ClusterError, NotOurs, TypeError, ValueError, WaitTimeout) as error:
-        module.fail_json(msg=str(error))
     for doubt in result.pop("doubts"):
         module.warn(doubt)
     module.exit_json(**result)

@@ -87,11 +87,10 @@ built:
 import time
 from pathlib import Path
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
-from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 from ansible_collections.cspp.drover.plugins.module_utils.images.builder import ImageBuilder
-from ansible_collections.cspp.drover.plugins.module_utils.images.recipe import RecipeError, recipes, select
+from ansible_collections.cspp.drover.plugins.module_utils.images.recipe import recipes, select
 
 
 def main() -> None:
@@ -110,18 +109,16 @@ def main() -> None:
     )
     params = module.params
     builder = ImageBuilder(Path(params["directory"]))
-    try:
+    with fail_on_error(module):
         wanted = select(recipes(params["recipes"], params["custom"]), params["wanted"])
         missing = {key: recipe for key, recipe in wanted.items() if not builder.find(recipe)}
-        built: dict[str, float] = {}
+    built: dict[str, float] = {}
+    remedy = "Nothing is left of it: mend this and run again."
+    with fail_on_error(module, what="Building an image failed", remedy=remedy):
         for key, recipe in missing.items():
             start = time.monotonic()
             if module.check_mode or builder.build(recipe):
                 built[key] = round(time.monotonic() - start, 1)
-    except RecipeError as error:
-        module.fail_json(msg=str(error))
-    except (CommandError, WaitTimeout) as error:
-        module.fail_json(msg=f"Building an image failed: {error}. Nothing is left of it: mend this and run again.")
     have = sorted(recipe.folder for key, recipe in wanted.items() if key not in missing)
     module.exit_json(
         changed=bool(built),

@@ -57,6 +57,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.reporting import job_log
 
 
@@ -84,10 +85,8 @@ def main() -> None:
     )
     # First: a job that ends meanwhile has said all that it had to say.
     living = lives(module.params["job"])
-    try:
+    with fail_on_error(module):
         lines, offset = job_log.read(module.params["log"], module.params["offset"])
-    except ValueError as error:
-        module.fail_json(msg=str(error))
     module.exit_json(changed=False, lives=living, lines=lines, offset=offset)
 
 

@@ -54,6 +54,7 @@ table:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book
 from ansible_collections.cspp.drover.plugins.module_utils.reporting import moves as report
 
@@ -63,10 +64,8 @@ def main() -> None:
         argument_spec={"guest": {"type": "str"}, "limit": {"type": "int", "default": 100}},
         supports_check_mode=True,
     )
-    try:
+    with fail_on_error(module, OSError, what="the journal on this node can't be read or completed"):
         moves = book.read(module.params["guest"] or None, module.params["limit"])
-    except OSError as error:
-        module.fail_json(msg=f"the journal on this node can't be read or completed: {error}")
     module.exit_json(changed=False, moves=moves, table=report.table(moves))
 
 

@@ -64,8 +64,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
-from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.lab.layout import Lab
 from ansible_collections.cspp.drover.plugins.module_utils.lab.machine import exclusively
 from ansible_collections.cspp.drover.plugins.module_utils.lab.network import LabNetwork
@@ -85,7 +84,7 @@ def main() -> None:
     params = module.params
     lab = Lab(params["name"], ipaddress.IPv4Network(params["subnet"]), Path(params["cache"]))
     network = LabNetwork(lab, params["package_port"])
-    try:
+    with fail_on_error(module, what=f"The network of lab {lab.name} could not be set up"):
         if module.check_mode:
             steps = network.plan(params["nodes"])
         else:
@@ -93,8 +92,6 @@ def main() -> None:
                 steps = network.plan(params["nodes"])
                 for step in steps:
                     network.carry_out(step)
-    except (CommandError, WaitTimeout) as error:
-        module.fail_json(msg=f"The network of lab {lab.name} could not be set up: {error}")
     lines = [str(step) for step in steps]
     diff = {"before": "", "after": "".join(f"{line}\n" for line in lines)}
     module.exit_json(changed=bool(steps), steps=lines, diff=diff)

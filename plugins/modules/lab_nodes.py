@@ -86,12 +86,10 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
-from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
-from ansible_collections.cspp.drover.plugins.module_utils.lab.chassis import ChassisError
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.lab.layout import Lab
 from ansible_collections.cspp.drover.plugins.module_utils.lab.machine import exclusively
-from ansible_collections.cspp.drover.plugins.module_utils.lab.nodes import LabNodes, NodesError, NodeSettings
+from ansible_collections.cspp.drover.plugins.module_utils.lab.nodes import LabNodes, NodeSettings
 
 
 def main() -> None:
@@ -120,7 +118,7 @@ def main() -> None:
         plugins=params["plugins"],
     )
     nodes = LabNodes(lab, settings)
-    try:
+    with fail_on_error(module):
         if module.check_mode:
             steps = nodes.plan(params["nodes"])
         else:
@@ -129,8 +127,6 @@ def main() -> None:
                 warnings = nodes.carry_out(steps, params["nodes"], params["timeout"])
             for warning in warnings:
                 module.warn(warning)
-    except (CommandError, ChassisError, NodesError, WaitTimeout) as error:
-        module.fail_json(msg=str(error))
     lines = [str(step) for step in steps]
     diff = {"before": "", "after": "".join(f"{line}\n" for line in lines)}
     module.exit_json(changed=bool(steps), steps=lines, diff=diff)

@@ -91,7 +91,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.lab import preflight
 from ansible_collections.cspp.drover.plugins.module_utils.lab.layout import Lab, parameter_problems
 
@@ -113,7 +113,7 @@ def main() -> None:
     params = module.params
     nodes, port = params["nodes"], params["package_port"]
     result: dict[str, object] = {}
-    try:
+    with fail_on_error(module, what="This machine can't be examined"):
         result["missing_packages"] = preflight.missing_packages(params["packages"])
         problems = parameter_problems(params["name"], params["subnet"], nodes)
         if not problems:
@@ -125,8 +125,6 @@ def main() -> None:
                 problems = preflight.problems(lab, nodes, survey)
             elif os.geteuid() != 0:
                 problems.append("This is not root, who alone can remove a lab. Run it as root (sudo -E).")
-    except CommandError as error:
-        module.fail_json(msg=f"This machine can't be examined: {error}")
     module.exit_json(changed=False, problems=problems, **result)
 
 

@@ -65,7 +65,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import data_id
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Location
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.migration.rootfs_receiver import Folder
 
 
@@ -91,10 +92,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     wanted: list[dict[str, Any]] = module.params["guests"]
-    try:
+    with fail_on_error(module, what="The cluster cannot be asked where guests have their data"):
         known = kept([entry["name"] for entry in wanted]) if module.params["ask_cluster"] else {}
-    except ClusterError as error:
-        module.fail_json(msg=f"The cluster cannot be asked where guests have their data: {error}")
     module.exit_json(changed=False, kept=known, held=[entry["name"] for entry in wanted if held(entry["paths"])])
 
 

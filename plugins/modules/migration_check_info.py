@@ -70,7 +70,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.preflight import checks
 from ansible_collections.cspp.drover.plugins.module_utils.preflight.cluster_checks import ClusterChecks
 from ansible_collections.cspp.drover.plugins.module_utils.preflight.inquiry import preflight
@@ -87,10 +88,8 @@ def answer(cluster: Pacemaker, guest: str | None, to: str | None) -> dict[str, A
 
 def main() -> None:
     module = AnsibleModule(argument_spec={"guest": {"type": "str"}, "to": {"type": "str"}}, supports_check_mode=True)
-    try:
+    with fail_on_error(module):
         result = answer(Pacemaker(), module.params["guest"] or None, module.params["to"] or None)
-    except ClusterError as error:
-        module.fail_json(msg=str(error))
     module.exit_json(changed=False, **result)
 
 

@@ -65,8 +65,10 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import run
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.host import networkd
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 
 UNIT = "drover-network-rollback"
 ASIDE = Path("/var/lib/drover/network-before")
@@ -89,11 +91,11 @@ if [ -d {ASIDE}/ifupdown ]; then systemctl restart networking.service; fi
 """
 
 
-class WayBackTaken(Exception):
+class WayBackTaken(DroverError):
     """The node has put its old network configuration back."""
 
 
-class InUse(Exception):
+class InUse(DroverError):
     """A bridge that is to go still carries what Drover did not attach to it: guests, most likely."""
 
 
@@ -125,8 +127,8 @@ def disarm() -> None:
         (ASIDE / SCRIPT).unlink()
     except FileNotFoundError:
         raise WayBackTaken(
-            "The node was not reached in time under its new network configuration and has put the old one back. "
-            "Compare network_bridges with what the node had (ports, addresses, gateway), then run this again"
+            "The node was not reached in time under its new network configuration and has put the old one back",
+            remedy="Compare network_bridges with what the node had (ports, addresses, gateway), then run this again.",
         ) from None
 
 
@@ -147,8 +149,8 @@ def require_unused(bridges: networkd.Bridges) -> None:
         if attached:
             raise InUse(
                 f"{bridge} is no longer declared in network_bridges, but {', '.join(sorted(attached))} is attached "
-                "to it. "
-                "Move the guests that use it to another bridge first, or declare it again"
+                "to it",
+                remedy="Move the guests that use it to another bridge first, or declare it again.",
             )
 
 
@@ -227,7 +229,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    try:
+    remedy = "The node puts its old network configuration back by itself if armed."
+    with fail_on_error(module, OSError, remedy=remedy):
         if params["state"] == "armed":
             before = declared_before()
             require_unused({bridge: before[bridge] for bridge in before if bridge not in params["bridges"]})
@@ -239,10 +242,6 @@ def main() -> None:
             apply(params["takeover"], params["foreign"])
         else:
             disarm()
-    except (InUse, WayBackTaken) as error:
-        module.fail_json(msg=f"{error}.")
-    except (CommandError, OSError) as error:
-        module.fail_json(msg=f"{error}. The node puts its old network configuration back by itself if armed.")
     module.exit_json(changed=True)
 
 

@@ -83,7 +83,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import run
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.peer.facts import BRIDGE_FIREWALL, sysctl
 
 
@@ -123,7 +124,7 @@ def ifupdown() -> list[str]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    try:
+    with fail_on_error(module, remedy="Drover's nodes are Debian machines with iproute2 and dpkg."):
         module.exit_json(
             changed=False,
             os=platform.freedesktop_os_release(),
@@ -140,8 +141,6 @@ def main() -> None:
             ifupdown=ifupdown(),
             bridge_firewall=[name for name in BRIDGE_FIREWALL if sysctl(name)],
         )
-    except CommandError as error:
-        module.fail_json(msg=f"{error}. Drover's nodes are Debian machines with iproute2 and dpkg.")
 
 
 if __name__ == "__main__":

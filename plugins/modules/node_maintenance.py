@@ -98,8 +98,8 @@ outcomes:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.planning.move import Refused
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.reporting.job_log import JobLog
 from ansible_collections.cspp.drover.plugins.module_utils.verbs.maintain import Maintenance
 
@@ -119,10 +119,8 @@ def main() -> None:
     log = JobLog(wish["log"])
     how = {"force": wish["force"], "timeout": wish["timeout"], "check": module.check_mode, "log": log}
     run = Maintenance(Pacemaker(saw=log.saw), wish["node"], **how)
-    try:
+    with fail_on_error(module):
         result = run.on() if wish["state"] == "on" else run.off()
-    except (ClusterError, Refused, ValueError) as error:
-        module.fail_json(msg=str(error))
     module.exit_json(**result)
 
 

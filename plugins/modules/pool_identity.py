@@ -45,6 +45,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.storage.pool_mark import MARK
 
 
@@ -59,7 +60,8 @@ def identity(folder: Path, check: bool) -> tuple[str | None, bool]:
     draft = folder / f"{MARK}.{uuid.uuid4()}"
     draft.write_text(f"{uuid.uuid4()}\n")
     try:
-        # Of several nodes that come here at once, one wins: link() does not overwrite, on NFS neither.
+        # Of several nodes that come here at once, one wins: link() does not overwrite, on NFS neither. So not by
+        # core/atomic, with which the last one would.
         os.link(draft, mark)
         return mark.read_text().strip(), True
     except FileExistsError:
@@ -75,10 +77,8 @@ def main() -> None:
     identities: dict[str, str | None] = {}
     changed = False
     for path in module.params["paths"]:
-        try:
+        with fail_on_error(module, OSError, what=f"{path} cannot be used as a pool"):
             identities[path], made = identity(Path(path), module.check_mode)
-        except OSError as error:
-            module.fail_json(msg=f"{path} cannot be used as a pool: {error}")
         changed = changed or made
     module.exit_json(changed=changed, identities=identities)
 

@@ -105,6 +105,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 from ansible_collections.cspp.drover.plugins.module_utils.host.release import (
     Agents,
@@ -193,16 +194,13 @@ def main() -> None:
     )
     root, folder = Path(module.params["root"]), Path(module.params["agents_path"])
     releases = Releases(root)
-    try:
+    what, remedy = "Drover's code could not be installed", f"Programs start from version {releases.current}."
+    with fail_on_error(module, OSError, what=what, remedy=remedy):
         if module.check_mode and not root.is_dir():
             # There is nothing to be in each other's way about.
             _settle(module, releases, root, folder)
         with undisturbed(root):
             _settle(module, releases, root, folder)
-    except (OSError, ValueError) as error:
-        module.fail_json(
-            msg=f"Drover's code could not be installed: {error}. Programs start from version {releases.current}."
-        )
 
 
 def _settle(module: QuietModule, releases: Releases, root: Path, folder: Path) -> None:

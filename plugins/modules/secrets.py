@@ -60,6 +60,7 @@ created:
 
 from ansible.module_utils.basic import missing_required_lib
 
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 
 try:
@@ -80,10 +81,8 @@ def main() -> None:
     )
     if pki is None:
         module.fail_json(msg=missing_required_lib("cryptography") + " On Debian it is python3-cryptography.")
-    try:
+    with fail_on_error(module):
         chosen, created = pki.choose(module.params["given"], module.params["found"])
-    except pki.TrustError as error:
-        module.fail_json(msg=str(error))
     replaced = module.params["rotate_authority"] or module.params["retire_authority"]
     for authority in pki.AUTHORITIES:
         key, certificate = f"{authority}.key", f"{authority}.crt"

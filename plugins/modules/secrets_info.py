@@ -30,16 +30,14 @@ secrets:
   returned: always
 """
 
-from pathlib import Path
-
 from ansible.module_utils.basic import AnsibleModule
 
-FOLDER = Path("/etc/drover/secrets")
+from ansible_collections.cspp.drover.plugins.module_utils.host.keyfiles import SECRETS
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    held = {file.name: file.read_text() for file in FOLDER.glob("*") if file.is_file()} if FOLDER.is_dir() else {}
+    held = {file.name: file.read_text() for file in SECRETS.glob("*") if file.is_file()} if SECRETS.is_dir() else {}
     module.exit_json(changed=False, secrets=held)
 
 

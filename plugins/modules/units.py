@@ -105,7 +105,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import run
+from ansible_collections.cspp.drover.plugins.module_utils.core.node_name import node_name
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.moves_under_way import moves_of
 from ansible_collections.cspp.drover.plugins.module_utils.host.systemd_units import (
     PROPERTIES,
@@ -170,7 +172,7 @@ class Node:
 def settle(parameters: dict[str, Any], check: bool) -> dict[str, Any]:
     """Make everything true; what the module returns."""
     if parameters["restarted"] and parameters["patience"]:
-        waiting = moves_of(os.uname().nodename)
+        waiting = moves_of(node_name())
         if waiting:
             return {"changed": check, "actions": [], "outdated": parameters["restarted"], "waiting_for": waiting}
     wanted = {kind: parameters[kind] for kind in ("running", "enabled", "masked")}
@@ -215,10 +217,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
+    with fail_on_error(module, remedy="`journalctl -xe -u UNIT` on the node says more."):
         result = settle(module.params, module.check_mode)
-    except CommandError as error:
-        module.fail_json(msg=f"{error}. `journalctl -xe -u UNIT` on the node says more.")
     module.exit_json(**result)
 
 

@@ -58,6 +58,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.storage.mounts import FOLDER, HEADER, unit_name
 
 UNITS = Path(FOLDER)
@@ -92,7 +93,7 @@ def main() -> None:
     gone = given_up(module.params["declared"])
     stay = {unit_name(path) for path in module.params["mounted_by_others"]}
     in_use: list[str] = []
-    try:
+    with fail_on_error(module, OSError):
         for unit in [] if module.check_mode else gone:
             fault = give_up(unit, unit in stay)
             if fault:
@@ -104,8 +105,6 @@ def main() -> None:
         done = [unit for unit in gone if unit not in in_use]
         if done and not module.check_mode:
             run(["systemctl", "daemon-reload"])
-    except (CommandError, OSError) as error:
-        module.fail_json(msg=str(error))
     diff = [
         {"before_header": str(UNITS / unit), "after_header": str(UNITS / unit), "before": gone[unit], "after": ""}
         for unit in done

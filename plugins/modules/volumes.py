@@ -85,8 +85,7 @@ steps:
 
 from contextlib import nullcontext
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
-from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
+from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 from ansible_collections.cspp.drover.plugins.module_utils.storage.host import StorageHost, exclusive
 from ansible_collections.cspp.drover.plugins.module_utils.storage.volumes import Volume, plan
@@ -110,16 +109,14 @@ def main() -> None:
     )
     volumes = [Volume(**entry) for entry in module.params["volumes"]]
     host = StorageHost()
-    try:
-        with nullcontext() if module.check_mode else exclusive():
-            todo = plan(volumes, host.look(volumes))
-            if todo.refusals:
-                untouched = "No guest was touched." if module.check_mode else "Nothing was done on this node."
-                module.fail_json(msg=f"{untouched} " + "\n".join(todo.refusals))
-            for step in () if module.check_mode else todo.steps:
-                host.carry_out(step)
-    except (CommandError, OSError, WaitTimeout) as error:
-        module.fail_json(msg=f"{error}. What was finished stays; run the play again once this is put right.")
+    remedy = "What was finished stays; run the play again once this is put right."
+    with fail_on_error(module, OSError, remedy=remedy), nullcontext() if module.check_mode else exclusive():
+        todo = plan(volumes, host.look(volumes))
+        if todo.refusals:
+            untouched = "No guest was touched." if module.check_mode else "Nothing was done on this node."
+            module.fail_json(msg=f"{untouched} " + "\n".join(todo.refusals))
+        for step in () if module.check_mode else todo.steps:
+            host.carry_out(step)
     module.exit_json(
         changed=bool(todo.steps),
         diff=[

@@ -20,7 +20,7 @@ import ansible_runner
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".cache" / "collections"))
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError, run_program  # noqa: E402
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for  # noqa: E402
 from ansible_collections.cspp.drover.tests.clients import OutageProbe, SessionProbe, answers  # noqa: E402
 from ansible_collections.cspp.drover.tests.witness import Witness  # noqa: E402
@@ -33,7 +33,7 @@ VM, CONTAINER = "game", "web"
 ECHO, SSH = 7, 22
 
 
-class DemoError(Exception):
+class DemoError(DroverError):
     """A step that did not do what it should."""
 
 
@@ -187,7 +187,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (AssertionError, CommandError, DemoError, WaitTimeout) as failure:
-        sys.exit(f"\nThe demo stopped: {failure}\nThe lab is left as it is, for a look; `make lab-down` removes it.")
+    left = "The lab is left as it is, for a look; `make lab-down` removes it."
+    sys.exit(run_program(main, AssertionError, what="\nThe demo stopped", remedy=left))

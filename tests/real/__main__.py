@@ -25,15 +25,16 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".cache" / "collections"))
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError  # noqa: E402
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for  # noqa: E402
 from ansible_collections.cspp.drover.plugins.module_utils.lab.machine import processes  # noqa: E402
 
 from . import site  # noqa: E402
-from .machine import MachineError, Machines  # noqa: E402
-from .plays import PlayError, play  # noqa: E402
+from .machine import Machines  # noqa: E402
+from .plays import play  # noqa: E402
 from .recipe import node_recipe  # noqa: E402
 from .site import NODES  # noqa: E402
-from .steps import STEPS, Shown, Wrong  # noqa: E402
+from .steps import STEPS, Shown  # noqa: E402
 
 #: Resolved, for the machines' processes are known by the folder they run in.
 FOLDER = (ROOT / ".cache" / "real").resolve()
@@ -43,9 +44,6 @@ KEYS = ("ssh_key", *(f"{node.name}.host_key" for node in NODES))
 BOOT = 900.0
 
 BROKEN_OFF = "broken off"
-
-#: What any step may end with.
-FAILURES = (Wrong, PlayError, MachineError, CommandError, WaitTimeout)
 
 
 class Story:
@@ -126,7 +124,7 @@ def show(shown: Shown, steps: Sequence[str], story: Story) -> dict[str, str]:
         begun = time.monotonic()
         try:
             outcome = STEPS[name](shown)
-        except FAILURES as error:
+        except DroverError as error:
             wrong[name] = str(error)
         seconds = time.monotonic() - begun
         story.say(f"  {name}, {seconds:.0f} s: " + (f"WRONG: {wrong[name]}" if name in wrong else f"ok: {outcome}"))
@@ -200,7 +198,7 @@ def main() -> int:
                 boot(machines, Path(images["vm/node"]["path"], "disk.qcow2"), story, keep=keep)
             shown = Shown(machines, INVENTORY, LOGS, lambda text: story.say(f"      {text}"))
             wrong = show(shown, steps, story)
-        except FAILURES as error:
+        except DroverError as error:
             wrong["start"] = str(error)
             story.say(f"  WRONG: {error}")
         except KeyboardInterrupt:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult, Runner, run
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 from ansible_collections.cspp.drover.plugins.module_utils.lab.machine import Process, processes
 
@@ -32,7 +33,7 @@ _PR_SET_PDEATHSIG = 1
 _WIRE = "wire"
 
 
-class MachineError(Exception):
+class MachineError(DroverError):
     """A machine that cannot be started, or ended before it should."""
 
 

@@ -17,12 +17,14 @@ from typing import Any
 
 import ansible_runner
 
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
+
 __all__ = ["PlayError", "Played", "play"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class PlayError(Exception):
+class PlayError(DroverError):
     """A playbook that failed: every host's message, and where its whole output is."""
 
 

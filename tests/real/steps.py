@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import Runner
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 
 from . import plays, site
@@ -30,7 +31,7 @@ _CGROUP = f"/sys/fs/cgroup/lxc.payload.{site.CONTAINER}"
 _MIB = 1 << 20
 
 
-class Wrong(Exception):
+class Wrong(DroverError):
     """Something that is not as it has to be."""
 
 

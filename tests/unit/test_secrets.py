@@ -19,7 +19,7 @@ Call = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(secrets_info, "FOLDER", tmp_path / "secrets")
+    monkeypatch.setattr(secrets_info, "SECRETS", tmp_path / "secrets")
     return tmp_path / "secrets"
 
 

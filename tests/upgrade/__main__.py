@@ -25,10 +25,10 @@ sys.path.insert(0, str(ROOT / ".cache" / "collections"))
 os.environ.setdefault("DROVER_LAB", "upgrade")
 os.environ.setdefault("DROVER_LAB_SUBNET", "10.223.0.0/24")
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run  # noqa: E402
-from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import run  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError, run_program  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for  # noqa: E402
 from ansible_collections.cspp.drover.plugins.module_utils.lab.machine import exclusively  # noqa: E402
-from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import ProbeError  # noqa: E402
 from ansible_collections.cspp.drover.tests.clients import SessionProbe  # noqa: E402
 
 from ..verify.lab import Lab, address, boot, init_of, one_by_one, wait_until_answering  # noqa: E402
@@ -43,7 +43,7 @@ SERVICE = "drover-peer.service"
 SILENCE = 3.0
 
 
-class UpgradeError(Exception):
+class UpgradeError(DroverError):
     """Something that a user or a guest would have noticed."""
 
 
@@ -216,9 +216,6 @@ def main() -> int:
             if again.changed:
                 raise UpgradeError(f"the second run changed something: {sorted(again.changed)}")
             story.say("Nobody noticed, and nothing is left to do.")
-        except (AssertionError, CommandError, ProbeError, UpgradeError, WaitTimeout) as error:
-            print(f"\nThe upgrade was noticed:\n{error}", file=sys.stderr)
-            return 1
         finally:
             if not wish.keep:
                 play("lab", lab_state="absent")
@@ -227,4 +224,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program(main, AssertionError, what="\nThe upgrade was noticed"))

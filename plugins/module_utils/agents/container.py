@@ -51,7 +51,7 @@ def main() -> int:
         "reload-agent": lambda request: reload_agent(request, host),
         "validate-all": lambda request: validate_all(request, host),
     }
-    return ocf.run(METADATA, actions, errors=(LxcError,))
+    return ocf.run(METADATA, actions)
 
 
 def start(request: Request, host: LxcHost) -> Code:

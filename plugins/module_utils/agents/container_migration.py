@@ -8,7 +8,6 @@ the other node has taken over leaves it running where it was; the copy left ther
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 import uuid
@@ -17,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.node_name import node_name
 from ..core.wait import Deadline
 from ..guest.definition import is_local
 from ..hypervisor.lxc_host import STOPPED, LxcError, LxcHost
@@ -47,7 +47,7 @@ def migrate_to(request: Request, host: LxcHost) -> Code:
         "id": uuid.uuid4().hex,
         "guest": name,
         "kind": "container",
-        "from": request.source or os.uname().nodename,
+        "from": request.source or node_name(),
         "to": target,
         "started": book.stamp(),
         "policy": dict(definition["migration"]),
@@ -81,7 +81,7 @@ def migrate_from(request: Request, host: LxcHost) -> Code:
 
     folder = Folder(Path(definition["rootfs"]["path"]))
     arrival = folder.arrival()
-    here = os.uname().nodename
+    here = node_name()
     try:
         if arrival is None:
             raise AgentError(f"{name} did not arrive from {source}: there is no whole copy of it here")

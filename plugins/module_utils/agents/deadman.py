@@ -7,7 +7,6 @@ it is down. :class:`DeadMansSwitch` is the agent's end of it, :func:`main` the p
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from ..core import installed
+from ..core.node_name import node_name
 from ..core.wait import WaitTimeout, wait_for
 from ..hypervisor.lxc_host import STOPPED, LxcHost
 from . import ocf
@@ -127,7 +127,7 @@ def _runs_here(name: str) -> bool:
     except WaitTimeout:
         return False
     assert status is not None
-    here = os.uname().nodename
+    here = node_name()
     node, resource = status.node(here), status.resource(name)
     if node is None or not node.online or node.shutdown or resource is None:
         return False

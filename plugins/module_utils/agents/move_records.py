@@ -7,12 +7,12 @@ It loads the journal, which costs more than the rest of an agent: agents load it
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from ..core.node_name import node_name
 from ..journal import book
 from ..migration import progress
 from . import ocf
@@ -33,7 +33,7 @@ def vm_arrived(request: Request, host: LibvirtHost) -> None:
     from ..migration.record import arrival
 
     name, outcome = request.instance, host.outcome(request.instance)
-    record = arrival(name, request.source, os.uname().nodename, outcome, progress.take(name))
+    record = arrival(name, request.source, node_name(), outcome, progress.take(name))
     book.record(record)
     if outcome:
         ocf.info(f"{name} came from {record['from']} in {outcome.total} ms with a pause of {outcome.pause} ms")
@@ -49,7 +49,7 @@ def vm_did_not_arrive(request: Request, reason: str) -> None:
         for last in book.read(name, 1, others=())
     )
     if report or not told_by_source:
-        book.record(book.failure("vm", name, request.source, os.uname().nodename, reason, report=report))
+        book.record(book.failure("vm", name, request.source, node_name(), reason, report=report))
 
 
 def container_arrived(name: str, arrival: Mapping[str, Any], announced: float) -> float:
@@ -90,7 +90,7 @@ def container_stopped_over(name: str, stop: Stop, announced: float, failure: str
             "guest": name,
             "kind": "container",
             "from": stop.node,
-            "to": os.uname().nodename,
+            "to": node_name(),
             "started": book.stamp(stop.at),
             "ended": book.stamp(),
             "result": "failed" if failure else "moved",

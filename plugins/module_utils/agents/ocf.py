@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from ..core.errors import DroverError
 from ..core.wait import Deadline
 from ..guest.definition import Reading, read
 from .metadata import Metadata
@@ -50,7 +51,7 @@ class Code(IntEnum):
     NOT_RUNNING = 7
 
 
-class AgentError(Exception):
+class AgentError(DroverError):
     """An action that failed: the reason for the status display, and the code that decides what happens next."""
 
     def __init__(self, reason: str, code: Code = Code.ERR_GENERIC) -> None:
@@ -162,15 +163,8 @@ class Request(NamedTuple):
         return reading
 
 
-def run(
-    metadata: Metadata,
-    actions: Mapping[str, Callable[[Request], Code]],
-    errors: tuple[type[Exception], ...] = (),
-) -> int:
-    """Carry out the action that this process was called for, and return its exit status.
-
-    ``errors`` are the exceptions besides AgentError that mean a failed action.
-    """
+def run(metadata: Metadata, actions: Mapping[str, Callable[[Request], Code]]) -> int:
+    """Carry out the action that this process was called for, and return its exit status."""
     request = Request.read(sys.argv, os.environ, metadata)
     if request.action == "meta-data":
         sys.stdout.write(metadata.xml())
@@ -187,7 +181,7 @@ def run(
         return action(request)
     except AgentError as error:
         return _failed(request, str(error), error.code)
-    except errors as error:
+    except DroverError as error:
         return _failed(request, str(error), Code.ERR_GENERIC)
     except Exception as error:
         import traceback

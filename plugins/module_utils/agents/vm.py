@@ -56,7 +56,7 @@ def main() -> int:
         "reload-agent": lambda request: reload_agent(request, LibvirtHost()),
         "validate-all": lambda request: validate_all(request, LibvirtHost()),
     }
-    return ocf.run(METADATA, actions, errors=(HostError,))
+    return ocf.run(METADATA, actions)
 
 
 def _migrate_to(request: Request) -> Code:

@@ -7,9 +7,9 @@ Whatever fails leaves the VM running where it was.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
+from ..core.node_name import node_name
 from ..core.wait import WaitTimeout
 from ..hypervisor.emulator import emulator_pid
 from ..hypervisor.libvirt_connection import HostError
@@ -39,7 +39,7 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
     glance.unsettle(name)
     from ..migration.live import LiveMigration, MigrationFailed
 
-    source = request.source or os.uname().nodename
+    source = request.source or node_name()
     try:
         host = connect()
         seen = host.seen(name)

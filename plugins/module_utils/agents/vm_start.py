@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..guest.definition import is_local
+from ..hypervisor.accelerator import RECORD as _ACCELERATOR
 from ..hypervisor.libvirt_host import LibvirtHost
 from ..hypervisor.vm_state import State
 from . import ocf
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ..hypervisor.domain_xml import Accelerator
 
 __all__ = ["accelerator", "require_files", "start"]
-
-_ACCELERATOR = Path("/etc/drover/accelerator.json")
 
 
 def start(request: Request, host: LibvirtHost) -> Code:

@@ -16,6 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..core.errors import InvalidValue
 from ..guest.definition import alike, compact, is_local
 from ..guest.migration_policy import Policy
 from .cib import Configuration
@@ -126,10 +127,10 @@ def drain_id(guest: str) -> str:
 
 
 def guest_primitive(definition: Mapping[str, Any], *, priority: int | None, boot: str) -> Primitive:
-    """A guest as a resource. Raises ValueError for a kind of guest there is no agent for."""
+    """A guest as a resource. Raises InvalidValue for a kind of guest there is no agent for."""
     kind = definition["kind"]
     if kind not in {"vm", "container"}:
-        raise ValueError(f"guest {definition['name']} is of kind {kind!r}; known kinds are vm and container")
+        raise InvalidValue(f"guest {definition['name']} is of kind {kind!r}; known kinds are vm and container")
     memory = math.ceil(int(definition["memory"]) / MIB)
     meta = {"priority": str(priority)} if priority else {}
     operations = [
@@ -278,7 +279,7 @@ def _keeper(spec: GuestSpec, live: Configuration) -> str:
     known = live.constraints.get(data_id(spec.name))
     node = known.node if isinstance(known, Location) else spec.home
     if node is None:
-        raise ValueError(f"nobody knows which node has the data of {spec.name}: run playbooks/guests.yml")
+        raise InvalidValue(f"nobody knows which node has the data of {spec.name}: run playbooks/guests.yml")
     return node
 
 
@@ -298,7 +299,7 @@ def _pinned_to(spec: GuestSpec, live: Configuration, status: ClusterStatus, load
     if wished:
         return wished[0]
     if not usable:
-        raise ValueError(f"no node is online to place guest {spec.name} on; see playbooks/status.yml")
+        raise InvalidValue(f"no node is online to place guest {spec.name} on; see playbooks/status.yml")
     return min(usable, key=lambda node: (load.get(node, 0), node))
 
 

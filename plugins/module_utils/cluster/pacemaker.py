@@ -17,6 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from xml.etree import ElementTree as ET
 
 from ..core.command import CommandError, Runner, run
+from ..core.errors import DroverError
 from ..core.wait import WaitTimeout, wait_for
 from .difference import Difference
 from .objects import PREFIX, Wanted
@@ -36,7 +37,7 @@ _BLIND = 30.0
 _FENCED_ALREADY = 30
 
 
-class ClusterError(Exception):
+class ClusterError(DroverError):
     """The cluster can't be asked, or said no. The message says what to do."""
 
 
@@ -44,7 +45,7 @@ class Contended(ClusterError):
     """Somebody else kept changing the configuration while ours was to go in."""
 
 
-class Stale(Exception):
+class Stale(DroverError):
     """The CIB moved on between the query and the patch."""
 
 

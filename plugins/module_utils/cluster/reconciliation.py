@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from ..core.errors import DroverError, InvalidValue
 from .cib_xml import (
     CONSTRAINT_TAGS,
     SETS,
@@ -46,14 +47,14 @@ OUR_META = frozenset({"allow-migrate", "failure-timeout", "migration-threshold",
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
 
 
-class NotOurs(Exception):
+class NotOurs(DroverError):
     """An object that would have to be changed or removed belongs to somebody else."""
 
 
 def reconcile(cib: str, wanted: Wanted) -> Difference:
     """Compare a live CIB with what is wanted of it.
 
-    Raises NotOurs when a wanted or absent id belongs to an object that isn't ours, ValueError for ids and
+    Raises NotOurs when a wanted or absent id belongs to an object that isn't ours, InvalidValue for ids and
     nodes that can't be, and xml.etree.ElementTree.ParseError on text that isn't XML.
     """
     root = parse(cib)
@@ -107,7 +108,7 @@ class _Reconciliation:
     def node(self, wanted: NodeSettings) -> None:
         element = next((e for e in self.configuration.iterfind("nodes/node") if e.get("uname") == wanted.name), None)
         if element is None:
-            raise ValueError(
+            raise InvalidValue(
                 f"node {wanted.name} is not a member of this cluster; add it to the cluster first (playbooks/site.yml)"
             )
         base = f"nodes-{element.get('id')}"
@@ -146,7 +147,7 @@ class _Reconciliation:
     def meta(self, name: str, values: Mapping[str, str | None]) -> None:
         element = self._owned(name, "primitive")
         if element is None:
-            raise ValueError(f"there is no guest {name} in this cluster")
+            raise InvalidValue(f"there is no guest {name} in this cluster")
         before = primitive_of(element)
         _edit_values(element, "meta_attributes", f"{name}-meta_attributes", values)
         after = primitive_of(element)
@@ -192,7 +193,7 @@ class _Reconciliation:
     def _owned(self, name: str, *tags: str) -> ET.Element | None:
         """The live element of this id, None if there is none. Raises NotOurs for somebody else's."""
         if not _NAME.match(name):
-            raise ValueError(
+            raise InvalidValue(
                 f"{name!r} can't be the name of an object in the cluster: "
                 "it has to start with a letter and hold only letters, digits, '-', '_' and '.'"
             )

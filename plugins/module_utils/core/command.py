@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .errors import DroverError
+
 __all__ = ["CommandError", "CommandResult", "Complaints", "Runner", "run"]
 
 #: Lines of a running program's complaints that are kept: the first and the last. Bytes of a line.
@@ -28,7 +30,7 @@ class CommandResult:
     stderr: str
 
 
-class CommandError(Exception):
+class CommandError(DroverError):
     """A program that is missing, ran out of time, or exited with a status its caller did not expect.
 
     ``result`` is None when the program never ran to its end.

@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from .errors import DroverError
+
 __all__ = ["Deadline", "WaitTimeout", "wait_for"]
 
 T = TypeVar("T")
 
 
-class WaitTimeout(Exception, Generic[T]):
+class WaitTimeout(DroverError, Generic[T]):
     """The deadline passed. ``last`` is what the last look returned, ``waited`` the seconds spent."""
 
     def __init__(self, what: str, last: T, waited: float) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.errors import InvalidValue
 from ..core.quantities import MIB
 from ..guest.definition import IDMAP, Definition
 from ..storage import seed
@@ -40,7 +41,7 @@ class Declaration:
 
         ``cluster`` is what they are judged against: ``nodes`` (by name, with memory, vcpus, addresses), ``images`` (by
         name and kind of guest, how it boots), ``pools`` and ``default_pool`` (role storage's), ``bridges``,
-        ``ssh_keys``, ``nameservers``. Raises ValueError for a pool of a type that is not known.
+        ``ssh_keys``, ``nameservers``. Raises InvalidValue for a pool of a type that is not known.
         """
         pools = pools_from(cluster["pools"])
         return cls(read(guests, _cluster(cluster, pools)), pools)
@@ -77,7 +78,7 @@ class Declaration:
 
         ``resources``, for module guests, has every guest with its definition, its wishes and the ``home`` of one on
         local storage; ``nodes`` has by worker its ``volumes`` and ``leftovers``, both for module volumes. Raises
-        ValueError for an image that was not built, and for a guest whose data is on several nodes.
+        InvalidValue for an image that was not built, and for a guest whose data is on several nodes.
         """
         homes = self._homes(seen)
         parts: dict[str, dict[str, list[Any]]] = {node: {"volumes": [], "leftovers": []} for node in workers}
@@ -109,7 +110,7 @@ class Declaration:
             known = {its["kept"][name] for its in seen.values() if name in its["kept"]}
             holders = sorted(known) or [node for node, its in seen.items() if name in its["held"]]
             if len(holders) > 1:
-                raise ValueError(
+                raise InvalidValue(
                     f"guests.{name}: {' and '.join(holders)} each have volumes of it, and the cluster does not know "
                     "which are the true ones: remove the others by hand"
                 )
@@ -233,11 +234,11 @@ def _cluster(cluster: Mapping[str, Any], pools: Mapping[str, Pool]) -> Cluster:
 
 
 def _image(images: Images, kind: str, name: str) -> dict[str, Any]:
-    """An image with the paths of its files made absolute. Raises ValueError when it was not built."""
+    """An image with the paths of its files made absolute. Raises InvalidValue when it was not built."""
     try:
         image = images[f"{kind}/{name}"]
     except KeyError:
-        raise ValueError(f"image {name} for a {kind} was not built: run role images for it") from None
+        raise InvalidValue(f"image {name} for a {kind} was not built: run role images for it") from None
     return {**image, "files": {key: f"{image['path']}/{file}" for key, file in image["files"].items()}}
 
 

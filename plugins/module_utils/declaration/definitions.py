@@ -9,7 +9,7 @@ from typing import Any
 
 from ..guest.definition import IDMAP, SCHEMA
 from ..storage.volumes import Pool
-from .types import Guest
+from .types import Guest, Nic
 
 __all__ = ["definition"]
 
@@ -22,41 +22,12 @@ def definition(guest: Guest, pools: Mapping[str, Pool], images: Mapping[str, Map
 
     Raises KeyError when a pool or an image is not there; ``read`` has made sure of both.
     """
-    nics = [
-        {
-            "mac": nic.mac,
-            "bridge": nic.bridge,
-            "vlan": nic.vlan,
-            "mtu": nic.mtu,
-            "addresses": list(nic.addresses),
-            "gateways": list(nic.gateways),
-        }
-        for nic in guest.nics
-    ]
-    timeout = guest.migration.timeout
-    policy = {
-        "bandwidth": guest.migration.bandwidth,
-        "timeout": None if timeout is None else -(-timeout // 1000),
-    }
-    common: dict[str, Any] = {
-        "schema": SCHEMA,
-        "kind": guest.kind,
-        "name": guest.name,
-        "vcpus": guest.vcpus,
-        "memory": guest.memory,
-        "stop_timeout": -(-guest.stop_timeout // 1000),
-    }
     if guest.rootfs is not None:
-        pool = pools[guest.rootfs.pool]
-        return {
-            **common,
-            "privileged": guest.privileged,
-            "idmap": dict(IDMAP),
-            "rootfs": pool.rootfs(guest.name),
-            "nics": [{"name": f"eth{index}", **nic} for index, nic in enumerate(nics)],
-            # On shared storage nothing is copied.
-            **({} if pool.shared else {"migration": policy}),
-        }
+        return _container(guest, pools[guest.rootfs.pool])
+    return _vm(guest, pools, images)
+
+
+def _vm(guest: Guest, pools: Mapping[str, Pool], images: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     disks = [
         {
             "target": disk.target,
@@ -68,7 +39,7 @@ def definition(guest: Guest, pools: Mapping[str, Pool], images: Mapping[str, Map
     ]
     seed = {"target": SEED_TARGET, "source": pools[guest.seed_pool].seed(guest.name), "readonly": True}
     return {
-        **common,
+        **_common(guest),
         "uuid": guest.uuid,
         "max_vcpus": guest.max_vcpus,
         "max_memory": guest.max_memory,
@@ -76,12 +47,58 @@ def definition(guest: Guest, pools: Mapping[str, Pool], images: Mapping[str, Map
         "firmware": "bios",
         "kernel": dict(images[guest.image]) if guest.image else None,
         "disks": [*disks, seed],
-        "nics": nics,
+        "nics": [_nic(nic) for nic in guest.nics],
         "migration": {
             "max_downtime": guest.migration.max_downtime,
-            **policy,
+            **_migration(guest),
             "auto_converge": guest.migration.auto_converge,
             "post_copy": guest.migration.post_copy,
             "channels": guest.migration.channels,
         },
     }
+
+
+def _container(guest: Guest, pool: Pool) -> dict[str, Any]:
+    return {
+        **_common(guest),
+        "privileged": guest.privileged,
+        "idmap": dict(IDMAP),
+        "rootfs": pool.rootfs(guest.name),
+        "nics": [{"name": f"eth{index}", **_nic(nic)} for index, nic in enumerate(guest.nics)],
+        # On shared storage nothing is copied.
+        **({} if pool.shared else {"migration": _migration(guest)}),
+    }
+
+
+def _common(guest: Guest) -> dict[str, Any]:
+    """What the definitions of both kinds begin with."""
+    return {
+        "schema": SCHEMA,
+        "kind": guest.kind,
+        "name": guest.name,
+        "vcpus": guest.vcpus,
+        "memory": guest.memory,
+        "stop_timeout": _seconds(guest.stop_timeout),
+    }
+
+
+def _nic(nic: Nic) -> dict[str, Any]:
+    return {
+        "mac": nic.mac,
+        "bridge": nic.bridge,
+        "vlan": nic.vlan,
+        "mtu": nic.mtu,
+        "addresses": list(nic.addresses),
+        "gateways": list(nic.gateways),
+    }
+
+
+def _migration(guest: Guest) -> dict[str, Any]:
+    """The part of the migration policy that both kinds have."""
+    timeout = guest.migration.timeout
+    return {"bandwidth": guest.migration.bandwidth, "timeout": None if timeout is None else _seconds(timeout)}
+
+
+def _seconds(milliseconds: int) -> int:
+    """As whole seconds, rounded up."""
+    return -(-milliseconds // 1000)

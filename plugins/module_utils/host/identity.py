@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..core.command import Runner, run
+from ..core.errors import InvalidValue
 from . import pki
 from .keyfiles import Rights, held, put, tighten
 
@@ -118,7 +119,11 @@ class Identity:
     @property
     def _rights(self) -> Rights:
         # By name only when a file is written: the package that brings the group may still be to come.
-        return Rights(0o600 if self.group == "root" else 0o640, grp.getgrnam(self.group).gr_gid)
+        try:
+            group = grp.getgrnam(self.group).gr_gid
+        except KeyError:
+            raise InvalidValue(f"there is no group {self.group} here, which is to read the key") from None
+        return Rights(0o600 if self.group == "root" else 0o640, group)
 
     @property
     def _signing_key(self) -> Path:

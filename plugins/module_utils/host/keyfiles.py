@@ -19,7 +19,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Rights", "held", "put", "tighten", "unread"]
+from ..core.atomic import fill, sync_folder
+
+__all__ = ["SECRETS", "Rights", "held", "put", "tighten", "unread"]
+
+#: Where each member keeps the cluster's secrets.
+SECRETS = Path("/etc/drover/secrets")
 
 _IN_OPEN = 0x20
 _ROOT = 0
@@ -53,19 +58,17 @@ def put(contents: Mapping[Path, tuple[str, Rights]]) -> None:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         draft = _draft(path)
         draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
-            os.fchown(file.fileno(), _ROOT, rights.gid)
-            os.fchmod(file.fileno(), rights.mode)
-            file.flush()
-            os.fsync(file.fileno())
+        # Not by core/atomic.write, which renames at once: these are renamed together. And the draft has always the same
+        # name: what a run leaves that was cut short is a private key, and the next one replaces it.
+        opened = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        fill(opened, text.encode(), mode=rights.mode, owner=(_ROOT, rights.gid))
     drafts = [(_draft(path), path) for path in contents]
     if len(drafts) > 1 and any(path.exists() for path in contents):
         unread(folders)
     for draft, path in drafts:
         os.replace(draft, path)
     for folder in {path.parent for path in contents}:
-        _sync(folder)
+        sync_folder(folder)
 
 
 def tighten(path: Path, rights: Rights, *, look: bool = False) -> bool:
@@ -100,11 +103,3 @@ def unread(folders: Iterable[Path]) -> None:
 
 def _draft(path: Path) -> Path:
     return path.with_name(f".{path.name}.new")
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

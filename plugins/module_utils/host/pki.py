@@ -22,6 +22,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ..core.errors import DroverError
+from .keyfiles import SECRETS
+
 __all__ = [
     "AUTHORITIES",
     "NAMES",
@@ -38,14 +41,14 @@ __all__ = [
 #: The certificate authorities, by what their files are called; their common names begin with these words.
 AUTHORITIES = {"ca": "Drover cluster CA", "qemu-ca": "Drover QEMU CA"}
 _SHARED_KEYS = ("corosync.key", "pacemaker.key")
-#: The secrets every member keeps in /etc/drover/secrets, by file name.
+#: The secrets every member keeps (keyfiles.SECRETS), by file name.
 NAMES = (*_SHARED_KEYS, *(f"{authority}.{part}" for authority in AUTHORITIES for part in ("key", "crt")))
 AUTHORITY_DAYS = 3650
 #: corosync takes 128 to 4096 bytes, Pacemaker 32 to 256.
 SHARED_KEY_BYTES = 128
 
 
-class TrustError(Exception):
+class TrustError(DroverError):
     """Secrets that contradict each other, or one that cannot be read."""
 
 
@@ -64,7 +67,7 @@ def choose(given: Mapping[str, str], found: Mapping[str, Mapping[str, str]]) -> 
         elif len(set(values.values())) > 1:
             raise TrustError(
                 f"{name} differs between {', '.join(sorted(values))}: these nodes belong to different clusters. "
-                f"Remove /etc/drover/secrets on the nodes that are to join, or take them out of the inventory."
+                f"Remove {SECRETS} on the nodes that are to join, or take them out of the inventory."
             )
         elif values:
             chosen[name] = next(iter(values.values()))
@@ -104,7 +107,7 @@ def _choose_authority(
         if not set(certificates) <= set(bundle):
             raise TrustError(
                 f"{node} and {other} have different certificate authorities ({bundle_file}): these nodes belong to "
-                f"different clusters. Remove /etc/drover/secrets on the nodes that are to join."
+                f"different clusters. Remove {SECRETS} on the nodes that are to join."
             )
     return key, _pem(bundle)
 

@@ -34,6 +34,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from ..core.errors import InvalidValue
+
 __all__ = [
     "PACKAGE",
     "Agents",
@@ -76,14 +78,14 @@ def pack(files: Files) -> str:
 
 
 def unpack(text: str) -> dict[str, File]:
-    """The files that :func:`pack` packed. Raises ValueError for anything else, and for paths that lead elsewhere."""
+    """The files that :func:`pack` packed. Raises InvalidValue for anything else, and for paths that lead elsewhere."""
     try:
         plain = json.loads(zlib.decompress(base64.b64decode(text)))
-    except zlib.error as error:
-        raise ValueError(f"this is no packed release: {error}") from error
+    except (zlib.error, ValueError) as error:
+        raise InvalidValue(f"this is no packed release: {error}") from error
     for path in plain:
         if path.startswith("/") or not all(part.strip(".") for part in path.split("/")):
-            raise ValueError(f"a release has no {path!r}")
+            raise InvalidValue(f"a release has no {path!r}")
     return {path: File(content.encode("latin-1"), executable) for path, (content, executable) in plain.items()}
 
 

@@ -15,8 +15,10 @@ from typing import Any
 
 from ..core.command import CommandError, Runner, run
 
-__all__ = ["Circumstances", "circumstances", "find_out", "recorded", "settled"]
+__all__ = ["RECORD", "Circumstances", "circumstances", "find_out", "recorded", "settled"]
 
+#: Where a node keeps the answer.
+RECORD = Path("/etc/drover/accelerator.json")
 #: What the tiny VM's init says when told on the kernel's command line to say so and power off.
 MARKER = "drover: probe passed"
 

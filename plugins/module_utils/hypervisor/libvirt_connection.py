@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from ..core.errors import DroverError
+
 __all__ = ["HostError", "LibvirtConnection", "LibvirtUnreachable", "VmGone"]
 
 _URI = "qemu:///system"
 
 
-class HostError(Exception):
+class HostError(DroverError):
     """libvirt refused or failed; the text is libvirt's own."""
 
 

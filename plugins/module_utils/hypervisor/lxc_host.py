@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.command import CommandError, Runner, run
+from ..core.errors import DroverError
 from ..core.processes import born, command_line, lives, parent
 
 __all__ = ["LxcError", "LxcHost", "controllers"]
@@ -30,7 +31,7 @@ PASSING = frozenset({"STARTING", "STOPPING", "ABORTING"})
 _HALT = signal.SIGRTMIN + 3
 
 
-class LxcError(Exception):
+class LxcError(DroverError):
     """LXC refused or failed; the text is LXC's own."""
 
 

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..core import parse
+from ..core.errors import DroverError
 from ..core.parse import Fields, Problem
 from ..core.quantities import GIB
 
@@ -37,7 +38,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.:-]+")
 
 
-class RecipeError(Exception):
+class RecipeError(DroverError):
     """Recipes that cannot be used; the message lists every problem with its path in the YAML."""
 
 

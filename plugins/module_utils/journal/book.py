@@ -27,6 +27,7 @@ from typing import Any
 
 from ..core.atomic import write
 from ..core.lock import locked
+from ..core.node_name import node_name
 from ..core.parallel import side_by_side
 from ..core.wait import WaitTimeout
 from ..peer.channel import Peer, PeerError
@@ -204,7 +205,7 @@ def members() -> list[str]:
         nodes = Pacemaker().status().nodes
     except ClusterError:
         return []
-    return [node.name for node in nodes if node.online and node.name != os.uname().nodename]
+    return [node.name for node in nodes if node.online and node.name != node_name()]
 
 
 def _exchange(book: Book, others: Sequence[str], entries: Sequence[Entry] = ()) -> None:

@@ -20,9 +20,8 @@ from pathlib import Path
 from pyghmi.ipmi.bmc import Bmc
 from pyghmi.ipmi.private import session as ipmi_session
 
-from ..core.command import CommandError
-from ..core.wait import WaitTimeout
-from .chassis import REBOOT, BmcSettings, Chassis, ChassisError
+from ..core.errors import DroverError
+from .chassis import REBOOT, BmcSettings, Chassis
 
 __all__ = ["NodeBmc", "main"]
 
@@ -86,7 +85,7 @@ class NodeBmc(Bmc):  # type: ignore[misc]
         try:
             for action in actions:
                 action()
-        except (ChassisError, CommandError, OSError, WaitTimeout) as error:
+        except (DroverError, OSError) as error:
             log.error("%s failed: %s", what, error)
             return FAILED
         return COMPLETED

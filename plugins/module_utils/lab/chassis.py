@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..core.atomic import write
 from ..core.command import Runner, run
+from ..core.errors import DroverError
 from ..core.wait import WaitTimeout, wait_for
 from .machine import is_leader, mount_points, processes, root_upper_directory
 
@@ -32,7 +33,7 @@ PATIENCE = 1.0
 NSPAWN_STATE = Path("/run/systemd/nspawn")
 
 
-class ChassisError(Exception):
+class ChassisError(DroverError):
     """The node could not be brought into the wanted state."""
 
 

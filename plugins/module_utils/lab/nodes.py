@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..core.atomic import write
 from ..core.command import Runner, run
+from ..core.errors import DroverError
 from ..core.parallel import side_by_side
 from ..core.wait import WaitTimeout, wait_for
 from . import credentials
@@ -26,7 +27,7 @@ from .readiness import Readiness
 __all__ = ["LabNodes", "NodeSettings", "NodesError"]
 
 
-class NodesError(Exception):
+class NodesError(DroverError):
     """A node did not become what it should; the message says which and what to look at."""
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+from ..core.errors import DroverError, InvalidValue
 from ..peer.channel import Peer, PeerError
 
 __all__ = [
@@ -46,7 +47,7 @@ _FORMS = "ping, ping://ADDRESS, tcp://ADDRESS:PORT or udp://ADDRESS:PORT"
 Reading = dict[str, Any]
 
 
-class ProbeError(Exception):
+class ProbeError(DroverError):
     """There is nothing to measure, or nobody to measure it. The text says why."""
 
 
@@ -73,7 +74,7 @@ class Target(NamedTuple):
 
 
 def parse(text: str) -> Target:
-    """A probe as people write it. Raises ValueError with a remedy.
+    """A probe as people write it. Raises InvalidValue with a remedy.
 
     ``ping``, ``ping://ADDRESS``, ``tcp://ADDRESS:PORT`` and ``udp://ADDRESS:PORT``, each with ``?rate=N`` packets a
     second if need be. Without ADDRESS (``tcp://:7``) it is the guest's first.
@@ -85,20 +86,22 @@ def parse(text: str) -> Target:
         port = parts.port
         query = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError as error:
-        raise ValueError(f"{text!r} is not a probe ({error}): write {_FORMS}") from None
+        raise InvalidValue(f"{text!r} is not a probe ({error}): write {_FORMS}") from None
     if parts.scheme not in ("ping", "tcp", "udp") or parts.path or parts.fragment or "@" in parts.netloc:
-        raise ValueError(f"{text!r} is not a probe: write {_FORMS}")
+        raise InvalidValue(f"{text!r} is not a probe: write {_FORMS}")
     if (parts.scheme == "ping") != (port is None) or port == 0:
         remedy = "has no port" if parts.scheme == "ping" else f"needs a port: write {parts.scheme}://ADDRESS:PORT"
-        raise ValueError(f"{text!r} is not a probe: {parts.scheme} {remedy}")
-    host = parts.hostname or ""
-    if ":" in host:
-        host = str(ipaddress.ip_address(host))
+        raise InvalidValue(f"{text!r} is not a probe: {parts.scheme} {remedy}")
+    try:
+        host = parts.hostname or ""
+        host = str(ipaddress.ip_address(host)) if ":" in host else host
+    except ValueError as error:
+        raise InvalidValue(str(error)) from None
     if set(query) - {"rate"}:
-        raise ValueError(f"{text!r} is not a probe: of options it has rate alone, as in {parts.scheme}://…?rate=100")
+        raise InvalidValue(f"{text!r} is not a probe: of options it has rate alone, as in {parts.scheme}://…?rate=100")
     rate = query.get("rate", [str(_RATE)])[-1]
     if not rate.isdigit() or not 1 <= int(rate) <= _HIGHEST_RATE:
-        raise ValueError(f"{text!r} is not a probe: its rate is a number from 1 to {_HIGHEST_RATE} a second")
+        raise InvalidValue(f"{text!r} is not a probe: its rate is a number from 1 to {_HIGHEST_RATE} a second")
     return Target(parts.scheme, host, port or 0, int(rate))
 
 

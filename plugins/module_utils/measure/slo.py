@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core import parse
+from ..core.errors import InvalidValue
 from ..core.quantities import format_duration, parse_duration
 
 __all__ = ["breaches", "read"]
@@ -20,7 +21,7 @@ _BY_PROBE = ("client_silence", "packets_lost")
 def read(values: Mapping[str, Any] | None, *, probed: bool) -> dict[str, int]:
     """``client_silence`` and ``downtime`` in milliseconds, ``packets_lost`` as a number, as far as they are asked for.
 
-    Raises ValueError for what is not that, or cannot be told because nobody probes.
+    Raises InvalidValue for what is not that, or cannot be told because nobody probes.
     """
     problems: list[parse.Problem] = []
     fields = parse.Fields(values or {}, "slo", problems)
@@ -36,7 +37,7 @@ def read(values: Mapping[str, Any] | None, *, probed: bool) -> dict[str, int]:
             if key in _BY_PROBE:
                 fields.note(key, "nobody can tell without a probe: ask for one too, such as probe: ping")
     if problems:
-        raise ValueError("; ".join(map(str, problems)))
+        raise InvalidValue("; ".join(map(str, problems)))
     return asked
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..cluster.pacemaker import ClusterError, Pacemaker
+from ..core.errors import DroverError
 from ..hypervisor.libvirt_host import LibvirtHost
 from ..peer.channel import PeerError
 from ..storage.pool_mark import PoolError
@@ -16,7 +17,7 @@ from .disk_mirror import Mirror, local_disks
 __all__ = ["DiskHandOver", "DisksStay"]
 
 
-class DisksStay(Exception):
+class DisksStay(DroverError):
     """The VM's disks cannot be taken along. The text says why."""
 
 

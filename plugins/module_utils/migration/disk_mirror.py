@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.command import Runner, run
+from ..core.node_name import node_name
 from ..guest.definition import Definition
 from ..hypervisor.emulator import emulator_pid
 from ..peer.channel import Peer, PeerError, ask
@@ -148,7 +149,7 @@ def tidy(definition: Definition, ask_node: Callable[..., dict[str, Any]] = ask) 
         return
     with suppress(PeerError):
         node = keeper(guest)
-        if node in (None, os.uname().nodename):
+        if node in (None, node_name()):
             return
         with alone(guest, 0.0):
             if ask_node(node, {"do": "vm runs", "guest": guest}, 5.0)["runs"]:
@@ -158,7 +159,7 @@ def tidy(definition: Definition, ask_node: Callable[..., dict[str, Any]] = ask) 
 def _make_room(guest: str, paths: Sequence[Path]) -> None:
     """Remove what an earlier move left here, provided that it is not the VM's."""
     left = [path for path in paths if path.exists()]
-    if left and keeper(guest) in (None, os.uname().nodename):
+    if left and keeper(guest) in (None, node_name()):
         raise PeerError(f"there is a disk at {left[0]} that nobody has moved away: see whether it is needed, remove it")
     _remove(left)
     for folder in reversed(paths[0].parents):
@@ -176,7 +177,7 @@ def _await_end(guest: str) -> None:
 
 
 def _is_ours(guest: str) -> bool:
-    return keeper(guest) == os.uname().nodename
+    return keeper(guest) == node_name()
 
 
 def _word(peer: Peer) -> str:

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from ..core.errors import DroverError
 from ..hypervisor.libvirt_connection import LibvirtUnreachable
 from ..hypervisor.libvirt_migration import Outcome
 from ..journal.book import stamp
@@ -31,7 +32,7 @@ _CONNECTION_LOST = re.compile(
 )
 
 
-class MigrationFailed(Exception):
+class MigrationFailed(DroverError):
     """The VM did not get to the target. The text says why."""
 
 

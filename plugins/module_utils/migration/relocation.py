@@ -9,13 +9,13 @@ beside its root file system, and the one that starts it finds that there, and te
 from __future__ import annotations
 
 import json
-import os
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from ..core.atomic import write
+from ..core.node_name import node_name
 from ..core.parallel import side_by_side
 
 __all__ = ["Stop", "leave_word", "take_word"]
@@ -37,7 +37,7 @@ def leave_word(root: Path, at: float, node: str | None = None) -> None:
 
     Never fails, and does not wait for storage that has gone silent: a stop matters more.
     """
-    word = json.dumps(Stop(node or os.uname().nodename, at)._asdict())
+    word = json.dumps(Stop(node or node_name(), at)._asdict())
 
     def leave(path: Path) -> None:
         with suppress(OSError):
@@ -58,5 +58,5 @@ def take_word(root: Path, within: float, node: str | None = None) -> Stop | None
         path.unlink()
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    moved = stop.node != (node or os.uname().nodename) and time.time() - stop.at < within
+    moved = stop.node != (node or node_name()) and time.time() - stop.at < within
     return stop if moved else None

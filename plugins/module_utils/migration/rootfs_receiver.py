@@ -30,13 +30,15 @@ from typing import Any
 
 from ..core.atomic import sync_folder, write
 from ..core.command import CommandError, run
+from ..core.errors import DroverError, InvalidValue
 from ..core.lock import LOCKS, locked
+from ..core.node_name import node_name
 from ..core.wait import WaitTimeout
 from ..hypervisor.lxc_host import STOPPED, LxcHost
 from ..peer.channel import Peer, PeerError, ask
 from ..peer.splice import relay
 from ..storage.pool_mark import MARK, pool_of
-from .tree import TreeError, walk
+from .tree import walk
 
 __all__ = ["Folder", "alone", "copy", "keeper", "occupied", "receive", "runs", "tidy"]
 
@@ -185,7 +187,7 @@ def _prepare(guest: str, folder: Folder) -> None:
     folder.arrived.unlink(missing_ok=True)
     if folder.rootfs.exists():
         # A node that lost its power may have forgotten that it was moved away; the cluster has not.
-        if not folder.moved.exists() and keeper(guest) in (None, os.uname().nodename):
+        if not folder.moved.exists() and keeper(guest) in (None, node_name()):
             raise PeerError(
                 f"there is a root file system at {folder.rootfs} that nobody has moved away: "
                 "look whether it is still needed, and remove it"
@@ -209,7 +211,7 @@ def _converse(folder: Folder, peer: Peer) -> None:
             message = peer.receive()
             try:
                 _obey(folder, peer, message)
-            except (CommandError, TreeError, OSError, KeyError) as error:
+            except (DroverError, OSError, KeyError) as error:
                 syslog.syslog(syslog.LOG_WARNING, f"{folder.incoming}: {error}")
                 peer.send({"error": str(error)})
             else:
@@ -233,7 +235,8 @@ def _obey(folder: Folder, peer: Peer, message: Mapping[str, Any]) -> None:
         folder.arrived.unlink(missing_ok=True)
         folder.discard(folder.incoming)
     else:
-        raise KeyError(f"{word!r} is not understood here: the Drover of one node is of another version; run site.yml")
+        other = "the Drover of one node is of another version; run site.yml"
+        raise InvalidValue(f"{word!r} is not understood here: {other}")
 
 
 def _sync(tree: Path) -> None:
@@ -281,7 +284,7 @@ def tidy(guest: str, path: str, ask_node: Callable[..., dict[str, Any]] = ask) -
 def _tidy_known(guest: str, folder: Folder, ask_node: Callable[..., dict[str, Any]] = ask) -> None:
     try:
         node = keeper(guest)
-        if node == os.uname().nodename:
+        if node == node_name():
             return
         # One that was removed from the cluster has its disks left alone; a half copy never was one.
         if node is not None and not ask_node(node, {"do": "runs", "guest": guest}, 5.0)["runs"]:

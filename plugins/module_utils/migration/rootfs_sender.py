@@ -28,6 +28,7 @@ from types import TracebackType
 from typing import Any
 
 from ..core.command import CommandError, Complaints, run
+from ..core.errors import DroverError
 from ..core.installed import program
 from ..core.quantities import KIB, MIB, format_size
 from ..peer.channel import Peer, PeerError, Refusal
@@ -70,7 +71,7 @@ _SUMMARY = "rsync error: some files/attrs were not transferred"
 _LONGEST_BLOCK = 1 << 20
 
 
-class CopyError(Exception):
+class CopyError(DroverError):
     """The copy cannot be made or went wrong; the text says why. ``transport`` when only the connection did."""
 
     def __init__(self, reason: str, transport: bool = False) -> None:

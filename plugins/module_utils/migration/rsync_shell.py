@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import sys
 
-from ..peer.channel import Peer, PeerError
+from ..core.errors import run_program
+from ..peer.channel import Peer
 from ..peer.splice import relay
 
 __all__ = ["launch"]
@@ -14,13 +15,12 @@ __all__ = ["launch"]
 
 def launch() -> int:
     """What rsync starts instead of a remote shell: ``copy GUEST PATH NODE rsync --server OPTION... . PLACE``."""
+    return run_program(_relay, OSError)
+
+
+def _relay() -> None:
     guest, path, node, _rsync, _server, *options = sys.argv[1:]
     request = {"do": "copy", "guest": guest, "path": path, "options": options[: options.index(".")]}
-    try:
-        with Peer.connect(node, request) as peer:
-            peer.receive()
-            relay(peer, sys.stdin.fileno(), sys.stdout.fileno())
-    except (PeerError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    with Peer.connect(node, request) as peer:
+        peer.receive()
+        relay(peer, sys.stdin.fileno(), sys.stdout.fileno())

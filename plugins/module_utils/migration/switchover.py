@@ -14,12 +14,13 @@ from __future__ import annotations
 import os
 import signal
 import syslog
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from ..core.errors import DroverError
+from ..core.parallel import side_by_side
 from ..core.wait import Deadline
 from ..hypervisor.emulator import emulator_pid, kill_emulator
 from ..hypervisor.libvirt_connection import HostError
@@ -37,7 +38,7 @@ _AGAIN = 0.5
 _QUICK = 2.0
 
 
-class Unknown(Exception):
+class Unknown(DroverError):
     """Nobody can tell whether the VM runs at the target."""
 
 
@@ -94,20 +95,14 @@ def service(request: Mapping[str, Any], peer: Peer) -> None:
 
 def elsewhere(guest: str, nodes: Sequence[str], ask_node: Callable[..., dict[str, Any]] = ask) -> str | None:
     """The node of these that says that the VM runs there, if one does. One that does not answer in 2 s is left out."""
-    found: list[str] = []
 
-    def hear(node: str) -> None:
+    def hear(node: str) -> bool:
         with suppress(PeerError, KeyError):
-            if ask_node(node, {"do": "vm runs", "guest": guest}, _QUICK)["runs"]:
-                found.append(node)
+            return bool(ask_node(node, {"do": "vm runs", "guest": guest}, _QUICK)["runs"])
+        return False
 
-    threads = [threading.Thread(target=hear, args=(node,), daemon=True) for node in nodes]
-    for thread in threads:
-        thread.start()
-    end = time.monotonic() + _QUICK
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
-    return found[0] if found else None
+    heard = side_by_side(hear, nodes, patience=_QUICK)
+    return next((node for node, it_runs in heard.items() if it_runs), None)
 
 
 def gone(guest: str, target: str, seconds: float, ask_node: Callable[..., dict[str, Any]] = ask) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from ..core.command import Complaints
+from ..core.errors import DroverError
 
 __all__ = ["Listing", "TreeError", "differences", "walk"]
 
@@ -36,7 +37,7 @@ _SPOOL = Path("/var/tmp")
 _LONGEST_ENTRY = 4096 + 256
 
 
-class TreeError(Exception):
+class TreeError(DroverError):
     """A tree cannot be looked through; the text says why."""
 
 

@@ -24,10 +24,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-__all__ = ["PORT", "Peer", "PeerError", "Refusal", "ask", "serve"]
+from ..core.errors import DroverError
+
+__all__ = ["PKI", "PORT", "Peer", "PeerError", "Refusal", "ask", "serve"]
 
 PORT = 16515
-_PKI = Path("/etc/drover/pki")
+#: A node's certificate and key, and the authority that it believes.
+PKI = Path("/etc/drover/pki")
 #: Seconds for a connection and the proofs of identity.
 _GREETING = 5.0
 #: Bytes of a line: a definition with all its disks is a few thousand.
@@ -38,7 +41,7 @@ _MOST_CONNECTIONS = 128
 _LENGTH = struct.Struct("!I")
 
 
-class PeerError(Exception):
+class PeerError(DroverError):
     """The other node can't be reached, is not what it should be, or refuses; the text says which."""
 
 
@@ -61,7 +64,7 @@ class Peer:
     @classmethod
     def connect(cls, node: str, request: Mapping[str, Any], timeout: float = 10.0, pki: Path | None = None) -> Peer:
         """Ask a node; :meth:`receive` has its answer. ``timeout`` in seconds holds for every later step too."""
-        pki = pki or _PKI
+        pki = pki or PKI
         try:
             context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=pki / "ca.crt")
             context.load_cert_chain(pki / "node.crt", pki / "node.key")
@@ -170,7 +173,7 @@ def ask(node: str, request: Mapping[str, Any], timeout: float = 10.0) -> dict[st
 Service = Callable[[Mapping[str, Any], Peer], None]
 
 
-def serve(services: Mapping[str, Service], address: str, port: int = PORT, pki: Path = _PKI) -> None:
+def serve(services: Mapping[str, Service], address: str, port: int = PORT, pki: Path = PKI) -> None:
     """Answer other nodes for ever, each request in a process of its own."""
 
     class Handler(socketserver.BaseRequestHandler):
@@ -229,6 +232,10 @@ def _answer(plain: socket.socket, services: Mapping[str, Service], pki: Path) ->
         except Exception as error:  # whatever it is: who asked is told, for nobody else waits for it
             reason = _reason(error)
             syslog.syslog(syslog.LOG_WARNING, f"{request.get('do')} failed: {reason}")
+            if not isinstance(error, DroverError | OSError):
+                import traceback
+
+                syslog.syslog(syslog.LOG_ERR, traceback.format_exc())
             try:
                 peer.send({"error": reason})
             except PeerError:
@@ -236,6 +243,5 @@ def _answer(plain: socket.socket, services: Mapping[str, Service], pki: Path) ->
 
 
 def _reason(error: Exception) -> str:
-    """An error's own words; with its name, when it is one of Python's, whose words alone say little."""
-    told = str(error) and (isinstance(error, OSError) or type(error).__module__ != "builtins")
-    return str(error) if told else repr(error)
+    """An error in words: its own, or its name too when it is a mistake in the code, whose words alone say little."""
+    return str(error) if isinstance(error, DroverError | OSError) and str(error) else repr(error)

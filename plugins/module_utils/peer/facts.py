@@ -23,12 +23,13 @@ from typing import Any
 
 from ..cluster.sizing import running_buffer
 from ..core.parallel import side_by_side
+from ..hypervisor.accelerator import RECORD
 from ..hypervisor.confinement import PKI as QEMU_PKI
 from ..hypervisor.confinement import keys
 from ..hypervisor.libvirt_migration import LIBVIRT_PORT
 from ..hypervisor.link import speed
 from ..storage.pool_mark import MARK
-from .channel import Peer, PeerError
+from .channel import PKI, Peer, PeerError
 
 __all__ = ["BRIDGE_FIREWALL", "PLATFORM", "POST_COPY", "PROGRAMS", "door", "facts", "suits", "sysctl"]
 
@@ -45,9 +46,6 @@ _DEVICES = {"tun": Path("/dev/net/tun"), "vhost_net": Path("/dev/vhost-net")}
 #: And those without a device.
 _MODULES = ("veth",)
 
-_PKI = Path("/etc/drover/pki")
-_ACCELERATOR = Path("/etc/drover/accelerator.json")
-#: What marks the directory of a storage pool (see the module pool_identity).
 #: Seconds for libvirt's answers; then it counts as silent. One that has just started looks at QEMU first.
 _LIBVIRT_PATIENCE = 8.0
 #: Seconds to get to a port of another node.
@@ -119,7 +117,7 @@ def door(_request: Mapping[str, Any], peer: Peer, pki: Path = QEMU_PKI) -> None:
     peer.send({"port": None})
 
 
-def reach(node: str, pki: Path = _PKI, qemu_pki: Path = QEMU_PKI) -> dict[str, Any]:
+def reach(node: str, pki: Path = PKI, qemu_pki: Path = QEMU_PKI) -> dict[str, Any]:
     """The way from here to a node: what is wrong with the way to its ``libvirt``, its ``peer`` service and its
     migration ports (``stream``), and with certificates, the nodes' and QEMU's (``certificate``), each empty when
     nothing is; when the first of the other's ``ends``, and the ``speed`` of the wire in bytes a second, where known."""
@@ -255,7 +253,7 @@ def of_libvirt(question: Callable[[Any], dict[str, Any]], connect: Callable[[], 
 
 def _accelerator() -> str | None:
     with suppress(OSError, ValueError, KeyError):
-        return str(json.loads(_ACCELERATOR.read_text(encoding="utf-8"))["accelerator"])
+        return str(json.loads(RECORD.read_text(encoding="utf-8"))["accelerator"])
     return None
 
 

@@ -18,6 +18,7 @@ from ..cluster.objects import PREFIX, Constraint, Location, NodeSettings, Pin, W
 from ..cluster.pacemaker import Snapshot
 from ..cluster.prediction import Prediction
 from ..cluster.status import ClusterStatus, FailedAction
+from ..core.errors import InvalidValue
 from ..preflight.cluster_checks import COMPANY, ClusterChecks
 from ..preflight.reasons import CODES, Seen, blocking, reasons
 from .targets import assign
@@ -77,7 +78,7 @@ def leave(
     """Empty a node: each guest goes where the placement policy has it (see targets.py).
 
     ``seen`` is what the nodes have against it, by guest. With ``force`` that stands in no guest's way; a guest for
-    which no node has room has no target all the same. Raises ValueError for a node there is not.
+    which no node has room has no target all the same. Raises InvalidValue for a node there is not.
     """
     _known(node, status)
     guests = on_node(node, live, status)
@@ -172,7 +173,7 @@ def _away(node: str, live: Configuration) -> list[str]:
 def _known(node: str, status: ClusterStatus) -> None:
     if status.node(node) is None:
         known = ", ".join(sorted(member.name for member in status.nodes))
-        raise ValueError(f"there is no node {node} in the cluster; its nodes are: {known}")
+        raise InvalidValue(f"there is no node {node} in the cluster; its nodes are: {known}")
 
 
 def _said(failures: tuple[FailedAction, ...]) -> str:

@@ -16,6 +16,7 @@ from ..cluster.guests import back_id, drain_id, move_id, pin_id
 from ..cluster.objects import Constraint, Location, Pin, Primitive, Wanted
 from ..cluster.pacemaker import Snapshot
 from ..cluster.status import ClusterStatus, FailedAction
+from ..core.errors import DroverError
 from ..preflight.cluster_checks import ClusterChecks
 from ..preflight.reasons import Seen, blocking, reasons
 from .targets import against, choose
@@ -36,11 +37,11 @@ __all__ = [
 _NOTHING_SEEN: Seen = {}
 
 
-class Refused(Exception):
+class Refused(DroverError):
     """The move can't be made. The message gives the reason and the remedy."""
 
 
-class UnderWay(Exception):
+class UnderWay(DroverError):
     """The cluster is at work with these guests, or about to be, and that has to end first: a move that is ordered then
     would make Pacemaker give up the one under way, and start the guest anew."""
 

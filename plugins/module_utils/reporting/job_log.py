@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..cluster.status import Work
+from ..core.errors import InvalidValue
 from ..migration import progress
 from . import moves
 
@@ -76,5 +77,5 @@ def read(name: str, offset: int, folder: Path = _FOLDER) -> tuple[list[str], int
 
 def _path(name: str, folder: Path) -> Path:
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name of a job's log")
+        raise InvalidValue(f"{name!r} is no name of a job's log")
     return folder / name

@@ -10,15 +10,15 @@ these attempts, but Pacemaker could then never move the guest by itself, say off
 
 from __future__ import annotations
 
-import os
-
 from ..cluster.pacemaker import ClusterError, Pacemaker
+from ..core.errors import DroverError
+from ..core.node_name import node_name
 from ..guest.definition import Definition, is_local
 
 __all__ = ["OwnershipError", "claim", "forget_refusals", "hand_over", "require_here"]
 
 
-class OwnershipError(Exception):
+class OwnershipError(DroverError):
     """The data of a guest is another node's, or the cluster does not tell or change whose it is."""
 
 
@@ -32,7 +32,7 @@ def require_here(name: str, definition: Definition) -> None:
         raise OwnershipError(f"nobody can tell where the data of {name} is: {error}") from error
     if keeper is None:
         raise OwnershipError(f"nobody has said which node has the data of {name}: run playbooks/guests.yml")
-    if keeper != os.uname().nodename:
+    if keeper != node_name():
         # Pacemaker shows no more than some hundred characters of it.
         raise OwnershipError(f"the data of {name} is on {keeper} (local storage): it waits for that node")
 
@@ -62,7 +62,7 @@ def hand_over(guest: str, source: str, target: str) -> None:
 
 def claim(guest: str) -> bool:
     """Say that a guest that runs here has its data here. Returns whether the cluster had it elsewhere."""
-    here = os.uname().nodename
+    here = node_name()
     try:
         cluster = Pacemaker()
         keeper = cluster.data_of(guest)

@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ..core.errors import DroverError
+
 __all__ = ["GUEST", "MARK", "PoolError", "pool_of"]
 
 #: The file's name, in the pool's directory; module pool_identity writes it.
@@ -14,7 +16,7 @@ MARK = ".drover-pool"
 GUEST = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
-class PoolError(Exception):
+class PoolError(DroverError):
     """A path that is no place for a guest's data here."""
 
 

@@ -14,6 +14,7 @@ from os.path import normpath
 from pathlib import PurePosixPath
 from typing import Any, Literal, Protocol
 
+from ..core.errors import InvalidValue
 from ..core.quantities import format_size
 
 __all__ = [
@@ -74,11 +75,11 @@ class DirectoryPool:
 
 
 def pools_from(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Pool]:
-    """The pools of ``storage_pools``. Raises ValueError for a type that is not known."""
+    """The pools of ``storage_pools``. Raises InvalidValue for a type that is not known."""
     pools: dict[str, Pool] = {}
     for name, entry in declared.items():
         if entry.get("type") != "directory":
-            raise ValueError(f"storage_pools.{name}.type: {entry.get('type')!r} is not known: there is directory")
+            raise InvalidValue(f"storage_pools.{name}.type: {entry.get('type')!r} is not known: there is directory")
         pools[name] = DirectoryPool(str(entry["path"]).rstrip("/"), entry.get("shared", True))
     return pools
 

@@ -28,12 +28,11 @@ sys.path.insert(0, str(ROOT / ".cache" / "collections"))
 os.environ.setdefault("DROVER_LAB", "bench")
 os.environ.setdefault("DROVER_LAB_SUBNET", "10.215.0.0/24")
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError  # noqa: E402
-from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import run_program  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for  # noqa: E402
 from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import (  # noqa: E402
     AFTERWARDS,
     Probe,
-    ProbeError,
     Reading,
     Target,
 )
@@ -43,7 +42,7 @@ from ...verify.plays import succeed  # noqa: E402
 from . import containers, figures, soak  # noqa: E402
 from .events import Events  # noqa: E402
 from .plot import draw  # noqa: E402
-from .rig import BenchError, Rig, Vm  # noqa: E402
+from .rig import Rig, Vm  # noqa: E402
 from .ways import WAYS, Way  # noqa: E402
 
 DIRTY, UDP, CONTAINERS = "dirty-", "udp-", "containers"
@@ -330,7 +329,4 @@ def judged(found: dict[str, Any]) -> list[figures.Criterion]:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except (AssertionError, BenchError, CommandError, OSError, ProbeError, WaitTimeout) as failure:
-        sys.exit(f"\nThe bench stopped: {failure}")
+    sys.exit(run_program(main, AssertionError, OSError, what="\nThe bench stopped"))

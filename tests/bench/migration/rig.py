@@ -19,6 +19,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.domain_xml import render
 
@@ -36,7 +37,7 @@ FOLDER = PurePosixPath("/srv/drover/shared/bench")
 SETTLING = 60
 
 
-class BenchError(Exception):
+class BenchError(DroverError):
     """The bench cannot go on."""
 
 

@@ -12,6 +12,8 @@ import pytest
 from ansible_collections.cspp.drover.plugins.module_utils.agents import ocf
 from ansible_collections.cspp.drover.plugins.module_utils.agents.metadata import Action, Metadata
 from ansible_collections.cspp.drover.plugins.module_utils.agents.ocf import AgentError, Code, Request
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import Deadline
 
 METADATA = Metadata("thing", "A thing", "A thing, told at length.", (), (Action("start", timeout=40),))
@@ -33,7 +35,7 @@ def call(monkeypatch: pytest.MonkeyPatch, action: str, outcome: Code | Exception
 
     monkeypatch.setattr(sys, "argv", ["thing", action])
     monkeypatch.setenv("OCF_RESOURCE_INSTANCE", instance)
-    return ocf.run(METADATA, {"start": act}, errors=(OSError,))
+    return ocf.run(METADATA, {"start": act})
 
 
 def test_request_is_read_from_what_pacemaker_sets() -> None:
@@ -62,7 +64,8 @@ def test_default_timeouts_hold_for_calls_by_hand(action: str, seconds: int) -> N
         (Code.SUCCESS, 0, ""),
         (Code.NOT_RUNNING, 7, ""),
         (AgentError("no\n  disk", Code.ERR_INSTALLED), 5, "ocf-exit-reason:no disk\n"),
-        (OSError("broken"), 1, "ocf-exit-reason:broken\n"),
+        (CommandError("broken"), 1, "ocf-exit-reason:broken\n"),
+        (DroverError("broken", remedy="Mend it."), 1, "ocf-exit-reason:broken. Mend it.\n"),
         (KeyError("disks"), 1, "ocf-exit-reason:an error of Drover itself, told in the log: KeyError('disks')\n"),
     ],
 )

@@ -47,3 +47,13 @@ def test_what_was_there_stays_when_it_fails(tmp_path: Path, monkeypatch: pytest.
         atomic.write(tmp_path / "file", "new")
     assert (tmp_path / "file").read_text() == "old"
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_the_owner_is_told_before_the_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[object] = []
+    monkeypatch.setattr(os, "fchown", lambda _number, *owner: done.append(owner))
+    monkeypatch.setattr(os, "fchmod", lambda _number, mode: done.append(mode))
+    atomic.write(tmp_path / "file", "a")
+    assert done == [0o600]
+    atomic.write(tmp_path / "file", "a", mode=0o4755, owner=(0, 42))
+    assert done[1:] == [(0, 42), 0o4755]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.core.quantities import MIB
 from ansible_collections.cspp.drover.plugins.module_utils.guest.migration_policy import OVERHEAD, Policy
 from ansible_collections.cspp.drover.plugins.module_utils.migration.convergence import (
@@ -27,7 +28,7 @@ SYNC = 5.0
 _UNITS = {"MiB": MIB, "GiB": 1024 * MIB, "MiB/s": MIB, "GiB/s": 1024 * MIB, "s": 1, "ms": 1, "": 1}
 
 
-class StoryError(Exception):
+class StoryError(DroverError):
     """A story is not written as the README says."""
 
 

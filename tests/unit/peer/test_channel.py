@@ -48,6 +48,7 @@ def stumble(request: Mapping[str, Any], _connection: Peer) -> None:
         "disk": OSError(28, "No space left on device"),
         "deep": RecursionError("maximum recursion depth exceeded"),
         "bug": TypeError("unsupported operand"),
+        "advice": HostError("its disk is gone", remedy="Run site.yml."),
     }[request["over"]]
 
 
@@ -72,7 +73,7 @@ def server(pki: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     monkeypatch.setattr(channel, "PORT", port)
-    monkeypatch.setattr(channel, "_PKI", pki[0])
+    monkeypatch.setattr(channel, "PKI", pki[0])
     services = {"hello": hello, "echo": echo, "refuse": refuse, "stumble": stumble}
     process = multiprocessing.get_context("fork").Process(target=serve, args=(services, "127.0.0.1", port, pki[0]))
     process.start()
@@ -134,6 +135,7 @@ def test_what_is_too_long_or_too_deep_is_no_answer() -> None:
         ({"do": "stumble", "over": "disk"}, "localhost: .*No space left"),
         ({"do": "stumble", "over": "deep"}, "localhost: RecursionError"),
         ({"do": "stumble", "over": "bug"}, "localhost: TypeError.*operand"),
+        ({"do": "stumble", "over": "advice"}, r"localhost: its disk is gone\. Run site\.yml\."),
         ({"do": "unheard"}, "this node knows no .unheard.: .* run site.yml"),
         ({}, "knows no None"),
     ],

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
+
 __all__ = ["STAGES", "VERIFY", "StageError", "choose", "complaint", "unlisted"]
 
 _FOLDERS = Path(__file__).resolve().parent
@@ -66,7 +68,7 @@ STAGES: dict[str, tuple[str, ...]] = {
 _NAMES = ", ".join(STAGES)
 
 
-class StageError(Exception):
+class StageError(DroverError):
     """A choice of tests that is none."""
 
 
