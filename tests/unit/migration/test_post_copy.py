@@ -147,4 +147,4 @@ def test_a_post_copy_that_is_not_to_be_taken_up_again_is_not_called_whole(monkey
     with pytest.raises(
         MigrationFailed, match="its post-copy to n2 was not to be taken up again in time: post-copy fai"
     ):
-        migration(Interrupted(99), post_copy="fallback", timeout=0.05).run(1.5)
+        migration(Interrupted(10**6), post_copy="fallback", timeout=0.05).run(1.5)
