@@ -55,7 +55,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return str(
             templar.template(
                 trust_as_template(_text(source)),
-                convert_data=False,
                 escape_backslashes=False,
                 overrides={"trim_blocks": True, "keep_trailing_newline": True},
             )

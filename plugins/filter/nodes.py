@@ -12,11 +12,12 @@ from ansible_collections.cspp.drover.plugins.module_utils.declaration import nod
 
 
 class FilterModule:
-    """cspp.drover.addresses, members, capacities, fencing_devices, fencing_report, ipc_buffer and ipc_limit."""
+    """cspp.drover.addresses, enumerated, members, capacities, fencing_devices, fencing_report, ipc_buffer and ipc_limit."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
             "addresses": nodes.addresses,
+            "enumerated": nodes.enumerated,
             "members": nodes.members,
             "capacities": nodes.capacities,
             "fencing_devices": nodes.fencing_devices,

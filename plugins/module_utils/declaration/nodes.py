@@ -10,9 +10,19 @@ from typing import Any
 
 from ..core.quantities import parse_size
 
-__all__ = ["addresses", "capacities", "fencing_devices", "fencing_report", "members"]
+__all__ = ["addresses", "capacities", "enumerated", "fencing_devices", "fencing_report", "members"]
+
+#: Names that are told one by one.
+_TOLD = 4
 
 MIB = 1024 * 1024
+
+
+def enumerated(names: Sequence[str]) -> str:
+    """Some names for a headline: all of them when they are few, else the first and how many more there are."""
+    if len(names) <= _TOLD:
+        return ", ".join(names) or "none"
+    return f"{', '.join(names[: _TOLD - 1])} and {len(names) - _TOLD + 1} more"
 
 
 def addresses(nodes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
