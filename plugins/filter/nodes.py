@@ -12,7 +12,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.declaration import nod
 
 
 class FilterModule:
-    """cspp.drover.addresses, enumerated, members, capacities, fencing_devices, fencing_report, ipc_buffer and ipc_limit."""
+    """cspp.drover.addresses and its like: see module_utils/declaration/nodes.py and cluster/sizing.py."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {

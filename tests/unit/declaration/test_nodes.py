@@ -94,3 +94,17 @@ def test_the_report_names_what_is_not_proven(
     told = nodes.fencing_report(names, devices, checks)
     assert told == report if not report else told.startswith(report)
     assert len(told.splitlines()) == bool(report)
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, "none"),
+        (1, "n1"),
+        (4, "n1, n2, n3, n4"),
+        (5, "n1, n2, n3 and 2 more"),
+        (12, "n1, n2, n3 and 9 more"),
+    ],
+)
+def test_few_names_are_told_and_many_are_counted(count: int, said: str) -> None:
+    assert nodes.enumerated([f"n{number}" for number in range(1, count + 1)]) == said
