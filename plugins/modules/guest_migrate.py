@@ -59,12 +59,8 @@ options:
         V(client_silence) and V(packets_lost) need a O(probe).
     type: dict
     version_added: 0.2.0
-  log:
-    description: The name under which to tell what happens meanwhile; for the action plugin of the same name, which
-      prints it.
-    type: str
-    version_added: 0.3.0
 extends_documentation_fragment:
+  - cspp.drover.job_log
   - cspp.drover.attributes
   - cspp.drover.attributes.DIFF
   - cspp.drover.attributes.CLUSTER

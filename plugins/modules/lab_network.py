@@ -13,28 +13,8 @@ description:
   - Makes the bridge with this machine's and the power controllers' addresses on it, starts the package cache of this
     checkout when it is not running, and a forwarder to it from the bridge.
   - With O(nodes=0) all of it is removed; the package cache is stopped with the last lab, its contents are kept.
-options:
-  name:
-    description: The lab's name.
-    type: str
-    required: true
-  subnet:
-    description: The lab's network, with prefix length 24.
-    type: str
-    required: true
-  cache:
-    description: The directory that holds C(lab/) (the instances) and C(lab-cache/) (what they share).
-    type: path
-    required: true
-  nodes:
-    description: How many nodes. None means no lab.
-    type: int
-    required: true
-  package_port:
-    description: TCP port at which the package cache is offered to nodes.
-    type: int
-    default: 3142
 extends_documentation_fragment:
+  - cspp.drover.lab
   - cspp.drover.attributes
   - cspp.drover.attributes.LAB
 attributes:

@@ -14,26 +14,6 @@ description:
     has those power the nodes on, and waits until systemd has started everything and SSH answers.
   - With O(nodes=0) everything of them is removed.
 options:
-  name:
-    description: The lab's name.
-    type: str
-    required: true
-  subnet:
-    description: The lab's network, with prefix length 24.
-    type: str
-    required: true
-  cache:
-    description: The directory that holds C(lab/) (the instances) and C(lab-cache/) (what they share).
-    type: path
-    required: true
-  nodes:
-    description: How many nodes. None means no lab.
-    type: int
-    required: true
-  package_port:
-    description: TCP port at which the package cache is offered to nodes.
-    type: int
-    default: 3142
   base:
     description: The directory with the base system all nodes start from.
     type: path
@@ -55,6 +35,7 @@ options:
     type: int
     default: 120
 extends_documentation_fragment:
+  - cspp.drover.lab
   - cspp.drover.attributes
   - cspp.drover.attributes.LAB
 attributes:

@@ -13,26 +13,6 @@ description:
   - Looks, and changes nothing. Each problem comes with its remedy.
   - With O(state=absent) only what prevents a removal is a problem.
 options:
-  name:
-    description: The lab's name.
-    type: str
-    required: true
-  subnet:
-    description: The lab's network, with prefix length 24.
-    type: str
-    required: true
-  cache:
-    description: The directory that holds C(lab/) (the instances) and C(lab-cache/) (what they share).
-    type: path
-    required: true
-  nodes:
-    description: How many nodes. None means no lab.
-    type: int
-    required: true
-  package_port:
-    description: TCP port at which the package cache is offered to nodes.
-    type: int
-    default: 3142
   state:
     description: What the lab is to be.
     type: str
@@ -48,6 +28,7 @@ options:
     elements: str
     default: []
 extends_documentation_fragment:
+  - cspp.drover.lab
   - cspp.drover.attributes
   - cspp.drover.attributes.LAB
 attributes:

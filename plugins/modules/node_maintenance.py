@@ -36,12 +36,8 @@ options:
     description: Seconds to wait for all of it, until the node is empty, or its guests are home.
     type: int
     default: 1800
-  log:
-    description: The name under which to tell what happens meanwhile; for the action plugin of the same name, which
-      prints it.
-    type: str
-    version_added: 0.3.0
 extends_documentation_fragment:
+  - cspp.drover.job_log
   - cspp.drover.attributes
   - cspp.drover.attributes.DIFF
   - cspp.drover.attributes.CLUSTER
