@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from ..core.processes import is_held
 from ..guest.definition import host_interface, is_local
 from ..hypervisor.emulator import emulator_pid
 from ..hypervisor.libvirt_connection import HostError
@@ -18,10 +19,14 @@ from .ocf import Request, house_keeping
 
 __all__ = ["listen", "look_after", "tidy"]
 
+#: Seconds of a monitor that remain after the target was asked whether a VM runs there.
+_ASKING_RESERVE = 10.0
+
 
 def look_after(request: Request, host: LibvirtHost, seen: Seen) -> None:
     """Set right what a migration has left undone whose agent has died."""
     name = request.instance
+    _settle_held(request)  # first: libvirt waits for an answer of the VM's process
     _call_off_orphan(name, host)
     _note_death(request)
     listen(request)
@@ -34,6 +39,32 @@ def look_after(request: Request, host: LibvirtHost, seen: Seen) -> None:
     pid = emulator_pid(name)
     if pid is not None and seen.state is State.RUNNING and not host.progress(name):
         glance.notice(name, pid)
+
+
+def _settle_held(request: Request) -> None:
+    """Let a VM go on, or end it here, whose process an agent held that died before the target had said whether it runs.
+
+    While nobody can tell, it stays held: the next monitor asks again.
+    """
+    name = request.instance
+    pid = emulator_pid(name)
+    if pid is None or not is_held(pid):
+        return
+    target = progress.abandoned(name).get("to")
+    if not target:  # somebody else holds it, on purpose
+        return
+    from ..migration.switchover import Unknown, kill, landed, let_go
+
+    try:
+        there = landed(name, str(target), request.deadline.left(_ASKING_RESERVE))
+    except Unknown as error:
+        ocf.warning(f"{name} is held: the agent that moved it is dead, and {error}")
+        return
+    ocf.warning(f"the agent that moved {name} is dead: it {'runs on ' + str(target) if there else 'goes on here'}")
+    if there:
+        kill(name)
+    else:
+        let_go(name)
 
 
 def _note_death(request: Request) -> None:

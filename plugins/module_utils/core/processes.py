@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-__all__ = ["born", "command_line", "lives", "parent"]
+__all__ = ["born", "command_line", "is_held", "lives", "parent"]
 
 
 def born(pid: int) -> int | None:
@@ -22,6 +22,12 @@ def parent(pid: int) -> int | None:
     """The number of a process's parent; None when the process has ended."""
     found = _stat(pid)
     return None if found is None else int(found[1])
+
+
+def is_held(pid: int) -> bool:
+    """Whether a signal (SIGSTOP) has stopped the process, which then does nothing until another lets it go on."""
+    found = _stat(pid)
+    return found is not None and found[0] == b"T"
 
 
 def command_line(pid: int) -> bytes:

@@ -56,7 +56,7 @@ class LiveMigration:
         tick: float = _TICK,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._host, self._clock = host, clock
+        self._host, self._tick, self._clock = host, tick, clock
         self.name, self._source, self.target = str(definition["name"]), source, target
         memory = int(definition.get("max_memory") or definition["memory"])
         self._phase: Machine[Phase, Step] = Machine(Phase.SETUP, PHASES)
@@ -102,6 +102,7 @@ class LiveMigration:
                     self._forget_post_copy(seconds - (self._clock() - begun))
                 self._fail(why)
         finally:
+            self._switchover.conclude()
             self._packets.end(self.record, moved=self._moved)
             self._disks.settle(moved=self._moved, doubtful=self._switchover.doubtful)
             if self._moved:
@@ -171,6 +172,8 @@ class LiveMigration:
     def _is_there_all_the_same(self, error: HostError, until: float) -> bool:
         """Whether the VM runs at the target although libvirt could not see to the end of it."""
         lost_sight = isinstance(error, LibvirtUnreachable)
+        if not self._switchover.left:
+            time.sleep(self._tick)  # that it stopped is told by another thread, and may not have been heard yet
         if not (self._switchover.left or lost_sight) or (self._post_copy and self._in_halves(error)):
             return False
         settled = self._switchover.settled

@@ -38,6 +38,7 @@ class Switchover:
         self._place: Machine[Place, Heard] = Machine(Place.HERE, PLACES)
         #: Held for as long as the target is being asked, so that it is asked once.
         self._settling = threading.Lock()
+        self._concluded = False
 
     @property
     def stands_still(self) -> bool:
@@ -66,6 +67,8 @@ class Switchover:
         """It goes on here; unless it does at the target. Returns whether it does here."""
         if self.left:
             self.settle()
+        if self._concluded:
+            return False
         return self._place.on(Heard.RESUMED) not in _GONE
 
     def settle(self) -> bool:
@@ -74,9 +77,14 @@ class Switchover:
         Asked once, by whichever of two threads comes first: that of libvirt's events or the one that watches.
         """
         with self._settling:
-            if not self.settled:
+            if not (self.settled or self._concluded):
                 self._place.on(self._ask_target())
             return self._place.state in _GONE
+
+    def conclude(self) -> None:
+        """End with what is being settled: the agent is about to end, and nobody would let a VM go on that is held."""
+        with self._settling:
+            self._concluded = True
 
     def _ask_target(self) -> Heard:
         hold(self._name)

@@ -99,3 +99,48 @@ def test_only_a_vm_in_order_is_trusted_for_a_while(node: Path, monkeypatch: pyte
     assert noticed == []
     vm.monitor(request(node, "monitor"), Host(State.RUNNING))  # type: ignore[arg-type]
     assert noticed == [7]
+
+
+@pytest.mark.parametrize(
+    ("held", "dead", "answer", "done"),
+    [
+        (True, True, True, ["ask n2", "kill"]),
+        (True, True, False, ["ask n2", "let_go"]),
+        (True, True, switchover.Unknown("n2 does not tell"), ["ask n2"]),
+        (True, False, True, []),
+        (False, True, True, []),
+    ],
+)
+def test_a_vm_that_a_dead_agent_held_goes_on_in_one_place(
+    node: Path, monkeypatch: pytest.MonkeyPatch, held: bool, dead: bool, answer: bool | Exception, done: list[str]
+) -> None:
+    asked: list[str] = []
+
+    def landed(_name: str, target: str, seconds: float) -> bool:
+        assert seconds > 0
+        asked.append(f"ask {target}")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    told: dict[str, Any] = {"from": "n1", "to": "n2", "phase": "copying"}
+    moves.progress("web", **told)
+    monkeypatch.setattr(moves, "_lives", lambda _move: not dead)
+    monkeypatch.setattr(switchover, "elsewhere", lambda _name, _nodes: None)
+    monkeypatch.setattr(vm_recovery, "emulator_pid", lambda _name: 7)
+    monkeypatch.setattr(vm_recovery, "is_held", lambda pid: held and pid == 7)
+    monkeypatch.setattr(glance, "notice", lambda _name, _pid: None)
+    monkeypatch.setattr(switchover, "landed", landed)
+    for name in ("kill", "let_go"):
+        monkeypatch.setattr(switchover, name, lambda _guest, name=name: asked.append(name))
+    host: Any = Host(State.RUNNING)
+    assert vm.monitor(request(node, "monitor"), host) is Code.SUCCESS
+    assert asked == done
+
+
+def test_a_vm_that_an_admin_holds_is_left_alone(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vm_recovery, "emulator_pid", lambda _name: 7)
+    monkeypatch.setattr(vm_recovery, "is_held", lambda _pid: True)
+    monkeypatch.setattr(glance, "notice", lambda _name, _pid: None)
+    monkeypatch.setattr(switchover, "landed", lambda *_arguments: pytest.fail("nobody moved it"))
+    assert vm.monitor(request(node, "monitor"), Host(State.RUNNING)) is Code.SUCCESS  # type: ignore[arg-type]

@@ -108,3 +108,28 @@ def test_a_doubt_is_put_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
     Target(monkeypatch, Unknown("whether it runs on n2 cannot be told")).may_answer.set()
     assert switchover(words).settle()
     assert words == ["ended here: whether it runs on n2 cannot be told"]
+
+
+def test_a_migration_that_ends_leaves_no_vm_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    target, one = Target(monkeypatch, answer=False), switchover()
+    one.stopped()
+    heard = threading.Thread(target=one.resumed, daemon=True)
+    heard.start()
+    assert target.asked.wait(10)
+    ending = threading.Thread(target=one.conclude, daemon=True)
+    ending.start()
+    ending.join(0.1)
+    assert ending.is_alive(), "the agent ended while the VM was held"
+    target.may_answer.set()
+    ending.join(10)
+    assert not ending.is_alive()
+    assert target.done == ["hold", "ask", "let_go"]
+
+
+def test_what_is_heard_after_the_end_holds_no_vm(monkeypatch: pytest.MonkeyPatch) -> None:
+    target, one = Target(monkeypatch, answer=False), switchover()
+    one.conclude()
+    one.stopped()
+    assert one.resumed() is False
+    assert one.settle() is False
+    assert target.done == []
