@@ -99,3 +99,35 @@ def test_every_module_lies_in_a_room_that_has_a_sign() -> None:
     assert rooms == set(ORDER)
     for room in rooms:
         assert ast.get_docstring(ast.parse((HOUSE / room / "__init__.py").read_text())), room
+
+
+def too_large(source: str, file: str, lines: int = 400, class_lines: int = 200) -> Iterator[str]:
+    """What outgrew its name: a file of more ``lines``, or a class, unless its docstring says why."""
+    tree = ast.parse(source)
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    sizes: list[tuple[ast.Module | ast.ClassDef, str, int, int]] = [(tree, file, len(source.splitlines()), lines)]
+    for node in classes:
+        length = (node.end_lineno or node.lineno) - node.lineno + 1
+        sizes.append((node, f"{file}: {node.name}", length, class_lines))
+    for part, name, length, most in sizes:
+        if length > most and f"It has over {most} lines because" not in (ast.get_docstring(part) or ""):
+            yield f"{name} has {length} lines"
+
+
+def test_files_and_classes_are_of_a_size_to_be_read() -> None:
+    files = [file for top in ("plugins", "tests", "molecule") for file in (ROOT / top).rglob("*.py")]
+    assert len(files) > 300
+    assert [word for file in files for word in too_large(file.read_text(), str(file.relative_to(ROOT)))] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("x = 1\n" * 6, ["a.py has 6 lines"]),
+        ("class A:\n" + "    x = 1\n" * 3, ["a.py: A has 4 lines"]),
+        ('class A:\n    """It has over 3 lines because."""\n' + "    x = 1\n" * 3, []),
+        ('"""It has over 5 lines because."""\n' + "x = 1\n" * 6, []),
+    ],
+)
+def test_what_is_too_large_is_found(source: str, found: list[str]) -> None:
+    assert list(too_large(source, "a.py", 5, 3)) == found
