@@ -211,6 +211,9 @@ def _converse(folder: Folder, peer: Peer) -> None:
             message = peer.receive()
             try:
                 _obey(folder, peer, message)
+            except PeerError:
+                # In the middle of an answer: what is said now would be taken for its rest.
+                raise
             except (DroverError, OSError, KeyError) as error:
                 syslog.syslog(syslog.LOG_WARNING, f"{folder.incoming}: {error}")
                 peer.send({"error": str(error)})

@@ -190,6 +190,22 @@ def test_what_goes_wrong_is_the_answer_and_nothing_is_dropped_for_it(
     assert contents(folder) == {"discarded incoming"}
 
 
+def test_a_list_that_is_cut_short_is_followed_by_nothing(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Peer.send_block
+
+    def cut_short(peer: Peer, data: bytes) -> None:
+        if data:
+            raise PeerError("the other node went away: timed out")
+        whole(peer, data)
+
+    make(folder, {"incoming"})
+    monkeypatch.setattr(Peer, "send_block", cut_short)
+    peer = converse(folder, {"then": "entries"}, {"then": "drop"})
+    assert peer.receive_block(1) == b""
+    assert peer.some(1000) == b""
+    assert contents(folder) == {"incoming"}
+
+
 def make(folder: Folder, names: set[str]) -> None:
     for name in names:
         path = folder.rootfs.with_name(name)
