@@ -194,8 +194,8 @@ def main() -> None:
     )
     root, folder = Path(module.params["root"]), Path(module.params["agents_path"])
     releases = Releases(root)
-    what, remedy = "Drover's code could not be installed", f"Programs start from version {releases.current}."
-    with fail_on_error(module, OSError, what=what, remedy=remedy):
+    what = "Drover's code could not be installed"
+    with fail_on_error(module, OSError, what=what, remedy=lambda: f"Programs start from version {releases.current}."):
         if module.check_mode and not root.is_dir():
             # There is nothing to be in each other's way about.
             _settle(module, releases, root, folder)

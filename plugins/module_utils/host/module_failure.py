@@ -20,16 +20,18 @@ def fail_on_error(
     module: AnsibleModule,
     *besides: type[Exception],
     what: str = "",
-    remedy: str = "",
+    remedy: str | Callable[[], str] = "",
     known: Callable[[], Mapping[str, Any]] = dict,
 ) -> Iterator[None]:
     """A context in which a DroverError, or one of ``besides``, ends the module as a failure, in
     :func:`~..core.errors.in_words`. Other exceptions are mistakes in the code and pass with their traceback.
 
-    ``known`` gives what else the result says; it is asked only when there is a failure.
+    ``known`` gives what else the result says; it is asked only when there is a failure, and so is a ``remedy`` that
+    depends on how far the module got.
     """
     failures: tuple[type[Exception], ...] = (DroverError, *besides)
     try:
         yield
     except failures as error:
-        module.fail_json(msg=in_words(error, what=what, remedy=remedy), **known())
+        advice = remedy if isinstance(remedy, str) else remedy()
+        module.fail_json(msg=in_words(error, what=what, remedy=advice), **known())

@@ -31,6 +31,14 @@ def test_an_error_fails_the_module_in_words() -> None:
     assert module.said == {"msg": "No disk: mkfs failed. Buy one.", "changed_paths": ["/a"]}
 
 
+def test_a_remedy_tells_how_things_are_when_the_module_fails() -> None:
+    module, steps = Module(), ["first"]
+    with pytest.raises(SystemExit), fail_on_error(module, remedy=lambda: f"The {steps[-1]} step is made."):
+        steps.append("second")
+        raise CommandError("no third")
+    assert module.said == {"msg": "no third. The second step is made."}
+
+
 @pytest.mark.parametrize("error", [TypeError, KeyError, ValueError, OSError])
 def test_what_was_not_foreseen_keeps_its_traceback(error: type[Exception]) -> None:
     module = Module()

@@ -232,6 +232,18 @@ def test_an_interrupted_run_leaves_the_old_version_and_the_next_finishes(
     assert [path.name for path in (node.root / "releases").iterdir()] == [version(code(2))]
 
 
+def test_a_failure_after_the_switch_names_the_new_version(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_agents: core.Agents) -> None:
+        raise OSError("read-only file system")
+
+    node(code(1))
+    (node.agents / "agent").unlink()
+    monkeypatch.setattr(core.Agents, "settle", refuse)
+    failed = node(code(2))
+    assert node.releases.current == version(code(2))
+    assert failed["msg"].endswith(f"read-only file system. Programs start from version {version(code(2))}.")
+
+
 def test_a_program_that_finds_a_release_being_removed_looks_again(node: Node) -> None:
     node(code(1))
     old = node.root / "releases" / version(code(1))
