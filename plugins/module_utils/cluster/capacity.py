@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..core.errors import InvalidValue
 from .cib import Configuration
 from .status import ClusterStatus
 
@@ -18,7 +19,7 @@ Room = Mapping[str, int]
 def capacity(live: Configuration) -> dict[str, dict[str, int]]:
     """What each node can hold."""
     return {
-        name: {key: int(value) for key, value in node.utilization.items() if value is not None}
+        name: {key: _number(name, key, value) for key, value in node.utilization.items() if value is not None}
         for name, node in live.nodes.items()
     }
 
@@ -30,5 +31,17 @@ def free(live: Configuration, status: ClusterStatus) -> dict[str, dict[str, int]
     for name, primitive in live.guests().items():
         for node in places.get(name, ()):
             for key, value in primitive.utilization.items():
-                left.setdefault(node, {})[key] = left.get(node, {}).get(key, 0) - int(value)
+                left.setdefault(node, {})[key] = left.get(node, {}).get(key, 0) - _number(name, key, value)
     return left
+
+
+def _number(name: str, key: str, value: str) -> int:
+    """One value of a utilization. Drover writes whole numbers; by hand anything can be put there."""
+    try:
+        return int(value)
+    except ValueError:
+        raise InvalidValue(
+            f"the cluster has {key}={value} as the utilization of {name}, which is no whole number",
+            remedy="Remove it (crm_attribute --utilization for a node, crm_resource --utilization for a guest); site.yml "
+            "and guests.yml set it anew.",
+        ) from None

@@ -63,7 +63,7 @@ _MARGIN = 64 * MIB
 _VANISHED, _INCOMPLETE = 24, 23
 _GONE = re.compile(
     r"(file|directory) has vanished: "
-    r"|rsync: \[sender\] (?!change_dir).*"
+    r"|rsync: \[sender\] (?!change_dir|read errors).*"
     r" (No such file or directory \(2\)|Not a directory \(20\)|No data available \(61\))$"
 )
 _SUMMARY = "rsync error: some files/attrs were not transferred"

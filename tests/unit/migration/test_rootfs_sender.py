@@ -125,6 +125,7 @@ GONE = 'file has vanished: "/srv/a/2"'
         (23, [XATTRS, SUMMARY], True, False),
         (23, [ACL, REMOVED, FOLDER, GONE, SUMMARY], True, False),
         (23, [XATTRS, 'rsync: [sender] read errors mapping "/srv/a/1": Input/output error (5)', SUMMARY], False, False),
+        (23, ['rsync: [sender] read errors mapping "/srv/a/1": No data available (61)', SUMMARY], False, False),
         (23, ['rsync: [sender] change_dir "/srv/a" failed: No such file or directory (2)', SUMMARY], False, False),
         (23, ['rsync: [receiver] mkstemp "/srv/a/.1" failed: No such file or directory (2)', SUMMARY], False, False),
         (23, [], False, False),
