@@ -42,6 +42,6 @@ def _number(name: str, key: str, value: str) -> int:
     except ValueError:
         raise InvalidValue(
             f"the cluster has {key}={value} as the utilization of {name}, which is no whole number",
-            remedy="Remove it (crm_attribute --utilization for a node, crm_resource --utilization for a guest); site.yml "
+            remedy="Remove it (crm_attribute --utilization, for a guest crm_resource --utilization); site.yml "
             "and guests.yml set it anew.",
         ) from None
