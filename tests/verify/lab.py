@@ -150,6 +150,15 @@ class Lab:
         assert seen.node is not None
         return seen.node
 
+    def decisions(self, guest: str) -> list[str]:
+        """What speaks for and against nodes for the guest, and what any node's scheduler has decided about it lately."""
+        pattern = f"(Start|Move|Stop|Migrate|Recover|Restart) +{guest} "
+        said = [str(one) for one in self.configuration().constraints.values() if guest in str(one)]
+        for node in self.nodes:
+            argv = ["journalctl", "--unit=pacemaker", "--since=-15min", "--output=short-precise", f"--grep={pattern}"]
+            said += self.ssh(node)(argv, ok=None).stdout.splitlines()
+        return said
+
     def migrating(self, guest: str) -> bool:
         """Whether the cluster has the guest on its way to another node."""
         seen = self.status().resource(guest)
