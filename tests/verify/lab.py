@@ -151,7 +151,7 @@ class Lab:
         return seen.node
 
     def decisions(self, guest: str) -> list[str]:
-        """What speaks for and against nodes for the guest, and what any node's scheduler has decided about it lately."""
+        """What speaks for nodes and against them for the guest, and what schedulers have decided about it lately."""
         pattern = f"(Start|Move|Stop|Migrate|Recover|Restart) +{guest} "
         said = [str(one) for one in self.configuration().constraints.values() if guest in str(one)]
         for node in self.nodes:
