@@ -92,7 +92,8 @@ class Bench:
         ansible = next(Path(path, "ansible") for path in sys.path if Path(path, "ansible", "module_utils").is_dir())
         self.run(["mkdir", "-p", f"{FOLDER}/ansible_collections/cspp/drover"])
         self._copy(ROOT, ["plugins/modules", "plugins/module_utils"], f"{FOLDER}/ansible_collections/cspp/drover")
-        self._copy(ansible.parent, ["ansible/__init__.py", "ansible/release.py", "ansible/module_utils"], FOLDER)
+        parts = ["__init__.py", "_vendor", "release.py", "module_utils"]
+        self._copy(ansible.parent, [f"ansible/{part}" for part in parts], FOLDER)
         self._copy(Path(__file__).parent, ["on_node.py"], FOLDER)
 
     def _copy(self, base: Path, names: Iterable[str], to: str) -> None:
