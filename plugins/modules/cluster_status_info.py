@@ -74,6 +74,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.core.parallel import both
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress
 from ansible_collections.cspp.drover.plugins.module_utils.reporting import moves
 from ansible_collections.cspp.drover.plugins.module_utils.reporting import status as overview
@@ -81,10 +82,10 @@ from ansible_collections.cspp.drover.plugins.module_utils.reporting import statu
 
 def look(cluster: Pacemaker) -> dict[str, Any]:
     try:
-        live, status = read(cluster.query()), cluster.status()
+        cib, status = both(cluster.query, cluster.status)
     except ClusterError as error:
         return {"member": False, "reason": str(error)}
-    seen = overview.overview(live, status)
+    seen = overview.overview(read(cib), status)
     under_way = progress.under_way(status)
     lines = [*overview.table(seen), *(f"> {moves.progress(move)}" for move in under_way)]
     able = status.quorum and status.dc is not None

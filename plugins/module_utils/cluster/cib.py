@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .cib_xml import configuration_of, constraint_of, is_ours, parse, primitive_of, values_of, version_of
 from .objects import PROVIDER, RECOVERY, Constraint, Foreign, NodeSettings, Primitive, Version
@@ -40,8 +41,12 @@ class Configuration:
         return {n for n, node in self.nodes.items() if node.attributes.get("standby") in {"on", "true"}}
 
 
+@lru_cache(maxsize=2)
 def read(cib: str) -> Configuration:
-    """Parse a CIB. Raises xml.etree.ElementTree.ParseError on text that isn't XML."""
+    """Parse a CIB. Raises xml.etree.ElementTree.ParseError on text that isn't XML.
+
+    The last two are remembered: one run looks at the same CIB from several sides, and a large one takes its time.
+    """
     root = parse(cib)
     configuration = configuration_of(root)
     primitives = {}

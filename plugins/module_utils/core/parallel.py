@@ -7,11 +7,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import TypeVar, cast
 
-__all__ = ["side_by_side"]
+__all__ = ["both", "side_by_side"]
 
 T = TypeVar("T")
+S = TypeVar("S")
 K = TypeVar("K")
 
 #: Threads at a time.
@@ -59,3 +60,9 @@ def side_by_side(
         for _left in waiting:  # nobody begins with them any more
             pass
         return {thing: results[thing] for thing in things if thing in results}
+
+
+def both(one: Callable[[], T], other: Callable[[], S]) -> tuple[T, S]:
+    """What two calls return that are made at the same time. Raises what one of them raised, once both have ended."""
+    found = side_by_side(lambda call: call(), [one, other])
+    return cast("T", found[one]), cast("S", found[other])
