@@ -35,7 +35,7 @@ from . import live, synthetic  # noqa: E402
 #: Nodes and guests of each cluster.
 SIZES = ((3, 100), (3, 300), (3, 1000), (16, 320), (16, 1000))
 #: Seconds that a figure may take with 1,000 guests on 3 nodes, and how many times that of 100 it may be.
-AIMS = {"drain": 1.5, "status": 1.0, "declaration": 0.5}
+AIMS = {"predict": 1.5, "status": 1.0, "declaration": 0.5}
 GROWTH = 12.0
 #: Where things are put on the node.
 FOLDER = "/root/bench-scale"
@@ -51,7 +51,10 @@ class Figure(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A kind of module run: its name, the module, its arguments, and whether the guests of the cluster run."""
+    """A kind of module run: its name, the module, its arguments, and whether the guests of the cluster run.
+
+    Without a module it is the prediction of a drain alone (predict_drain.py).
+    """
 
     name: str
     module: str
@@ -65,6 +68,7 @@ CASES = (
     Case("status", "cluster_status_info", lambda _guests, _nodes: {}),
     Case("start all", "guests", lambda guests, nodes: _guests(guests, nodes), running=False),
     Case("no change", "guests", lambda guests, nodes: _guests(guests, nodes)),
+    Case("predict", "", lambda _guests, nodes: {"node": nodes[0]}),
     Case(
         "drain",
         "node_maintenance",
@@ -94,7 +98,7 @@ class Bench:
         self._copy(ROOT, ["plugins/modules", "plugins/module_utils"], f"{FOLDER}/ansible_collections/cspp/drover")
         parts = ["__init__.py", "_vendor", "release.py", "module_utils"]
         self._copy(ansible.parent, [f"ansible/{part}" for part in parts], FOLDER)
-        self._copy(Path(__file__).parent, ["on_node.py"], FOLDER)
+        self._copy(Path(__file__).parent, ["on_node.py", "predict_drain.py"], FOLDER)
 
     def _copy(self, base: Path, names: Iterable[str], to: str) -> None:
         packing = ["tar", "-C", str(base), "--exclude=__pycache__", "-cf", "-", *names]
@@ -113,7 +117,8 @@ class Bench:
         arguments = self.write("arguments.json", json.dumps(asked))
         runs = []
         for _repetition in range(repetitions):
-            argv = ["env", f"PYTHONPATH={FOLDER}", "python3", f"{FOLDER}/on_node.py", f"{_MODULES}.{case.module}"]
+            module = f"{_MODULES}.{case.module}" if case.module else "predict_drain"
+            argv = ["env", f"PYTHONPATH={FOLDER}", "python3", f"{FOLDER}/on_node.py", module]
             said = json.loads(self.run([*argv, arguments, cib], timeout=900).stdout)
             if said["failed"] or said["status"]:
                 sys.exit(f"{case.name} with {guests} guests on {len(nodes)} nodes failed: {said['msg']}")
