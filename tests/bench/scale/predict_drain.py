@@ -15,6 +15,7 @@ import time
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.planning import drain
+from ansible_collections.cspp.drover.plugins.module_utils.preflight.reasons import Seen
 
 
 def main() -> None:
@@ -22,9 +23,10 @@ def main() -> None:
     cluster = Pacemaker()
     cib, status = cluster.query(), cluster.status()
     guests = drain.on_node(node, read(cib), status)
+    unopposed: dict[str, Seen] = {guest: {} for guest in guests}
     begun = time.monotonic()
     applied = cluster.apply(
-        lambda now: drain.leave(node, read(now), status, dict.fromkeys(guests, {}), force=True), check=True, live=cib
+        lambda now: drain.leave(node, read(now), status, unopposed, force=True), check=True, live=cib
     )
     measured = time.monotonic() - begun
     if len(applied.prediction.sentences()) < len(guests) > 0:
