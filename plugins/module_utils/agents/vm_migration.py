@@ -37,7 +37,8 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
     if not target:
         raise AgentError("Pacemaker named no node to migrate to", Code.ERR_ARGS)
     glance.unsettle(name)
-    from ..migration.live import LiveMigration, MigrationFailed
+    from ..migration.live import LiveMigration
+    from ..migration.record import MigrationFailed
 
     source = request.source or node_name()
     try:

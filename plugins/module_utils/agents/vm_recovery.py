@@ -44,7 +44,8 @@ def look_after(request: Request, host: LibvirtHost, seen: Seen) -> None:
 def _settle_held(request: Request) -> None:
     """Let a VM go on, or end it here, whose process an agent held that died before the target had said whether it runs.
 
-    While nobody can tell, it stays held: the next monitor asks again.
+    Raises Unknown while nobody can tell. It stays held then, and its move is not put on record yet: the next monitor
+    asks again.
     """
     name = request.instance
     pid = emulator_pid(name)
@@ -53,18 +54,10 @@ def _settle_held(request: Request) -> None:
     target = progress.abandoned(name).get("to")
     if not target:  # somebody else holds it, on purpose
         return
-    from ..migration.switchover import Unknown, kill, landed, let_go
+    from ..migration.switchover import settle_held
 
-    try:
-        there = landed(name, str(target), request.deadline.left(_ASKING_RESERVE))
-    except Unknown as error:
-        ocf.warning(f"{name} is held: the agent that moved it is dead, and {error}")
-        return
+    there = settle_held(name, str(target), request.deadline.left(_ASKING_RESERVE))
     ocf.warning(f"the agent that moved {name} is dead: it {'runs on ' + str(target) if there else 'goes on here'}")
-    if there:
-        kill(name)
-    else:
-        let_go(name)
 
 
 def _note_death(request: Request) -> None:

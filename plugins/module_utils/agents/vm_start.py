@@ -9,7 +9,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from ..guest.definition import is_local
-from ..hypervisor.accelerator import RECORD as _ACCELERATOR
 from ..hypervisor.libvirt_host import LibvirtHost
 from ..hypervisor.vm_state import State
 from . import ocf
@@ -59,11 +58,13 @@ def start(request: Request, host: LibvirtHost) -> Code:
 
 def accelerator() -> Accelerator:
     """What this node runs VMs with, as found out when it was set up. Raises AgentError when nobody has."""
+    from ..hypervisor.accelerator import RECORD
+
     try:
-        found: Accelerator = json.loads(_ACCELERATOR.read_text(encoding="utf-8"))["accelerator"]
+        found: Accelerator = json.loads(RECORD.read_text(encoding="utf-8"))["accelerator"]
     except (OSError, ValueError, KeyError) as error:
         raise AgentError(
-            f"{_ACCELERATOR} does not say how this node runs VMs ({error}): run site.yml for it", Code.ERR_INSTALLED
+            f"{RECORD} does not say how this node runs VMs ({error}): run site.yml for it", Code.ERR_INSTALLED
         ) from error
     return found
 

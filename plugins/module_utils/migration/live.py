@@ -23,13 +23,13 @@ from . import failed_post_copy
 from . import progress as moves
 from .disk_hand_over import DiskHandOver, DisksStay
 from .packets import Packets
-from .record import MigrationFailed, Report, arrival, cause
+from .record import Report, cause
 from .settling import Switchover
 from .states import PHASES, Machine, Phase, Step
 from .switchover import gone, kill
-from .watching import UnderWay, Watch, percent
+from .watching import UnderWay, Watch
 
-__all__ = ["LiveMigration", "MigrationFailed", "arrival", "percent"]
+__all__ = ["LiveMigration"]
 
 #: Seconds between two looks.
 _TICK = 0.1

@@ -13,7 +13,7 @@ from ..hypervisor.libvirt_connection import HostError
 from ..hypervisor.libvirt_host import LibvirtHost
 from ..hypervisor.vm_state import State
 from .states import PLACES, Heard, Machine, Place
-from .switchover import Unknown, hold, kill, landed, let_go
+from .switchover import Unknown, hold, kill, settle_held
 
 __all__ = ["DOUBT", "Switchover"]
 
@@ -89,16 +89,12 @@ class Switchover:
     def _ask_target(self) -> Heard:
         hold(self._name)
         try:
-            answer = Heard.LANDED if landed(self._name, self._target, DOUBT) else Heard.STAYS
+            return Heard.LANDED if settle_held(self._name, self._target, DOUBT) else Heard.STAYS
         except Unknown as error:
             # Rather none than two: the cluster starts it again where it may.
             self._say(f"ended here: {error}")
-            answer = Heard.UNKNOWN
-        if answer is Heard.STAYS:
-            let_go(self._name)
-        else:
             kill(self._name)
-        return answer
+            return Heard.UNKNOWN
 
     def await_daemon(self, until: float) -> None:
         """A daemon that is told to stop drops its clients, but ends its migrations first. Until then all is open."""

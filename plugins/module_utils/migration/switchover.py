@@ -28,7 +28,7 @@ from ..hypervisor.libvirt_host import LibvirtHost
 from ..hypervisor.vm_state import State
 from ..peer.channel import Peer, PeerError, ask
 
-__all__ = ["Unknown", "elsewhere", "gone", "hold", "kill", "landed", "let_go", "runs", "service"]
+__all__ = ["Unknown", "elsewhere", "gone", "hold", "kill", "landed", "let_go", "runs", "service", "settle_held"]
 
 #: Seconds for libvirt at the target to answer: its daemon may just be starting again.
 _DAEMON_PATIENCE = 15.0
@@ -133,6 +133,16 @@ def hold(guest: str) -> None:
 def let_go(guest: str) -> None:
     """Let a process that is held go on."""
     _signal(guest, signal.SIGCONT)
+
+
+def settle_held(guest: str, target: str, seconds: float) -> bool:
+    """Whether the VM, whose process is held here, runs at the target: it is ended here then, and else it goes on here.
+
+    Raises Unknown when that cannot be told within ``seconds``. It stays held then.
+    """
+    there = landed(guest, target, seconds)
+    (kill if there else let_go)(guest)
+    return there
 
 
 def kill(guest: str) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.agents import container, vm_start
+from ansible_collections.cspp.drover.plugins.module_utils.agents import container
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import accelerator
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress as moves
 from ansible_collections.cspp.drover.tests.unit.agents.vm_node import RECORDED
@@ -19,7 +20,7 @@ from ansible_collections.cspp.drover.tests.unit.agents.vm_node import RECORDED
 def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A node with an accelerator and the VM's disk."""
     monkeypatch.setattr(syslog, "syslog", lambda *_arguments: None)
-    monkeypatch.setattr(vm_start, "_ACCELERATOR", tmp_path / "accelerator.json")
+    monkeypatch.setattr(accelerator, "RECORD", tmp_path / "accelerator.json")
     monkeypatch.setattr(moves, "_FOLDER", tmp_path / "moves")
     RECORDED.clear()
     monkeypatch.setattr(book, "record", RECORDED.append)

@@ -23,6 +23,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.vm_state im
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book
 from ansible_collections.cspp.drover.plugins.module_utils.migration import live, switchover
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress as moves
+from ansible_collections.cspp.drover.plugins.module_utils.migration.record import MigrationFailed
 from ansible_collections.cspp.drover.tests.unit.agents.vm_node import MIB, RECORDED, Host, request
 
 
@@ -127,7 +128,7 @@ def test_a_migration_that_took_the_daemon_along_asks_the_new_one(
 
         def run(self, _left: float) -> None:
             self.host.calls.append("migrate")
-            raise live.MigrationFailed("the daemon ended")
+            raise MigrationFailed("the daemon ended")
 
     monkeypatch.setattr(live, "LiveMigration", Failing)
     monkeypatch.setattr(libvirt_daemon, "LibvirtHost", lambda: Host(State.RUNNING if alive else State.ABSENT))

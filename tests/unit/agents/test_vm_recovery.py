@@ -136,6 +136,8 @@ def test_a_vm_that_a_dead_agent_held_goes_on_in_one_place(
     host: Any = Host(State.RUNNING)
     assert vm.monitor(request(node, "monitor"), host) is Code.SUCCESS
     assert asked == done
+    # As long as nobody knows where it goes on, its move is known, and the next monitor asks again.
+    assert bool(moves.abandoned("web")) is (done == ["ask n2"])
 
 
 def test_a_vm_that_an_admin_holds_is_left_alone(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.migration import live, packets, settling, watching
+from ansible_collections.cspp.drover.plugins.module_utils.migration import live, packets, settling, switchover, watching
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress as moves
 from ansible_collections.cspp.drover.tests.unit.migration.live_host import MIB, Forwarder
 
@@ -26,8 +26,9 @@ def at_the_target(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             raise what["landed"]
         return bool(what["landed"])
 
-    monkeypatch.setattr(settling, "landed", landed)
-    for where, name in ((settling, "hold"), (settling, "kill"), (settling, "let_go"), (live, "kill")):
+    monkeypatch.setattr(switchover, "landed", landed)
+    to_watch = ((settling, "hold"), (settling, "kill"), (switchover, "kill"), (switchover, "let_go"), (live, "kill"))
+    for where, name in to_watch:
         monkeypatch.setattr(where, name, lambda _guest, name=name: what["done"].append(name))
     return what
 

@@ -15,7 +15,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_con
 )
 from ansible_collections.cspp.drover.plugins.module_utils.migration import disk_hand_over, failed_post_copy, settling
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress as moves
-from ansible_collections.cspp.drover.plugins.module_utils.migration.live import MigrationFailed
+from ansible_collections.cspp.drover.plugins.module_utils.migration.record import MigrationFailed
 from ansible_collections.cspp.drover.plugins.module_utils.migration.switchover import Unknown
 from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import PeerError
 from ansible_collections.cspp.drover.tests.unit.migration.live_host import MIB, Host, migration

@@ -10,7 +10,8 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_connection import HostError
 from ansible_collections.cspp.drover.plugins.module_utils.migration import packets
-from ansible_collections.cspp.drover.plugins.module_utils.migration.live import LiveMigration, MigrationFailed
+from ansible_collections.cspp.drover.plugins.module_utils.migration.live import LiveMigration
+from ansible_collections.cspp.drover.plugins.module_utils.migration.record import MigrationFailed
 from ansible_collections.cspp.drover.tests.unit.migration.live_host import MIB, Forwarder, Host, migration
 
 pytestmark = pytest.mark.usefixtures("at_the_target", "forwarders")

@@ -14,7 +14,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_con
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.vm_state import Seen, State
 from ansible_collections.cspp.drover.plugins.module_utils.migration import failed_post_copy, live
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress as moves
-from ansible_collections.cspp.drover.plugins.module_utils.migration.live import MigrationFailed
+from ansible_collections.cspp.drover.plugins.module_utils.migration.record import MigrationFailed
 from ansible_collections.cspp.drover.tests.unit.migration.live_host import Host, looks, migration
 
 pytestmark = pytest.mark.usefixtures("at_the_target", "forwarders")

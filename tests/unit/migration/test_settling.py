@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.migration import settling
+from ansible_collections.cspp.drover.plugins.module_utils.migration import switchover as held
 from ansible_collections.cspp.drover.plugins.module_utils.migration.settling import Switchover
 from ansible_collections.cspp.drover.plugins.module_utils.migration.switchover import Unknown
 
@@ -21,9 +22,9 @@ class Target:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, answer: bool | Exception) -> None:
         self.answer, self.done = answer, list[str]()
         self.asked, self.may_answer = threading.Event(), threading.Event()
-        monkeypatch.setattr(settling, "landed", self._landed)
-        for name in ("hold", "kill", "let_go"):
-            monkeypatch.setattr(settling, name, lambda _guest, name=name: self.done.append(name))
+        monkeypatch.setattr(held, "landed", self._landed)
+        for where, name in ((settling, "hold"), (settling, "kill"), (held, "kill"), (held, "let_go")):
+            monkeypatch.setattr(where, name, lambda _guest, name=name: self.done.append(name))
 
     def _landed(self, *_arguments: Any) -> bool:
         self.done.append("ask")

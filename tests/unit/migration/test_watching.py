@@ -14,7 +14,8 @@ from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_con
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_migration import Progress
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress as moves
 from ansible_collections.cspp.drover.plugins.module_utils.migration import watching
-from ansible_collections.cspp.drover.plugins.module_utils.migration.live import MigrationFailed, percent
+from ansible_collections.cspp.drover.plugins.module_utils.migration.record import MigrationFailed
+from ansible_collections.cspp.drover.plugins.module_utils.migration.watching import percent
 from ansible_collections.cspp.drover.tests.unit.migration.live_host import MIB, Host, looks, migration
 
 pytestmark = pytest.mark.usefixtures("at_the_target", "forwarders")
