@@ -152,15 +152,13 @@ class Lab:
 
     def where_it_runs(self, guest: str) -> str:
         """The node where the cluster has the guest running, as soon as it knows: a client may know before."""
-        seen = wait_for(
+        wait_for(
             lambda: self.status().resource(guest),
             lambda found: found is not None and found.running,
             what=f"the cluster's word that {guest} runs",
             timeout=15,
         )
-        assert seen is not None
-        assert seen.node is not None
-        return seen.node
+        return self.where(guest)
 
     def decisions(self, guest: str) -> list[str]:
         """What speaks for nodes and against them for the guest, and what schedulers have decided about it lately."""

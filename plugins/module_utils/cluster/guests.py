@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.errors import InvalidValue
+from ..core.quantities import MIB
 from ..guest.definition import alike, compact, is_local
 from ..guest.migration_policy import Policy
 from .cib import Configuration
@@ -38,7 +39,6 @@ __all__ = [
     "plan_guests",
 ]
 
-MIB = 1024 * 1024
 
 #: Constraints that say what a guest's YAML says; those of a verb under way (move, home, drain) are the verb's.
 _DECLARED = ("prefer", "apart", "together", "pin", "data", "remove")

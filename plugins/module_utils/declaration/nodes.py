@@ -8,14 +8,12 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..core.quantities import parse_size
+from ..core.quantities import MIB, parse_size
 
 __all__ = ["addresses", "capacities", "enumerated", "fencing_devices", "fencing_report", "members"]
 
 #: Names that are told one by one.
 _TOLD = 4
-
-MIB = 1024 * 1024
 
 
 def enumerated(names: Sequence[str]) -> str:

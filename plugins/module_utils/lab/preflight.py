@@ -18,14 +18,13 @@ from typing import Any
 
 from ..core.command import CommandError, Runner, run
 from ..core.parallel import side_by_side
+from ..core.quantities import GIB, MIB
 from .layout import Lab
 from .machine import greets_by_ssh, links, processes
 from .network import LabNetwork
 
 __all__ = ["Survey", "missing_packages", "problems", "take_survey"]
 
-GIB = 1024**3
-MIB = 1024**2
 DISK_BASE, DISK_PER_NODE = 2 * GIB, 2 * GIB
 MEMORY_BASE, MEMORY_PER_NODE = 512 * MIB, 512 * MIB
 IP_FREEBIND = 15

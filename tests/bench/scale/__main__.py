@@ -51,10 +51,8 @@ class Figure(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A kind of module run: its name, the module, its arguments, and whether the guests of the cluster run.
-
-    Without a module it is the prediction of a drain alone (predict_drain.py).
-    """
+    """A kind of module run: its name, the module as Python knows it on the node, its arguments, and whether the guests
+    of the cluster run."""
 
     name: str
     module: str
@@ -65,17 +63,17 @@ class Case(NamedTuple):
 
 
 CASES = (
-    Case("status", "cluster_status_info", lambda _guests, _nodes: {}),
-    Case("start all", "guests", lambda guests, nodes: _guests(guests, nodes), running=False),
-    Case("no change", "guests", lambda guests, nodes: _guests(guests, nodes)),
-    Case("predict", "", lambda _guests, nodes: {"node": nodes[0]}),
+    Case("status", f"{_MODULES}.cluster_status_info", lambda _guests, _nodes: {}),
+    Case("start all", f"{_MODULES}.guests", lambda guests, nodes: _guests(guests, nodes), running=False),
+    Case("no change", f"{_MODULES}.guests", lambda guests, nodes: _guests(guests, nodes)),
+    Case("predict", "predict_drain", lambda _guests, nodes: {"node": nodes[0]}),
     Case(
         "drain",
-        "node_maintenance",
+        f"{_MODULES}.node_maintenance",
         lambda _guests, nodes: {"node": nodes[0], "state": "on", "force": True},
         asks_nodes=True,
     ),
-    Case("preflight", "migration_check_info", lambda _guests, _nodes: {}, asks_nodes=True),
+    Case("preflight", f"{_MODULES}.migration_check_info", lambda _guests, _nodes: {}, asks_nodes=True),
 )
 
 
@@ -117,8 +115,7 @@ class Bench:
         arguments = self.write("arguments.json", json.dumps(asked))
         runs = []
         for _repetition in range(repetitions):
-            module = f"{_MODULES}.{case.module}" if case.module else "predict_drain"
-            argv = ["env", f"PYTHONPATH={FOLDER}", "python3", f"{FOLDER}/on_node.py", module]
+            argv = ["env", f"PYTHONPATH={FOLDER}", "python3", f"{FOLDER}/on_node.py", case.module]
             said = json.loads(self.run([*argv, arguments, cib], timeout=900).stdout)
             if said["failed"] or said["status"]:
                 sys.exit(f"{case.name} with {guests} guests on {len(nodes)} nodes failed: {said['msg']}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import time
 
 
@@ -18,23 +19,24 @@ def main() -> None:
     module, arguments, *cib = sys.argv[1:]
     environ = {**os.environ, **({"CIB_file": cib[0]} if cib else {})}
     reading, writing = os.pipe()
-    complaints = os.open("/dev/shm/bench-scale.err", os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
     begun = time.monotonic()
-    pid = os.fork()
-    if pid == 0:
-        os.dup2(os.open(arguments, os.O_RDONLY), 0)
-        os.dup2(writing, 1)
-        os.dup2(complaints, 2)
-        os.execve(sys.executable, [sys.executable, "-m", module], environ)
-    os.close(writing)
-    with os.fdopen(reading, encoding="utf-8") as output:
-        said = output.read()
-    _pid, status, usage = os.wait4(pid, 0)
+    with tempfile.TemporaryFile() as complaints:
+        pid = os.fork()
+        if pid == 0:
+            os.dup2(os.open(arguments, os.O_RDONLY), 0)
+            os.dup2(writing, 1)
+            os.dup2(complaints.fileno(), 2)
+            os.execve(sys.executable, [sys.executable, "-m", module], environ)
+        os.close(writing)
+        with os.fdopen(reading, encoding="utf-8") as output:
+            said = output.read()
+        _pid, status, usage = os.wait4(pid, 0)
+        complaints.seek(0)
+        complained = complaints.read().decode(errors="replace")
     try:
         result = json.loads(said)
     except ValueError:
-        os.lseek(complaints, 0, os.SEEK_SET)
-        result = {"failed": True, "msg": said[-2000:] + os.read(complaints, 1 << 20).decode(errors="replace")[-2000:]}
+        result = {"failed": True, "msg": said[-2000:] + complained[-2000:]}
     print(
         json.dumps(
             {

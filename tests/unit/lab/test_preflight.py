@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cspp.drover.plugins.module_utils.core.quantities import GIB
 from ansible_collections.cspp.drover.plugins.module_utils.lab import machine as lab_machine
 from ansible_collections.cspp.drover.plugins.module_utils.lab import preflight as lab_preflight
-from ansible_collections.cspp.drover.plugins.module_utils.lab.preflight import GIB, Survey, problems
+from ansible_collections.cspp.drover.plugins.module_utils.lab.preflight import Survey, problems
 from ansible_collections.cspp.drover.tests.unit.lab.samples import LAB, Commands
 
 SUITABLE = Survey(
