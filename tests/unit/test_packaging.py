@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
@@ -15,6 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from ansible_collections.cspp.drover.tests.elsewhere import build, install, run
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(file.stem for file in (ROOT / "plugins" / "modules").glob("[!_]*.py"))
@@ -26,34 +26,16 @@ Run = Callable[..., str]
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The collection, built."""
-    folder = tmp_path_factory.mktemp("built")
-    _run(["ansible-galaxy", "collection", "build", "--output-path", str(folder)], cwd=ROOT, home=folder)
-    [built] = folder.glob("*.tar.gz")
-    return built
+    return build(tmp_path_factory.mktemp("built"))
 
 
 @pytest.fixture(scope="module")
 def elsewhere(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Runs programs in a folder with nothing but the installed collection and an inventory; returns what they say."""
     folder = tmp_path_factory.mktemp("elsewhere")
-    install = ["ansible-galaxy", "collection", "install", "--offline", "-p", "collections", str(archive)]
-    _run(install, cwd=folder, home=folder)
+    install(archive, folder)
     (folder / "mine").write_text("[nodes]\nnode1 ansible_host=192.0.2.1\n")
-    return lambda *argv: _run(list(argv), cwd=folder, home=folder)
-
-
-def _run(argv: list[str], *, cwd: Path, home: Path) -> str:
-    """Run one of Ansible's programs without any configuration but where the collection is."""
-    environment = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "HOME": str(home),
-        "LC_ALL": "C.UTF-8",
-        "ANSIBLE_COLLECTIONS_PATH": str(cwd / "collections"),
-        "ANSIBLE_NOCOLOR": "1",
-    }
-    done = subprocess.run(argv, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return lambda *argv: run(*argv, home=folder)
 
 
 def test_it_carries_what_users_need_and_nothing_of_the_checkout(archive: Path) -> None:

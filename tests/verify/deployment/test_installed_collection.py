@@ -5,15 +5,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.cspp.drover.tests.elsewhere import build, install, run
+
 from ..lab import Lab
-from ..plays import ROOT
 
 pytestmark = pytest.mark.stage("built")
 
@@ -31,22 +29,7 @@ def test_the_status_is_told_from_elsewhere(lab: Lab, tmp_path: Path) -> None:
         for name, node in lab.nodes.items()
     }
     (tmp_path / "mine.json").write_text(json.dumps({"nodes": {"hosts": hosts}}))
-    environment = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "HOME": str(tmp_path),
-        "LC_ALL": "C.UTF-8",
-        "ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "collections"),
-        "ANSIBLE_NOCOLOR": "1",
-    }
-
-    def run(*argv: str, cwd: Path = tmp_path) -> str:
-        done = subprocess.run(argv, cwd=cwd, env=environment, capture_output=True, text=True, timeout=180, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    run("ansible-galaxy", "collection", "build", "--output-path", str(tmp_path), cwd=ROOT)
-    [archive] = tmp_path.glob("*.tar.gz")
-    run("ansible-galaxy", "collection", "install", "--offline", "-p", "collections", str(archive))
-    said = run("ansible-playbook", "-i", "mine.json", "cspp.drover.status")
+    install(build(tmp_path), tmp_path)
+    said = run("ansible-playbook", "-i", "mine.json", "cspp.drover.status", home=tmp_path, timeout=180)
     assert all(name in said for name in lab.nodes)
     assert "changed=0" in said
