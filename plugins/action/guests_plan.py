@@ -19,6 +19,7 @@ _ARGUMENTS = {
     "declared": {"type": "dict"},
     "images": {"type": "dict"},
     "seen": {"type": "dict", "default": {}},
+    "recreate": {"type": "raw", "default": False},
 }
 
 
@@ -61,4 +62,6 @@ def _judged(arguments: dict[str, Any]) -> dict[str, Any]:
 def _planned(arguments: dict[str, Any]) -> dict[str, Any]:
     declared = arguments["declared"]
     declaration = Declaration.read(declared["guests"], declared["cluster"])
-    return declaration.plan(arguments["images"], declared["workers"], declared["first"], arguments["seen"])
+    return declaration.plan(
+        arguments["images"], declared["workers"], declared["first"], arguments["seen"], arguments["recreate"]
+    )

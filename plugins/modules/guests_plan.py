@@ -43,6 +43,11 @@ options:
       - What M(cspp.drover.local_volumes_info) found on each node, if there was anything to look for. Second call.
     type: dict
     default: {}
+  recreate:
+    description:
+      - Guests whose volumes may be made anew though the cluster knows them; V(true) allows it for all. Second call.
+    type: raw
+    default: false
 extends_documentation_fragment:
   - cspp.drover.attributes.INFO
   - cspp.drover.attributes.CLUSTER

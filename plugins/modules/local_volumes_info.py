@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: local_volumes_info
-short_description: Tell which guests have volumes on a node's own storage
+short_description: Tell which guests have volumes on a node's own storage, and what the cluster knows of all
 version_added: 0.2.0
 description:
   - Looks for the volumes of guests on storage that is not shared, and asks the cluster where it knows them to be. Every
@@ -29,6 +29,11 @@ options:
         type: list
         elements: path
         required: true
+  names:
+    description: All guests, of which the cluster is asked by which volumes it knows them.
+    type: list
+    elements: str
+    default: []
   ask_cluster:
     description: Whether this node is to ask the cluster.
     type: bool
@@ -43,6 +48,7 @@ EXAMPLES = r"""
   cspp.drover.local_volumes_info:
     guests:
       - {name: website, paths: [/srv/drover/local/containers/website/rootfs]}
+    names: [website, minecraft]
 """
 
 RETURN = r"""
@@ -55,6 +61,11 @@ kept:
   description: By guest, the node that has its data as far as the cluster knows.
   type: dict
   returned: always
+known:
+  description: By guest that the cluster knows, the paths of its volumes, by a disk's target or C(rootfs).
+  type: dict
+  returned: always
+  sample: {minecraft: {vda: /srv/drover/shared/vms/minecraft/vda.qcow2}}
 """
 
 from pathlib import Path
@@ -62,10 +73,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import data_id
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import Configuration, read
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import data_id, guest_of
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Location
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.known_volumes import places
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.migration.rootfs_receiver import Folder
 
@@ -75,11 +87,16 @@ def held(paths: list[str]) -> bool:
     return any(Path(path).exists() and not Folder(Path(path)).moved.exists() for path in paths)
 
 
-def kept(guests: list[str]) -> dict[str, str]:
-    """Where the cluster knows their data to be. Raises ClusterError when it does not answer."""
-    constraints = read(Pacemaker().query()).constraints
-    known = ((name, constraints.get(data_id(name))) for name in guests)
-    return {name: place.node for name, place in known if isinstance(place, Location)}
+def kept(live: Configuration, guests: list[str]) -> dict[str, str]:
+    """Where the cluster knows their data to be."""
+    places_of = ((name, live.constraints.get(data_id(name))) for name in guests)
+    return {name: place.node for name, place in places_of if isinstance(place, Location)}
+
+
+def known(live: Configuration, guests: list[str]) -> dict[str, dict[str, str]]:
+    """By which volumes the cluster knows them."""
+    resources = live.guests()
+    return {name: places(guest_of(resources[name]) or {}) for name in guests if name in resources}
 
 
 def main() -> None:
@@ -87,14 +104,20 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "guests": {"type": "list", "elements": "dict", "required": True, "options": guest},
+            "names": {"type": "list", "elements": "str", "default": []},
             "ask_cluster": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )
     wanted: list[dict[str, Any]] = module.params["guests"]
     with fail_on_error(module, what="The cluster cannot be asked where guests have their data"):
-        known = kept([entry["name"] for entry in wanted]) if module.params["ask_cluster"] else {}
-    module.exit_json(changed=False, kept=known, held=[entry["name"] for entry in wanted if held(entry["paths"])])
+        live = read(Pacemaker().query()) if module.params["ask_cluster"] else None
+    module.exit_json(
+        changed=False,
+        kept=kept(live, [entry["name"] for entry in wanted]) if live else {},
+        known=known(live, module.params["names"]) if live else {},
+        held=[entry["name"] for entry in wanted if held(entry["paths"])],
+    )
 
 
 if __name__ == "__main__":

@@ -53,6 +53,9 @@ options:
       rival:
         description: A folder that exists only if the guest is of the other kind, which is refused.
         type: path
+      known:
+        description: Name of the guest, if the cluster knows it by this volume. When it is missing, that is refused.
+        type: str
 extends_documentation_fragment:
   - cspp.drover.attributes
   - cspp.drover.attributes.DIFF
@@ -99,6 +102,7 @@ VOLUME = {
     "files": {"type": "dict", "default": {}},
     "idmap": {"type": "dict"},
     "rival": {"type": "path"},
+    "known": {"type": "str"},
 }
 
 

@@ -16,7 +16,15 @@ from ansible_collections.cspp.drover.plugins.modules import local_volumes_info
 Call = Callable[..., dict[str, Any]]
 
 CIB = """
-<cib admin_epoch="0" epoch="1" num_updates="0"><configuration><crm_config/><nodes/><resources/><constraints>
+<cib admin_epoch="0" epoch="1" num_updates="0"><configuration><crm_config/><nodes/><resources>
+<primitive id="db" class="ocf" provider="drover" type="vm"><instance_attributes id="db-params">
+<nvpair id="db-definition" name="definition" value='{"kind":"vm","name":"db","disks":[
+{"target":"vda","source":{"path":"/pool/vms/db/vda.qcow2"}},
+{"target":"vdz","source":{"path":"/pool/vms/db/seed.img"},"readonly":true}]}'/></instance_attributes></primitive>
+<primitive id="web" class="ocf" provider="drover" type="container"><instance_attributes id="web-params">
+<nvpair id="web-definition" name="definition" value='{"kind":"container","name":"web",
+"rootfs":{"path":"/pool/containers/web/rootfs"}}'/></instance_attributes></primitive>
+</resources><constraints>
 <rsc_location id="drover-data-web" rsc="web" node="node2" score="20000"/>
 <rsc_location id="drover-data-other" rsc="other" node="node3" score="20000"/>
 </constraints></configuration></cib>
@@ -40,6 +48,14 @@ def test_found(call: Call, wanted: list[dict[str, Any]], monkeypatch: pytest.Mon
     monkeypatch.setattr(Pacemaker, "query", lambda _self: CIB)
     result = call(local_volumes_info, guests=wanted)
     assert (result["changed"], result["held"], result["kept"]) == (False, ["web", "vm"], {"web": "node2"})
+
+
+def test_the_cluster_knows_a_guest_by_the_volumes_with_its_data(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pacemaker, "query", lambda _self: CIB)
+    assert call(local_volumes_info, guests=[], names=["db", "web", "new"])["known"] == {
+        "db": {"vda": "/pool/vms/db/vda.qcow2"},
+        "web": {"rootfs": "/pool/containers/web/rootfs"},
+    }
 
 
 def test_a_node_that_is_no_member_tells_what_it_has(

@@ -9,7 +9,7 @@ which images have to be there, which node makes which volumes, and what the clus
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..guest.definition import IDMAP, Definition
 from ..storage import seed
 from ..storage.volumes import Pool, pools_from
 from .definitions import definition
+from .known_volumes import KnownVolumes
 from .nodes import addresses, capacities
 from .reader import Reading, read
 from .types import Cluster, Guest, Node
@@ -68,19 +69,25 @@ class Declaration:
         }
 
     def plan(
-        self, images: Images, workers: Sequence[str], first: str, seen: Mapping[str, Mapping[str, Any]]
+        self,
+        images: Images,
+        workers: Sequence[str],
+        first: str,
+        seen: Mapping[str, Mapping[str, Any]],
+        recreate: Collection[str] | bool = False,
     ) -> dict[str, Any]:
         """What every module is told once the images are built.
 
         ``images`` are those, by ``KIND/NAME``, as module image returns them. ``workers`` are the nodes that can be
         worked on; what is shared is the business of the ``first``. ``seen`` is what module local_volumes_info said on
-        each.
+        each. ``recreate`` names the guests (True: all) whose volumes may be made anew though the cluster knows them.
 
         ``resources``, for module guests, has every guest with its definition, its wishes and the ``home`` of one on
         local storage; ``nodes`` has by worker its ``volumes`` and ``leftovers``, both for module volumes. Raises
-        InvalidValue for an image that was not built, and for a guest whose data is on several nodes.
+        InvalidValue for an image that was not built, and for guests whose data is on several nodes or in another pool.
         """
-        homes = self._homes(seen)
+        homes, known = self._homes(seen), KnownVolumes.of(seen, recreate)
+        elsewhere: list[str] = []
         parts: dict[str, dict[str, list[Any]]] = {node: {"volumes": [], "leftovers": []} for node in workers}
         resources: list[dict[str, Any]] = []
         for guest in self.reading.guests.values():
@@ -91,12 +98,15 @@ class Declaration:
                 continue
             its, home = _definition(guest, self.pools, images), homes.get(guest.name)
             resources.append({**_resource(guest, its), "home": home.node if home else None})
+            elsewhere += known.elsewhere(guest.name, its)
             own = set(_local_paths(guest, self.pools))
             for volume in _volumes(guest, its, self.pools, images):
                 maker = home.node if home and volume["path"] in own else first
-                # A root file system that the cluster knows of is not made anew: it may be on its way to another node.
-                if maker in parts and (home is None or home.new or volume["type"] != "rootfs"):
-                    parts[maker]["volumes"].append(volume)
+                if maker in parts:
+                    lost = {"known": guest.name} if known.has(guest.name, volume["path"]) else {}
+                    parts[maker]["volumes"].append(volume | lost)
+        if elsewhere:
+            raise InvalidValue("\n- ".join([f"{len(elsewhere)} volume(s) would be left behind:", *elsewhere]))
         return {"resources": resources, "nodes": parts}
 
     def _homes(self, seen: Mapping[str, Mapping[str, Any]]) -> dict[str, Home]:

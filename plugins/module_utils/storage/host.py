@@ -51,7 +51,7 @@ class StorageHost:
                 found[volume.rival] = Found()
             if volume.type == "disk" and volume.image and Path(volume.image).exists():
                 found[volume.image] = self._disk(volume.image)
-            if Path(volume.path).exists():
+            if Path(volume.path).exists() or _arrives(volume):
                 found[volume.path] = self._found(volume)
         return found
 
@@ -120,6 +120,11 @@ class StorageHost:
         self._run([*_as_mapped(volume.idmap), *unpack], timeout=_LONG)
         for name, content in volume.files.items():
             _put(draft, name, content, owner)
+
+
+def _arrives(volume: Volume) -> bool:
+    """Whether a whole copy of a root file system waits to be renamed to its place (migration/rootfs_receiver.py)."""
+    return volume.type == "rootfs" and Path(volume.path).with_name("arrived").exists()
 
 
 def _as_mapped(idmap: Mapping[str, int] | None) -> list[str]:

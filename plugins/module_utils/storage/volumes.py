@@ -132,7 +132,8 @@ class Volume:
 
     ``label`` is its place in the user's YAML. ``size`` in bytes is a disk's. ``image`` is the file it starts
     from: a disk image or an archive. ``files`` are a seed's files, or what a new root file system gets besides
-    its image, by path. ``idmap`` shifts the owners in a root file system. ``rival`` is a folder that exists
+    its image, by path. ``idmap`` shifts the owners in a root file system. ``known`` is the
+    name of a guest that the cluster knows by this volume. ``rival`` is a folder that exists
     only if the guest is of the other kind. A ``folder`` is only ever removed.
     """
 
@@ -144,6 +145,7 @@ class Volume:
     files: Mapping[str, str] = field(default_factory=dict)
     idmap: Mapping[str, int] | None = None
     rival: str | None = None
+    known: str | None = None
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,12 @@ def _refusals(volume: Volume, found: Mapping[str, Found]) -> Iterator[str]:
         yield (
             f"{volume.label}: the guest exists as one of the other kind ({volume.rival}): give the new one another "
             "name, or remove the old one first (state: absent, remove_disks: true)"
+        )
+    if volume.known is not None and present is None:
+        yield (
+            f"{volume.label}: {volume.path} is not there, though the cluster knows {volume.known} by it, and what may "
+            "only be away is not made anew: mount its storage, or restore it from a backup. To give the old data up "
+            f"and begin anew: -e guests_recreate={volume.known}"
         )
     image = found.get(volume.image or "")
     if volume.type == "disk" and present is not None and present.size > volume.size:

@@ -124,7 +124,7 @@ def test_volumes_on_local_storage_are_looked_for() -> None:
     [
         # As wished, and else spread by memory.
         ({"node1": NOTHING, "node2": NOTHING}, {"web": "node1", "far": "node2"}, {"web", "far"}),
-        ({"node1": NOTHING, "node2": {**NOTHING, "held": ["web"]}}, {"web": "node2", "far": "node2"}, {"far"}),
+        ({"node1": NOTHING, "node2": {**NOTHING, "held": ["web"]}}, {"web": "node2", "far": "node2"}, {"web", "far"}),
         # The cluster knows better than who merely has something, also of a node that is away.
         (
             {"node1": {"held": ["web"], "kept": {"web": "node9"}}, "node2": {"held": ["web"], "kept": {}}},
@@ -157,9 +157,40 @@ def test_every_node_makes_its_part() -> None:
     assert paths(planned(wished, LOCAL, seen), "volumes") == {
         "node1": ["/own/vms/mail/vdb.qcow2"],
         "node2": ["/own/containers/web/rootfs", "/pool/vms/mail/vda.qcow2", "/pool/vms/mail/seed.img"],
-        # What the cluster knows to be there is not made again: it may be on its way.
-        "node3": [],
+        "node3": ["/own/containers/far/rootfs"],
     }
+
+
+def test_a_volume_that_the_cluster_knows_is_looked_for_and_not_made() -> None:
+    live = {"far": {"rootfs": "/own/containers/far/rootfs"}, "mail": {"vda": "/pool/vms/mail/vda.qcow2"}}
+    seen = {"node2": NOTHING, "node3": {"held": [], "kept": {"far": "node3"}, "known": live}}
+    guests = {name: ON_LOCAL[name] for name in ("far", "mail")}
+
+    def known(**more: Any) -> set[str]:
+        nodes = planned(guests, LOCAL, seen, **more)["nodes"].values()
+        return {volume["path"] for part in nodes for volume in part["volumes"] if volume.get("known")}
+
+    # The new disk vdb and the seed are made all the same.
+    assert known() == {"/own/containers/far/rootfs", "/pool/vms/mail/vda.qcow2"}
+    assert known(recreate=["far"]) == {"/pool/vms/mail/vda.qcow2"}
+    assert known(recreate=True) == set()
+
+
+def test_a_guest_is_not_left_without_its_data_by_another_pool() -> None:
+    live = {
+        "mail": {"vda": "/own/vms/mail/vda.qcow2", "vdb": "/own/vms/mail/vdb.qcow2"},
+        "web": {"rootfs": "/pool/containers/web/rootfs"},
+    }
+    seen = {"node1": {"held": [], "kept": {}, "known": live}}
+    guests = {name: ON_LOCAL[name] for name in ("mail", "web")}
+    with pytest.raises(ValueError, match="2 volume") as refused:
+        planned(guests, LOCAL, seen)
+    assert [line.partition(": ")[0] for line in str(refused.value).splitlines()[1:]] == [
+        "- guests.mail.disks[vda].pool",
+        "- guests.web.rootfs.pool",
+    ]
+    assert "-e guests_recreate=web" in str(refused.value)
+    planned(guests, LOCAL, seen, recreate=["mail", "web"])
 
 
 def test_what_is_left_over_is_removed_where_it_is() -> None:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,24 @@ def test_steps(volume: Volume, found: dict[str, Found], actions: list[str]) -> N
         ),
         (DISK, {"/images/disk.qcow2": Found(size=8 * GIB)}, "less than the 8GiB its image needs"),
         (SEED, {"/pool/containers/game": Found()}, "exists as one of the other kind"),
+        (
+            replace(DISK, known="game"),
+            {},
+            "vda.qcow2 is not there, though the cluster knows game.*guests_recreate=game",
+        ),
+        (replace(ROOTFS, known="web"), {}, "rootfs is not there, though the cluster knows web.*guests_recreate=web"),
     ],
 )
 def test_refusals(volume: Volume, found: dict[str, Found], refusal: str) -> None:
     (said,) = plan([volume], found).refusals
     assert re.search(refusal, said)
+
+
+def test_a_root_file_system_that_has_arrived_is_there(tmp_path: Path) -> None:
+    volume = replace(ROOTFS, path=str(tmp_path / "rootfs"), known="web")
+    assert len(plan([volume], StorageHost().look([volume])).refusals) == 1
+    (tmp_path / "arrived").touch()  # between the two, it is renamed to its place
+    assert plan([volume], StorageHost().look([volume])).refusals == ()
 
 
 def test_an_unknown_type_of_pool_is_refused() -> None:

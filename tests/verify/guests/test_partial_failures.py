@@ -89,6 +89,30 @@ def test_the_cluster_is_not_told_of_a_guest_whose_files_could_not_be_made(lab: L
     assert "Worth knowing: alone is on storage of one node" in outcome.output
 
 
+def test_a_missing_disk_of_a_known_guest_is_not_made_anew(lab: Lab, guests: Declared) -> None:
+    before, folder = lab.version(), "/srv/drover/shared/vms/half"
+    lab.ssh("node1")(["mv", f"{folder}/vda.qcow2", f"{folder}/away"])
+    try:
+        outcome = play("guests", guests=guests)
+        assert lab.ssh("node1")(["ls", folder]).stdout.split() == ["away", "seed.img"]
+    finally:
+        lab.ssh("node1")(["mv", f"{folder}/away", f"{folder}/vda.qcow2"])
+    assert outcome.rc != 0
+    assert f"{folder}/vda.qcow2 is not there, though the cluster knows half by it" in outcome.failures[0]
+    assert lab.version() == before
+
+
+def test_a_container_does_not_begin_anew_in_another_pool(lab: Lab, guests: Declared) -> None:
+    before = lab.version()
+    moved = copy.deepcopy(guests)
+    moved["alone"]["rootfs"]["pool"] = "shared"
+    outcome = play("guests", guests=moved)
+    assert outcome.rc != 0
+    assert f"guests.alone.rootfs.pool: its data is at {OWN}/alone/rootfs" in outcome.failures[0]
+    assert outcome.changed == set()
+    assert lab.version() == before
+
+
 def test_any_member_serves(lab: Lab, guests: Declared, node1_without_pacemaker: str) -> None:
     wait_for(lambda: lab.where("game"), lambda node: node != "node1", what="the guest's move off node1", timeout=60)
     guests["alone"]["memory"] = "160MiB"
