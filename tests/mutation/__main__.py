@@ -82,7 +82,14 @@ SUBJECTS = {
         ("preflight/test_checks.py", "planning/test_move.py", "planning/test_targets.py"),
     ),
     "declaration": Subject(
-        ("declaration/reader.py", "core/parse.py", "core/quantities.py"),
+        (
+            "declaration/reader.py",
+            "declaration/sections.py",
+            "declaration/checks.py",
+            "declaration/values.py",
+            "core/parse.py",
+            "core/quantities.py",
+        ),
         ("declaration", "core/test_parse.py", "core/test_quantities.py", "guest"),
     ),
     "ownership": Subject(

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["Cluster", "Disk", "Guest", "Kind", "Migration", "Nic", "Node", "Placement", "Rootfs"]
+__all__ = ["Cluster", "Disk", "Guest", "Ha", "Kind", "Migration", "Nic", "Node", "Placement", "Rootfs"]
 
 Kind = Literal["vm", "container"]
 
@@ -73,6 +73,13 @@ class Nic:
 
 
 @dataclass(frozen=True)
+class Ha:
+    """High availability: which of the guests goes first when not all can run."""
+
+    priority: int = 0
+
+
+@dataclass(frozen=True)
 class Placement:
     """Wishes: nodes in the order of preference, guests to be apart from, guests to be together with."""
 
@@ -120,8 +127,7 @@ class Guest:
     nics: tuple[Nic, ...] = ()
     ssh_keys: tuple[str, ...] = ()
     nameservers: tuple[str, ...] = ()
-    ha: bool = True
-    priority: int = 0
+    ha: Ha | None = Ha()
     placement: Placement = Placement()
     migration: Migration = Migration()
     stop_timeout: int = 60_000

@@ -16,6 +16,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.declaration.reader imp
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.types import (
     Cluster,
     Guest,
+    Ha,
     Migration,
     Node,
     Placement,
@@ -70,14 +71,14 @@ def test_good_guests_are_read_with_their_defaults() -> None:
     reading = read(guests(), CLUSTER)
     assert (reading.problems, reading.warnings) == ((), ())
     minecraft = reading.guests["minecraft"]
-    assert (minecraft.max_vcpus, minecraft.max_memory, minecraft.priority) == (2, 2 * GIB, 100)
+    assert (minecraft.max_vcpus, minecraft.max_memory, minecraft.ha) == (2, 2 * GIB, Ha(100))
     assert minecraft.placement == Placement(prefer=("node1",), apart_from=("website",))
     assert minecraft.migration == Migration(max_downtime=30)
     assert minecraft.ssh_keys == (KEY,)
     assert minecraft.images == ("debian-13",)
     assert minecraft.stop_timeout == 60_000
     website = reading.guests["website"]
-    assert (website.ha, website.vcpus, website.stop_timeout) == (False, 1, 30_000)
+    assert (website.ha, website.vcpus, website.stop_timeout) == (None, 1, 30_000)
     assert website.nics[0].addresses == ("10.0.0.21/24", "2001:db8::21/64")
     assert reading.guests["old"] == Guest("old", state="absent", remove_disks=True)
 

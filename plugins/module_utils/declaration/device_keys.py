@@ -1,0 +1,183 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The keys of what a guest is made of: disks, root file system, network interfaces."""
+
+from __future__ import annotations
+
+from ..guest.definition import derived_mac
+from .key import CONTAINER, VM, Context, Key, Parts
+from .types import Disk, Nic, Rootfs
+from .values import ADDRESS, BRIDGE, IP, MAC, POOL, SIZE, TARGET, image, list_of, whole
+
+__all__ = ["CONTAINER_ROOTFS", "DISKS", "NICS"]
+
+
+def _default_pool(known: Context) -> str:
+    return known.cluster.default_pool
+
+
+_POOL_HELP = "Of storage_pools; a new guest on a pool that is each node's own begins on the node it prefers."
+
+DISKS = (
+    Key(
+        "disks",
+        Parts(Disk, many=25),
+        "The VM's disks: vda, vdb, ... in this order.",
+        "[{size: 20GiB, image: debian-13}]",
+        VM,
+        default=(),
+        elsewhere="is for VMs: a container has a rootfs",
+    ),
+    Key(
+        "disks[].size",
+        SIZE,
+        "May grow, also while the VM runs; never shrinks.",
+        "20GiB",
+        VM,
+        default=0,
+        required="such as 20GiB",
+        change_words="less than it has is refused",
+    ),
+    Key(
+        "disks[].image",
+        image("vm", "disk"),
+        "What the new disk is a copy of; without, it is empty.",
+        "debian-13",
+        VM,
+        change="new",
+    ),
+    Key(
+        "disks[].pool",
+        POOL,
+        _POOL_HELP,
+        "shared",
+        VM,
+        default=_default_pool,
+        default_words="storage_default_pool",
+        change="restart",
+    ),
+    Key(
+        "disks[].target",
+        TARGET,
+        "Its name; say it when you remove a disk from the middle of the list.",
+        "vdb",
+        VM,
+        default=lambda known: f"vd{chr(ord('a') + known.index)}",
+        default_words="by its place in the list",
+        change_words="another name is another disk",
+    ),
+)
+
+CONTAINER_ROOTFS = (
+    Key(
+        "rootfs",
+        Parts(Rootfs),
+        "The container's root file system.",
+        "{image: debian-13, size: 4GiB}",
+        CONTAINER,
+        change="restart",
+        elsewhere="is for containers: a VM has disks",
+    ),
+    Key(
+        "rootfs.image",
+        image("container", "rootfs"),
+        "What the new root file system is a copy of.",
+        "debian-13",
+        CONTAINER,
+        default="",
+        required="such as debian-13",
+        change="new",
+    ),
+    Key(
+        "rootfs.size",
+        SIZE,
+        "The most it may hold, where the pool has quotas; a directory has none.",
+        "4GiB",
+        CONTAINER,
+        default_words="all there is",
+    ),
+    Key(
+        "rootfs.pool",
+        POOL,
+        _POOL_HELP,
+        "shared",
+        CONTAINER,
+        default=_default_pool,
+        default_words="storage_default_pool",
+        change="restart",
+    ),
+)
+
+NICS = (
+    Key(
+        "nics",
+        Parts(Nic, many=8),
+        "Network interfaces: eth0, eth1, ... in this order.",
+        "[{bridge: br0, address: 192.0.2.20/24, gateway: 192.0.2.1}]",
+        default=(),
+        change={"vm": "live", "container": "restart"},
+    ),
+    Key(
+        "nics[].bridge",
+        BRIDGE,
+        "Of network_bridges.",
+        "br0",
+        default="",
+        required="such as br0",
+        change={"vm": "live", "container": "restart"},
+    ),
+    Key(
+        "nics[].address",
+        ADDRESS,
+        "The one address of the interface.",
+        "192.0.2.20/24",
+        default_words="asked of DHCP",
+        change="restart",
+        spelling_of="addresses",
+    ),
+    Key(
+        "nics[].addresses",
+        list_of(ADDRESS, "list of address/prefix length"),
+        "Its addresses, when there are several.",
+        '[192.0.2.20/24, "2001:db8::20/64"]',
+        default=(),
+        default_words="asked of DHCP",
+        change="restart",
+    ),
+    Key(
+        "nics[].gateway",
+        IP,
+        "Where everything else is reached through.",
+        "192.0.2.1",
+        default_words="none",
+        change="restart",
+        spelling_of="gateways",
+    ),
+    Key(
+        "nics[].gateways",
+        list_of(IP, "list of IP addresses"),
+        "One for IPv4 and one for IPv6.",
+        '[192.0.2.1, "2001:db8::1"]',
+        default=(),
+        default_words="none",
+        change="restart",
+    ),
+    Key(
+        "nics[].vlan",
+        whole(1, 4094),
+        "Its VLAN; the bridge has to be vlan_aware.",
+        "42",
+        change={"vm": "live", "container": "restart"},
+    ),
+    Key("nics[].mtu", whole(576, 9216), "Its largest packet.", "1500", default_words="the bridge's", change="restart"),
+    Key(
+        "nics[].mac",
+        MAC,
+        "Its MAC address, in quotes.",
+        '"52:54:00:12:34:56"',
+        default=lambda known: derived_mac(known.guest, known.index),
+        default_words="made from the guest's name",
+        change={"vm": "live", "container": "restart"},
+        change_words="another MAC address is another interface",
+    ),
+)
