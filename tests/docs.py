@@ -4,15 +4,70 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / ".cache" / "collections"))
 
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.key import BOTH, Key, Parts  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.keys import KEYS, children  # noqa: E402
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.schema import schema  # noqa: E402
 from ansible_collections.cspp.drover.plugins.module_utils.preflight.reasons import CODES  # noqa: E402
 
-REASON_CODES = ROOT / "docs" / "reason-codes.md"
+_GUESTS = """\
+# Guests: every key there is
+
+Made from the code by `make docs`. Guests are declared in `guests`, a mapping from names to what each is. A guest's
+name is also its host name: lower-case letters, digits and dashes, at most 63, a letter first. All guests are judged
+as a whole before anything is touched, and each problem is told with its place in the YAML.
+
+```yaml
+# yaml-language-server: $schema=../../../../docs/guests.schema.json
+guests:
+  minecraft:
+    kind: vm # uptime matters: a VM migrates live
+    vcpus: 2
+    memory: 2GiB
+    disks: [{size: 20GiB, image: debian-13}]
+    nics: [{bridge: br0, address: 192.0.2.20/24, gateway: 192.0.2.1}]
+  website:
+    kind: container # light; a second of downtime is fine
+    memory: 256MiB
+    rootfs: {image: debian-13}
+    nics: [{bridge: br0, address: 192.0.2.21/24, gateway: 192.0.2.1}]
+  retired: {state: absent}
+```
+
+## In your editor
+
+The first line makes an editor that knows the YAML language server (VS Code with Red Hat's YAML extension; Neovim,
+Emacs, Kate, Helix and others with `yaml-language-server`) complete keys, explain them and mark mistakes while you
+type. The path is the one from your file to [guests.schema.json](guests.schema.json) in this checkout. For all
+inventories at once, in VS Code's settings:
+
+```json
+{"yaml.schemas": {"docs/guests.schema.json": "inventory/*/group_vars/all/guests.yml"}}
+```
+
+An editor knows nothing of your bridges, pools and nodes; `ansible-playbook playbooks/guests.yml --check` does.
+
+## How to read the tables
+
+*Change* is what comes of a change while the guest runs, for a VM and for a container where they differ:
+
+- **live**: it is carried out at once.
+- **restart**: it waits for a restart, and every run says so until you allow one (`-e guests_allow_restart=NAME`).
+- **refused**: the run ends before anything is touched, and says what to do instead.
+- **new**: it only matters for what is not there yet.
+
+Sizes are written `512MiB` or `20GiB`; `GB` is refused, since some mean 1000 by it and some 1024. Durations are
+written `50ms`, `30s`, `10min`, `1h`. Put MAC and IPv6 addresses into quotes, and write numbers without a leading
+zero: YAML makes other numbers of `52:54:00:12:34:56` and of `010`, before anybody else can see what you wrote.
+
+"""
 
 
 def reason_codes() -> str:
@@ -34,5 +89,50 @@ def reason_codes() -> str:
     )
 
 
+def guests() -> str:
+    """The page of the guests model: a table for each mapping in it, a row for each key."""
+    tables = [_table("A guest"), *(_table(key.type.title, key) for key in KEYS if isinstance(key.type, Parts))]
+    return _GUESTS + "\n".join(line for table in tables for line in table)
+
+
+def guests_schema() -> str:
+    """The JSON Schema that editors check guests.yml by."""
+    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+def _table(title: str, owner: Key | None = None) -> Iterator[str]:
+    keys = children(owner.inside if owner else "")
+    yield f"## {title}"
+    yield ""
+    if owner:
+        yield f"`{owner.path}: {owner.example}`"
+        yield ""
+    yield "| key | of | is | default | change | |"
+    yield "|---|---|---|---|---|---|"
+    yield from map(_row, keys)
+    yield ""
+
+
+def _row(key: Key) -> str:
+    of = "" if key.kinds == BOTH else {"vm": "VMs", "container": "containers"}[key.kinds[0]]
+    default = "**required**" if key.required else key.default_text
+    change = " / ".join(dict.fromkeys(key.how(kind) for kind in key.kinds))
+    change += f": {key.change_words}" if key.change_words else ""
+    if isinstance(key.type, Parts):
+        more = f"[{key.type.title}](#{key.type.title.lower().replace(' ', '-')})"
+    else:
+        more = f"`{key.name}: {key.example}`"
+    return f"| `{key.name}` | {of} | {key.type.name} | {default} | {change} | {key.help} {more} |"
+
+
+#: What is made, by the place where it stands.
+PAGES: Mapping[Path, Callable[[], str]] = {
+    ROOT / "docs" / "reason-codes.md": reason_codes,
+    ROOT / "docs" / "guests.md": guests,
+    ROOT / "docs" / "guests.schema.json": guests_schema,
+}
+
+
 if __name__ == "__main__":
-    REASON_CODES.write_text(reason_codes(), encoding="utf-8")
+    for page, made in PAGES.items():
+        page.write_text(made(), encoding="utf-8")

@@ -21,7 +21,7 @@ _POOL_HELP = "Of storage_pools; a new guest on a pool that is each node's own be
 DISKS = (
     Key(
         "disks",
-        Parts(Disk, many=25),
+        Parts("Disks of a VM", Disk, many=25),
         "The VM's disks: vda, vdb, ... in this order.",
         "[{size: 20GiB, image: debian-13}]",
         VM,
@@ -71,7 +71,7 @@ DISKS = (
 CONTAINER_ROOTFS = (
     Key(
         "rootfs",
-        Parts(Rootfs),
+        Parts("Root file system of a container", Rootfs),
         "The container's root file system.",
         "{image: debian-13, size: 4GiB}",
         CONTAINER,
@@ -111,7 +111,7 @@ CONTAINER_ROOTFS = (
 NICS = (
     Key(
         "nics",
-        Parts(Nic, many=8),
+        Parts("Network interfaces", Nic, many=8),
         "Network interfaces: eth0, eth1, ... in this order.",
         "[{bridge: br0, address: 192.0.2.20/24, gateway: 192.0.2.1}]",
         default=(),

@@ -48,10 +48,11 @@ class Type:
 class Parts:
     """The type of a key with keys of its own: a mapping, or with ``many`` a list of at most so many.
 
-    ``make`` is the class that is made of what they say. With a ``switch``, true stands for a mapping with nothing in
-    it, and false for none.
+    ``title`` is its heading in the documentation. ``make`` is the class that is made of what they say. With a
+    ``switch``, true stands for a mapping with nothing in it, and false for none.
     """
 
+    title: str
     make: type[Any]
     many: int = 0
     switch: bool = False
@@ -98,6 +99,13 @@ class Key:
     def inside(self) -> str:
         """The parent of the keys in it."""
         return self.path + ("[]" if isinstance(self.type, Parts) and self.type.many else "")
+
+    @property
+    def default_text(self) -> str:
+        """The default for people; empty where there is none to speak of."""
+        if self.default_words or self.required or self.default in (None, "", ()) or isinstance(self.type, Parts):
+            return self.default_words
+        return str(self.default).lower()
 
     def how(self, kind: Kind) -> Change:
         """What a change of it is for a running guest of this kind."""

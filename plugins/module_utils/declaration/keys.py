@@ -181,7 +181,7 @@ _GUEST = (
 _HA = (
     Key(
         "ha",
-        Parts(Ha, switch=True),
+        Parts("High availability", Ha, switch=True),
         "Whether it is started elsewhere when its node is lost, and who goes first.",
         "{priority: 100}",
         default=Ha(),
@@ -199,7 +199,7 @@ _HA = (
 _PLACEMENT = (
     Key(
         "placement",
-        Parts(Placement),
+        Parts("Placement", Placement),
         "Wishes for where it runs; none keeps a guest from running.",
         "{prefer: [node1]}",
     ),
@@ -230,7 +230,7 @@ _LIVE_ONLY = "is for VMs: a container is stopped while what has changed last is 
 _MIGRATION = (
     Key(
         "migration",
-        Parts(Migration),
+        Parts("Migration", Migration),
         "How it moves: a VM while it runs, a container on storage of each node's own by being copied.",
         "{bandwidth: 64MiB}",
     ),

@@ -9,7 +9,6 @@ wrong with it, each with its path in the YAML.
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -22,10 +21,10 @@ from .keys import STATE_KEYS, children
 from .placement import impossibilities, worries
 from .sections import Notes, Place, Section, unknown
 from .types import Cluster, Disk, Guest, Kind
+from .values import GUEST_NAME
 
 __all__ = ["Reading", "read"]
 
-_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _KINDS: tuple[Kind, ...] = ("vm", "container")
 
 
@@ -99,7 +98,7 @@ def _made(cluster: Cluster, *, ssh_keys: tuple[str, ...], disks: tuple[Disk, ...
 
 
 def _name_problems(name: str, cluster: Cluster) -> Iterator[str]:
-    if not _NAME.fullmatch(name):
+    if not GUEST_NAME.fullmatch(name):
         yield "a guest's name is a host name: lower-case letters, digits and dashes, at most 63, a letter first"
     if name.startswith("drover-"):
         yield "names that start with drover- are kept for Drover's own objects in the cluster"

@@ -19,6 +19,7 @@ __all__ = [
     "BRIDGE",
     "DOWNTIME",
     "DURATION",
+    "GUEST_NAME",
     "IP",
     "LEAST_MEMORY",
     "MAC",
@@ -37,6 +38,8 @@ __all__ = [
     "whole",
 ]
 
+#: A guest's name is a host name.
+GUEST_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 LEAST_MEMORY = 32 * MIB
 _MAX_DOWNTIME_CEILING_MS = 300
 _TARGET = re.compile(r"vd[a-y]")
