@@ -48,6 +48,11 @@ packages:
   type: list
   elements: str
   returned: always
+versions:
+  description: Versions of the installed packages that Drover needs a certain version of.
+  type: dict
+  returned: always
+  sample: {rsync: 3.5.0+ds1-0+deb13u2}
 host_keys:
   description: Public SSH host keys, as in C(ssh_host_*_key.pub) without the comment.
   type: list
@@ -87,12 +92,15 @@ from ansible_collections.cspp.drover.plugins.module_utils.core.command import ru
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.peer.facts import BRIDGE_FIREWALL, sysctl
 
+#: Packages of which roles need a certain version.
+_VERSIONED = ("rsync",)
 
-def packages() -> list[str]:
-    """Installed packages, without the architecture."""
-    shown = run(["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}${Package}\n"]).stdout
+
+def packages() -> dict[str, str]:
+    """Installed packages with their versions, without the architecture."""
+    shown = run(["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}${Package} ${Version}\n"]).stdout
     # The second letter is the state; the first says what somebody wants of it, "h" to keep it as it is.
-    return sorted({line[3:].strip() for line in shown.splitlines() if line[1:3] == "i "})
+    return dict(sorted(line[3:].split() for line in shown.splitlines() if line[1:3] == "i "))
 
 
 def interfaces() -> dict[str, dict[str, Any]]:
@@ -125,6 +133,7 @@ def ifupdown() -> list[str]:
 def main() -> None:
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     with fail_on_error(module, remedy="Drover's nodes are Debian machines with iproute2 and dpkg."):
+        installed = packages()
         module.exit_json(
             changed=False,
             os=platform.freedesktop_os_release(),
@@ -132,7 +141,8 @@ def main() -> None:
             hostname=platform.node(),
             memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             cpus=os.cpu_count(),
-            packages=packages(),
+            packages=list(installed),
+            versions={name: installed[name] for name in _VERSIONED if name in installed},
             host_keys=[
                 " ".join(file.read_text().split()[:2]) for file in sorted(Path("/etc/ssh").glob("ssh_host_*_key.pub"))
             ],

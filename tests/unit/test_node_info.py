@@ -17,7 +17,10 @@ LINKS = [
     {"ifname": "lo", "addr_info": [{"local": "127.0.0.1", "prefixlen": 8}]},
     {"ifname": "eno1", "address": "52:54:00:00:00:01", "master": "br0"},
 ]
-DPKG = "ii bash\nii libc6\nii libc6\nhi qemu-utils\nrc gone\nun never\niU half\n"
+DPKG = (
+    "ii bash 5.2\nii libc6 2.41\nii libc6 2.41\nhi qemu-utils 1:10.0.13\nii rsync 3.5.0+ds1-0\n"
+    "rc gone 1\nun never \niU half 2\n"
+)
 ANSWERS = {"dpkg-query": DPKG, "ip -json address show": json.dumps(LINKS)}
 
 
@@ -26,7 +29,8 @@ def test_a_node(call: Callable[..., dict[str, Any]], programs: Callable[..., lis
     calls = programs(node_info, ANSWERS)
     found = call(node_info, check=check)
     assert found["changed"] is False
-    assert found["packages"] == ["bash", "libc6", "qemu-utils"]
+    assert found["packages"] == ["bash", "libc6", "qemu-utils", "rsync"]
+    assert found["versions"] == {"rsync": "3.5.0+ds1-0"}
     assert found["interfaces"] == {
         "lo": {"mac": None, "bridge": None, "addresses": ["127.0.0.1/8"]},
         "eno1": {"mac": "52:54:00:00:00:01", "bridge": "br0", "addresses": []},

@@ -58,13 +58,14 @@ _OVERLAP = 1.0
 _TICK = 0.5
 #: Room that has to remain on the other node.
 _MARGIN = 64 * MIB
-#: Exit statuses of rsync for files that vanished while it read them, which the next pass sees to; and what it says of
-#: each. When they go between its look at a file and that at its attributes, they are an error like any other to it.
+#: Exit statuses of rsync for files that vanished while it read them, and for files that it could not read or write.
 _VANISHED, _INCOMPLETE = 24, 23
-_GONE = re.compile(
-    r"(file|directory) has vanished: "
-    r"|rsync: \[sender\] (?!change_dir|read errors).*"
-    r" (No such file or directory \(2\)|Not a directory \(20\)|No data available \(61\))$"
+#: Complaints about what no later pass can cure. All others a container can bring about, by changing its files while
+#: they are read: removed, cut short, in turn a folder and a symbolic link.
+_FATAL = re.compile(
+    r"rsync: \[\w+\] .*[: ]"
+    r"(Input/output error \(5\)|No space left on device \(28\)|Read-only file system \(30\)"
+    r"|Disk quota exceeded \(122\))$"
 )
 _SUMMARY = "rsync error: some files/attrs were not transferred"
 #: Bytes of a block of the other node's list.
@@ -262,7 +263,8 @@ class Copy:
 class _Rsync:
     """rsync's sending end, which ends with this. ``watch`` is told the bytes that it has sent, and those a second.
 
-    Files may vanish while it reads them, unless the container is ``stopped``: then it is a fault, and no pass follows.
+    What it cannot read or write of a container that changes its files meanwhile is left to the next pass. None follows
+    once the container is ``stopped``, and then it is a fault.
     """
 
     def __init__(
@@ -281,7 +283,7 @@ class _Rsync:
             )
         except OSError as error:
             raise CopyError(f"rsync cannot be started: {error}") from error
-        self._complaints = Complaints(self._process, lambda line: not stopped and bool(_GONE.match(line)))
+        self._complaints = Complaints(self._process, lambda line: not stopped and not _is_serious(line))
 
     def __enter__(self) -> _Rsync:
         return self
@@ -316,11 +318,15 @@ class _Rsync:
         finally:
             os.close(ended)
         status, lines = self._process.returncode, self._complaints.lines()
-        only_gone = bool(lines) and all(line.startswith(_SUMMARY) for line in lines)
-        gone = not self._stopped and (status == _VANISHED or (status == _INCOMPLETE and only_gone))
-        if status and not gone:
+        curable = bool(lines) and all(line.startswith(_SUMMARY) for line in lines)
+        left = not self._stopped and (status == _VANISHED or (status == _INCOMPLETE and curable))
+        if status and not left:
             raise _failure(self._node, status, lines)
         return sent
+
+
+def _is_serious(line: str) -> bool:
+    return line.startswith(_SUMMARY) or bool(_FATAL.match(line))
 
 
 def _failure(node: str, status: int, lines: Sequence[str]) -> CopyError:

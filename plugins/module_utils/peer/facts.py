@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import ssl
 import stat
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from ..cluster.sizing import running_buffer
+from ..core.command import CommandError, run
 from ..core.parallel import side_by_side
 from ..hypervisor.accelerator import RECORD
 from ..hypervisor.confinement import PKI as QEMU_PKI
@@ -31,13 +33,15 @@ from ..hypervisor.link import speed
 from ..storage.pool_mark import MARK
 from .channel import PKI, Peer, PeerError
 
-__all__ = ["BRIDGE_FIREWALL", "PLATFORM", "POST_COPY", "PROGRAMS", "door", "facts", "suits", "sysctl"]
+__all__ = ["BRIDGE_FIREWALL", "OLDEST_RSYNC", "PLATFORM", "POST_COPY", "PROGRAMS", "door", "facts", "suits", "sysctl"]
 
 #: The ports that migrations come in at (qemu.conf: migration_port_min, _max).
 MIGRATION_PORTS = range(49152, 49216)
 BRIDGE_FIREWALL = tuple(f"net.bridge.bridge-nf-call-{family}tables" for family in ("ip", "ip6", "arp"))
 POST_COPY = "vm.unprivileged_userfaultfd"
 PROGRAMS = ("lxc-start", "rsync")
+#: The oldest rsync that reads a tree safely which somebody rearranges meanwhile (CVE-2026-53797).
+OLDEST_RSYNC = [3, 5, 0]
 #: What of a VM decides whether a node can run it (see hypervisor/libvirt_facts.py: digest, takes).
 PLATFORM = ("virt", "arch", "machine", "cpu", "cpu_mode", "host_cpu")
 
@@ -70,11 +74,22 @@ def facts(request: Mapping[str, Any], peer: Peer) -> None:
             "keys": keys(),
             "modules": missing_modules(),
             "programs": [program for program in PROGRAMS if shutil.which(program)],
+            "rsync": rsync_version(),
             "free_ports": len(MIGRATION_PORTS) - len(taken(MIGRATION_PORTS)),
             "ipc_buffer": running_buffer(),
             "libvirt": of_libvirt(lambda host: host.facts(guests)),
         }
     )
+
+
+def rsync_version(argv: Sequence[str] = ("rsync", "--version")) -> list[int]:
+    """The version of this node's rsync, ``[3, 5, 0]``; empty when it has none, or one that does not tell."""
+    try:
+        said = run(argv, timeout=5.0).stdout
+    except CommandError:
+        return []
+    found = re.match(r"rsync\s+version v?(\d+)\.(\d+)(?:\.(\d+))?", said)
+    return [int(part or 0) for part in found.groups()] if found else []
 
 
 def suits(request: Mapping[str, Any], peer: Peer) -> None:

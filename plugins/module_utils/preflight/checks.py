@@ -18,7 +18,7 @@ from ..cluster.status import ClusterStatus
 from ..core.quantities import MIB, format_size, rough_size
 from ..core.table import columns
 from ..guest.definition import Definition, is_local
-from ..peer.facts import BRIDGE_FIREWALL, POST_COPY
+from ..peer.facts import BRIDGE_FIREWALL, OLDEST_RSYNC, POST_COPY
 from .cluster_checks import ClusterChecks
 from .reasons import Finding, blocking
 from .survey import Going, NodeView, volumes
@@ -114,7 +114,7 @@ def judge(definition: Definition, source: NodeView, target: NodeView, *, under_w
     if definition["kind"] == "vm":
         findings += _virtualisation(definition, vm, source, target, under_way)
     else:
-        findings += _programs(definition, target)
+        findings += _programs(definition, source, target)
     nics = definition.get("nics", ()) if vm is None else vm["nics"]
     findings += _modules("tun" if definition["kind"] == "vm" else "veth", vm, nics, source, target)
     return [*findings, *_network(nics, source, target), *_storage(definition, vm, source, target)]
@@ -295,12 +295,20 @@ def _modules(
         yield Finding("no_vhost", message, remedy)
 
 
-def _programs(definition: Definition, target: NodeView) -> Iterator[Finding]:
+def _programs(definition: Definition, source: NodeView, target: NodeView) -> Iterator[Finding]:
     needs = ["lxc-start", *(["rsync"] if is_local(definition) else [])]
     missing = [program for program in needs if program not in target.facts["programs"]]
     if missing:
         message = f"{target.name} lacks {' and '.join(missing)}"
         yield Finding("program_missing", message, "playbooks/site.yml installs what a node needs")
+    for view in (source, target) if is_local(definition) else ():
+        # A node whose Drover is older does not tell.
+        version = view.facts.get("rsync") or []
+        if version and version < OLDEST_RSYNC:
+            shown = ".".join(map(str, version))
+            message = f"rsync {shown} on {view.name} follows links that a container sets while it is read, out of it"
+            remedy = "playbooks/site.yml brings it up to date; it needs Debian's security archive for that"
+            yield Finding("program_old", message, remedy)
 
 
 def _network(nics: Sequence[Mapping[str, Any]], source: NodeView, target: NodeView) -> Iterator[Finding]:

@@ -53,6 +53,7 @@ CODES: Mapping[str, tuple[Severity, str]] = {
     "keys_unreadable": ("blocks", "QEMU on one of the nodes cannot read its TLS keys"),
     "apparmor_missing": ("warns", "AppArmor is on in a node's kernel, and does not confine the guest's QEMU there"),
     "program_missing": ("blocks", "a program that runs or copies the guest is not installed on the target"),
+    "program_old": ("blocks", "the program that copies the guest is too old on a node to do so safely"),
     # what lies between the nodes
     "peer_unreachable": ("blocks", "the source cannot reach the target's peer service (TCP 16515)"),
     "libvirt_unreachable": ("blocks", "the source cannot reach the target's libvirt (TCP 16514)"),

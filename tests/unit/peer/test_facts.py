@@ -216,3 +216,17 @@ def test_a_libvirt_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
     answer = facts.of_libvirt(lambda _host: {"late": hang.wait(5)}, connect=lambda: None)
     assert answer == {"error": "it does not answer"}
     hang.set()
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("rsync  version 3.5.0  protocol version 32", [3, 5, 0]),
+        ("rsync  version v3.2.7  protocol version 31", [3, 2, 7]),
+        ("rsync  version 3.10  protocol version 32", [3, 10, 0]),
+        ("openrsync: protocol version 29", []),
+    ],
+)
+def test_the_version_of_rsync_is_told(said: str, version: list[int]) -> None:
+    assert facts.rsync_version(["echo", said]) == version
+    assert facts.rsync_version(["no-such-program"]) == []

@@ -40,6 +40,7 @@ FACTS: dict[str, Any] = {
     "bridges": {"br0": {"mtu": 1500, "vlan_aware": True, "up": True}},
     "accelerator": "kvm",
     "programs": ["lxc-start", "rsync"],
+    "rsync": [3, 5, 0],
     "keys": {"server": "", "client": ""},
     "modules": [],
     "free_ports": 64,
@@ -242,6 +243,8 @@ LOCAL_ROWS: list[tuple[str, str, Spoil]] = [
         lambda case: case.suits["n1"]["paths"][ROOTFS].update(used=None),
     ),
     ("program_missing", "lacks rsync", lambda case: case.facts["n2"].update(programs=["lxc-start"])),
+    ("program_old", "rsync 3.4.1 on n2", lambda case: case.facts["n2"].update(rsync=[3, 4, 1])),
+    ("program_old", "rsync 3.2.7 on n1", lambda case: case.facts["n1"].update(rsync=[3, 2, 7])),
     ("peer_unreachable", "TCP 16515", way("peer", "timed out")),
 ]
 
