@@ -298,6 +298,7 @@ class Run:
         """What the user should know of guests that don't run, or would not."""
         held = guest_health.held_back(self.present, read(seen.cib), seen.status)
         doubts = [f"{name} does not run: {why}" for name, why in held.items()]
+        doubts += [f"{name} is {seen.status.notes[name]}" for name in self.present if name in seen.status.notes]
         if predicted is not None:
             nowhere = [name for name in self.present if name not in held and predicted.place(name) is None]
             doubts += [f"{name} would run nowhere: no node that is up has room for it" for name in nowhere]

@@ -15,6 +15,7 @@ from ..hypervisor.tap import open_up
 from ..hypervisor.vm_state import Seen, State
 from ..migration import progress
 from . import glance, ocf
+from .full_storage import tell_no_more, wait_for_room
 from .ocf import Request, house_keeping
 
 __all__ = ["listen", "look_after", "tidy"]
@@ -24,9 +25,10 @@ _ASKING_RESERVE = 10.0
 
 
 def look_after(request: Request, host: LibvirtHost, seen: Seen) -> None:
-    """Set right what a migration has left undone whose agent has died."""
+    """Set right what a migration has left undone whose agent has died, and see to a VM that its storage holds up."""
     name = request.instance
     _settle_held(request)  # first: libvirt waits for an answer of the VM's process
+    wait_for_room(request, host, seen)
     _call_off_orphan(name, host)
     _note_death(request)
     listen(request)
@@ -100,6 +102,7 @@ def tidy(request: Request) -> None:
     with house_keeping(f"{request.instance} does not run here"):
         _note_death(request)
         progress.take(request.instance)
+        tell_no_more(request.instance)
         definition = request.definition()
         if is_local(definition):
             from ..migration.disk_mirror import tidy

@@ -24,7 +24,7 @@ from .difference import Difference
 from .objects import PREFIX, Wanted
 from .prediction import Prediction, parse
 from .reconciliation import reconcile
-from .status import PENDING, ClusterStatus, Work, parse_status, parse_work
+from .status import NOTE, PENDING, ClusterStatus, Work, parse_status, parse_work
 
 __all__ = ["Applied", "ClusterError", "Contended", "Pacemaker", "Plan", "Snapshot"]
 
@@ -134,6 +134,11 @@ class Tools:
     def retry(self, resource: str) -> None:
         """Forget a resource's failures, so that Pacemaker tries again."""
         self._ask(["crm_resource", "--cleanup", "--resource", resource], timeout=60)
+
+    def note(self, guest: str, text: str | None) -> None:
+        """Say something of a guest that runs on this node, for all to see; None takes it back. A reboot does too."""
+        said = ["--delete"] if text is None else ["--update", text]
+        self._ask(["attrd_updater", "--name", f"{NOTE}{guest}", *said], timeout=5)
 
     def data_of(self, guest: str) -> str | None:
         """The node that has the data of a guest on local storage; None when nobody has said."""

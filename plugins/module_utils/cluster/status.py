@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from xml.etree import ElementTree as ET
 
 __all__ = [
+    "NOTE",
     "ClusterStatus",
     "FailedAction",
     "FenceEvent",
@@ -22,6 +24,8 @@ __all__ = [
 
 #: Result of an operation that has begun and not ended (OCF status "unknown" in Pacemaker's own numbering).
 PENDING = "193"
+#: Begins the attribute of a node that says something of a guest there.
+NOTE = "drover-note-"
 #: An agent's operation as people say it.
 _DOING = {
     "start": "starting",
@@ -138,6 +142,8 @@ class FenceEvent:
 
 @dataclass(frozen=True)
 class ClusterStatus:
+    """The cluster as it is; ``notes`` are what agents say of running guests that wait for something, by guest."""
+
     dc: str | None
     quorum: bool
     fencing: bool
@@ -146,6 +152,7 @@ class ClusterStatus:
     resources: tuple[ResourceStatus, ...] = ()
     failures: tuple[FailedAction, ...] = ()
     fence_events: tuple[FenceEvent, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     def node(self, name: str) -> NodeStatus | None:
         return next((node for node in self.nodes if node.name == name), None)
@@ -226,6 +233,11 @@ def parse_status(output: str) -> ClusterStatus:
             )
             for event in root.iterfind("fence_history/fence_event")
         ),
+        notes={
+            note.get("name", "").removeprefix(NOTE): note.get("value", "")
+            for note in root.iterfind("node_attributes/node/attribute")
+            if note.get("name", "").startswith(NOTE)
+        },
     )
 
 

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 from .emulator import emulator_pid
 from .libvirt_connection import VmGone
 from .libvirt_devices import LiveDevices
 from .libvirt_migration import MigrationJobs
-from .vm_state import VIR_DOMAIN_PAUSED, Seen, State, classify
+from .vm_state import VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_IOERROR, Seen, State, classify
 
 __all__ = ["LibvirtHost"]
 
@@ -24,11 +25,19 @@ class LibvirtHost(LiveDevices, MigrationJobs):
             with self._errors():
                 domain = self._connection.lookupByName(name)
                 state, reason = domain.state()
-                return classify(state, reason, self._migration(domain)[0] if state == VIR_DOMAIN_PAUSED else None)
+                if state != VIR_DOMAIN_PAUSED:
+                    return classify(state, reason, None)
+                full = reason == VIR_DOMAIN_PAUSED_IOERROR and self._lacks_room(domain)
+                return classify(state, reason, self._migration(domain)[0], full=full)
         except VmGone:
             if emulator_pid(name) is not None:
                 return Seen(State.FAILED, "libvirt lost sight of its process")
             return Seen(State.ABSENT)
+
+    def _lacks_room(self, domain: Any) -> bool:
+        """Whether the lack of room is all that is wrong with the disks of a VM with an I/O error."""
+        errors = domain.diskErrors(0)
+        return bool(errors) and set(errors.values()) == {self._libvirt.VIR_DOMAIN_DISK_ERROR_NO_SPACE}
 
     def create(self, xml: str) -> None:
         """Start a VM that libvirt forgets when it ends: nothing of it can be started behind Pacemaker's back."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Literal, NamedTuple
 
-__all__ = ["VIR_DOMAIN_PAUSED", "Seen", "State", "classify"]
+__all__ = ["VIR_DOMAIN_PAUSED", "VIR_DOMAIN_PAUSED_IOERROR", "Seen", "State", "classify"]
 
 
 class State(Enum):
@@ -17,7 +17,7 @@ class State(Enum):
     #: Known to libvirt, not running.
     OFF = "off"
     RUNNING = "running"
-    #: Held by somebody on purpose.
+    #: Held by somebody on purpose, or by QEMU until its storage has room.
     PAUSED = "paused"
     #: Held by libvirt for the last moments of its migration to another node.
     LEAVING = "leaving"
@@ -39,6 +39,11 @@ class Seen(NamedTuple):
         return self.reason.startswith("post-copy")
 
     @property
+    def full(self) -> bool:
+        """Whether it waits for room on its storage."""
+        return self.reason == _FULL
+
+    @property
     def predicate(self) -> str:
         """What is said of a VM in this state, after its name: "is failed (I/O error)"."""
         if self.state is State.RUNNING:
@@ -49,6 +54,7 @@ class Seen(NamedTuple):
 # virDomainState and virDomainPausedReason, numbered by libvirt's stable interface.
 _STATES = {1: State.RUNNING, 2: State.RUNNING, 4: State.RUNNING, 5: State.OFF, 6: State.FAILED, 7: State.RUNNING}
 VIR_DOMAIN_PAUSED = 3
+VIR_DOMAIN_PAUSED_IOERROR = 5
 _PAUSED_MIGRATION = 2
 _PAUSED_POSTCOPY = 12
 _REASONS = {
@@ -69,13 +75,19 @@ _REASONS = {
     14: "an error of libvirt",
 }
 _ON_PURPOSE = {1, 3, 4, 7, 8, 9, 11}
+_FULL = "its storage is full"
 
 
-def classify(state: int, reason: int, migration: Literal["in", "out"] | None) -> Seen:
-    """What libvirt's state and reason mean, given the direction of a migration under way."""
+def classify(state: int, reason: int, migration: Literal["in", "out"] | None, *, full: bool = False) -> Seen:
+    """What libvirt's state and reason mean, given the direction of a migration under way.
+
+    ``full`` tells that an I/O error was the lack of room, and nothing else.
+    """
     if state != VIR_DOMAIN_PAUSED:
         return Seen(_STATES.get(state, State.FAILED))
     words = _REASONS.get(reason, f"reason {reason}")
+    if reason == VIR_DOMAIN_PAUSED_IOERROR and full:
+        return Seen(State.PAUSED, _FULL)
     if migration == "in":
         return Seen(State.INCOMING, words)
     if migration == "out" and reason in (_PAUSED_MIGRATION, _PAUSED_POSTCOPY):

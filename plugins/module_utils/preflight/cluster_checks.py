@@ -75,6 +75,9 @@ class ClusterChecks:
         if primitive.meta.get("maintenance") == "true" and RECOVERY not in primitive.meta:
             remedy = f"when that is over: crm_resource --resource {guest} --meta --delete-parameter maintenance"
             return [Finding("guest_unmanaged", f"somebody told the cluster to leave {guest} alone", remedy)]
+        if guest in self.status.notes:
+            message = f"{guest} is {self.status.notes[guest]}"
+            return [Finding("storage_full", message, "make room there: it goes on by itself, and can move then")]
         if seen.node is None or not seen.managed:
             place = f"{guest} is {seen.word} on {', '.join(seen.nodes)}"
             return [Finding("guest_in_trouble", place, "see playbooks/status.yml")]

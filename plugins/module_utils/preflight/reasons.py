@@ -46,7 +46,10 @@ CODES: Mapping[str, tuple[Severity, str]] = {
     "mtu_smaller": ("blocks", "the bridge on the target takes shorter frames than the source's"),
     "storage_missing": ("blocks", "the target does not have a file or directory that the guest lives from"),
     "storage_differs": ("blocks", "the target has another storage at the same place"),
-    "storage_full": ("blocks", "the target's local storage has no room for a copy"),
+    "storage_full": (
+        "blocks",
+        "the target's local storage has no room for a copy, or the guest is paused for want of room",
+    ),
     "size_unknown": ("warns", "the guest's local storage is too large to be counted in a second; the move itself does"),
     "module_missing": ("blocks", "the target's kernel lacks a module that the guest needs"),
     "no_vhost": ("warns", "the target's kernel lacks vhost_net, which the guest's network is slower without"),

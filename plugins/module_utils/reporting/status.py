@@ -93,7 +93,7 @@ def _guest(name: str, live: Configuration, status: ClusterStatus) -> dict[str, A
     return {
         "name": name,
         "kind": primitive.type,
-        "state": seen.word if seen else "unknown",
+        "state": "paused" if name in status.notes else seen.word if seen else "unknown",
         "nodes": list(seen.nodes) if seen else [],
         "ha": not isinstance(pin, Pin),
         "priority": int(primitive.meta.get("priority", "0")),
@@ -123,6 +123,8 @@ def _problems(live: Configuration, status: ClusterStatus) -> list[str]:
         stopped = guest.meta.get("target-role") == "Stopped"
         if seen is not None and not seen.running and not seen.pending:
             problems.append(f"guest {name} is {seen.word}" + (" (by target-role)" if stopped else ""))
+        if name in status.notes:
+            problems.append(f"guest {name} is {status.notes[name]}")
         if guest.meta.get("maintenance") == "true":
             problems.append(f"guest {name} is unmanaged (meta attribute maintenance)")
     for resource in status.resources:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.agents import container
+from ansible_collections.cspp.drover.plugins.module_utils.agents import container, full_storage
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import accelerator
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress as moves
@@ -22,6 +22,7 @@ def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(syslog, "syslog", lambda *_arguments: None)
     monkeypatch.setattr(accelerator, "RECORD", tmp_path / "accelerator.json")
     monkeypatch.setattr(moves, "_FOLDER", tmp_path / "moves")
+    monkeypatch.setattr(full_storage, "_TOLD", tmp_path / "notes")
     RECORDED.clear()
     monkeypatch.setattr(book, "record", RECORDED.append)
     monkeypatch.setattr(book, "members", list)

@@ -18,7 +18,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker impo
     Snapshot,
 )
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.prediction import Prediction
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import Work, parse_status, probed
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import NOTE, Work, parse_status, probed
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import simulated
@@ -303,3 +303,21 @@ def test_probed_means_that_an_answer_is_there(code: str, known: bool) -> None:
     history = f'<lrm_resource id="mc"><lrm_rsc_op rc-code="{code}"/></lrm_resource>'
     state = f'<node_state uname="n1"><lrm><lrm_resources>{history}</lrm_resources></lrm></node_state>'
     assert probed(f"<cib><status>{state}</status></cib>", "mc") == ({"n1"} if known else set())
+
+
+def test_what_agents_say_of_guests() -> None:
+    noted = f'<attribute name="{NOTE}web" value="paused"/><attribute name="foo" value="1"/>'
+    found = parse_status(f'<r><node_attributes><node name="n1">{noted}</node></node_attributes></r>')
+    assert found.notes == {"web": "paused"}
+
+
+@pytest.mark.parametrize(("text", "said"), [("paused", ["--update", "paused"]), (None, ["--delete"])])
+def test_an_agent_says_something_of_a_guest_and_takes_it_back(text: str | None, said: list[str]) -> None:
+    calls: list[list[str]] = []
+
+    def tools(argv: list[str], **_options: Any) -> CommandResult:
+        calls.append(argv)
+        return CommandResult(tuple(argv), 0, "", "")
+
+    Pacemaker(tools).note("web", text)
+    assert calls == [["attrd_updater", "--name", "drover-note-web", *said]]

@@ -35,6 +35,7 @@ class Libvirt:
         self.domain_state, self.job = state, job or {}
         self.up = self.alive = self.present = True
         self.persistent = False
+        self.errors: dict[str, Any] = {}
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("VIR_"):
@@ -61,6 +62,9 @@ class Libvirt:
 
     def state(self) -> tuple[int, int]:
         return self.domain_state
+
+    def diskErrors(self, _flags: int) -> dict[str, Any]:
+        return self.errors
 
     def isPersistent(self) -> bool:
         return self.persistent

@@ -28,6 +28,22 @@ def test_seen() -> None:
         LibvirtHost(Libvirt((3, 2), OTHER)).seen("web")
 
 
+@pytest.mark.parametrize(
+    ("errors", "state"),
+    [
+        ({}, State.FAILED),
+        ({"vda": "VIR_DOMAIN_DISK_ERROR_NO_SPACE"}, State.PAUSED),
+        ({"vda": "VIR_DOMAIN_DISK_ERROR_UNSPEC"}, State.FAILED),
+        ({"vda": "VIR_DOMAIN_DISK_ERROR_NO_SPACE", "vdb": "VIR_DOMAIN_DISK_ERROR_UNSPEC"}, State.FAILED),
+    ],
+)
+def test_a_full_storage_is_no_broken_one(errors: dict[str, str], state: State) -> None:
+    libvirt = Libvirt((3, 5))
+    libvirt.errors = errors
+    seen = LibvirtHost(libvirt).seen("web")
+    assert (seen.state, seen.full) == (state, state is State.PAUSED)
+
+
 def test_a_vm_that_libvirt_does_not_know_is_absent_unless_its_process_lives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

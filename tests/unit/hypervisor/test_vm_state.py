@@ -32,3 +32,9 @@ from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.vm_state im
 )
 def test_classify(state: int, reason: int, migration: Literal["in", "out"] | None, seen: Seen) -> None:
     assert classify(state, reason, migration) == seen
+
+
+@pytest.mark.parametrize(("reason", "state"), [(5, State.PAUSED), (10, State.FAILED), (1, State.PAUSED)])
+def test_only_an_io_error_can_be_the_lack_of_room(reason: int, state: State) -> None:
+    seen = classify(3, reason, None, full=True)
+    assert (seen.state, seen.full) == (state, reason == 5)

@@ -149,6 +149,11 @@ ROWS: list[tuple[str, str, Spoil]] = [
     ("unknown_guest", "the guests are: mc", put(guest="nope")),
     ("guest_not_running", "mc is not running", put(seen=status(guest("mc")))),
     ("guest_unmanaged", "leave mc alone", unmanaged),
+    (
+        "storage_full",
+        "mc is paused until there is room",
+        put(seen=status(guest("mc", "n1"), notes={"mc": "paused until there is room"})),
+    ),
     ("guest_in_trouble", "failed on n1, n3", put(seen=status(guest("mc", "n1", "n3", failed=True)))),
     ("guest_under_way", "mc is migrating on n1", put(seen=status(guest("mc", "n1", pending="Migrating")))),
     (

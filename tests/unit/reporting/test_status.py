@@ -55,6 +55,11 @@ UNMANAGED = Primitive(**{**vars(primitive()), "meta": {"maintenance": "true"}})
             "node n1 is unmanaged (attribute",
         ),
         (primitive(), {"resources": (guest("mc"),)}, "guest mc is stopped"),
+        (
+            primitive(),
+            {"notes": {"mc": "paused until there is room on /srv"}},
+            "guest mc is paused until there is room",
+        ),
         (STOPPED, {"resources": (guest("mc"),)}, "guest mc is stopped (by target-role)"),
         (UNMANAGED, {}, "guest mc is unmanaged"),
         (primitive(), {"resources": (guest("drover-fence-n1"),)}, "fencing device drover-fence-n1 is not running"),
