@@ -67,9 +67,9 @@ def _note_death(request: Request) -> None:
     name = request.instance
 
     def went_on(target: str) -> bool:
-        from ..migration.switchover import elsewhere
+        from ..migration.whereabouts import elsewhere
 
-        return emulator_pid(name) is None and bool(elsewhere(name, [target]))
+        return emulator_pid(name) is None and bool(elsewhere(name, 0.0, among=[target]))
 
     progress.note_death("vm", name, request.deadline.left(), went_on)
 
@@ -101,6 +101,7 @@ def tidy(request: Request) -> None:
     glance.unsettle(request.instance)
     with house_keeping(f"{request.instance} does not run here"):
         _note_death(request)
+    with house_keeping(f"{request.instance} does not run here"):
         progress.take(request.instance)
         tell_no_more(request.instance)
         definition = request.definition()

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["accelerator", "require_files", "start"]
 
+#: Seconds to ask members again that do not tell whether they run the VM; and what of the start's time is not for that.
+_ASKING, _START_RESERVE = 30.0, 60.0
+
 
 def start(request: Request, host: LibvirtHost) -> Code:
     """Start the VM, unless it runs. What is left of a migration whose other end is gone makes room."""
@@ -37,7 +40,7 @@ def start(request: Request, host: LibvirtHost) -> Code:
         except OwnershipError as error:
             raise AgentError(str(error)) from error
     require_files(definition)
-    _refuse_a_second(name)
+    _refuse_a_second(request)
     from ..hypervisor.domain_xml import render
 
     xml = render(definition, accelerator())
@@ -81,12 +84,18 @@ def require_files(definition: dict[str, Any]) -> None:
         )
 
 
-def _refuse_a_second(name: str) -> None:
+def _refuse_a_second(request: Request) -> None:
     """Pacemaker starts a VM only where it knows of none. It may have been told wrong, or somebody moved it by hand."""
-    from ..journal.book import members
-    from ..migration.switchover import elsewhere
+    from ..migration.whereabouts import Unheard, elsewhere
 
-    node = elsewhere(name, members())
+    name = request.instance
+    try:
+        node = elsewhere(name, min(_ASKING, request.deadline.left(_START_RESERVE)))
+    except Unheard as error:
+        raise AgentError(
+            f"{name} is not started, for it may run on another node: {error}. See to drover-peer.service there, or cut "
+            f"that node's power (stonith_admin --fence NODE); then crm_resource --cleanup --resource {name}"
+        ) from error
     if node is not None:
         raise AgentError(
             f"{name} runs on {node}, though the cluster does not know: crm_resource --refresh shows it there"

@@ -87,7 +87,8 @@ def note_death(kind: str, guest: str, left: float, went_on: Callable[[str], bool
 
     ``kind`` is "vm" or "container". ``left`` are the seconds that the caller has: who waits for its answer does not
     wait for the journal, which may take its time. There is a next time. ``went_on`` says whether the guest has got to
-    the target all the same, as a VM may, with which libvirt goes on without the agent.
+    the target all the same, as a VM may, with which libvirt goes on without the agent. Raises what it raises when
+    nobody can tell yet: the move is then still to be put on record.
     """
     move = abandoned(guest)
     if not move or left < _RECORD_AT_LEISURE:

@@ -15,12 +15,11 @@ import os
 import signal
 import syslog
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from ..core.errors import DroverError
-from ..core.parallel import side_by_side
 from ..core.wait import Deadline
 from ..hypervisor.emulator import emulator_pid, kill_emulator
 from ..hypervisor.libvirt_connection import HostError
@@ -28,7 +27,7 @@ from ..hypervisor.libvirt_host import LibvirtHost
 from ..hypervisor.vm_state import State
 from ..peer.channel import Peer, PeerError, ask
 
-__all__ = ["Unknown", "elsewhere", "gone", "hold", "kill", "landed", "let_go", "runs", "service", "settle_held"]
+__all__ = ["Unknown", "gone", "hold", "kill", "landed", "let_go", "runs", "service", "settle_held"]
 
 #: Seconds for libvirt at the target to answer: its daemon may just be starting again.
 _DAEMON_PATIENCE = 15.0
@@ -91,18 +90,6 @@ def service(request: Mapping[str, Any], peer: Peer) -> None:
             raise PeerError(f"what there is of {guest} could not be ended")
         peer.send({"landed": False})
         return
-
-
-def elsewhere(guest: str, nodes: Sequence[str], ask_node: Callable[..., dict[str, Any]] = ask) -> str | None:
-    """The node of these that says that the VM runs there, if one does. One that does not answer in 2 s is left out."""
-
-    def hear(node: str) -> bool:
-        with suppress(PeerError, KeyError):
-            return bool(ask_node(node, {"do": "vm runs", "guest": guest}, _QUICK)["runs"])
-        return False
-
-    heard = side_by_side(hear, nodes, patience=_QUICK)
-    return next((node for node, it_runs in heard.items() if it_runs), None)
 
 
 def gone(guest: str, target: str, seconds: float, ask_node: Callable[..., dict[str, Any]] = ask) -> bool:

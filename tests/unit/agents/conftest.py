@@ -13,6 +13,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.agents import containe
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import accelerator
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress as moves
+from ansible_collections.cspp.drover.plugins.module_utils.migration import whereabouts
 from ansible_collections.cspp.drover.tests.unit.agents.vm_node import RECORDED
 
 
@@ -26,6 +27,7 @@ def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     RECORDED.clear()
     monkeypatch.setattr(book, "record", RECORDED.append)
     monkeypatch.setattr(book, "members", list)
+    monkeypatch.setattr(whereabouts, "elsewhere", lambda *_asked, **_how: None)
     (tmp_path / "accelerator.json").write_text('{"accelerator": "tcg"}')
     (tmp_path / "vda.qcow2").touch()
     return tmp_path

@@ -21,7 +21,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_con
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_migration import Outcome
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.vm_state import Seen, State
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book
-from ansible_collections.cspp.drover.plugins.module_utils.migration import live, switchover
+from ansible_collections.cspp.drover.plugins.module_utils.migration import live, whereabouts
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress as moves
 from ansible_collections.cspp.drover.plugins.module_utils.migration.record import MigrationFailed
 from ansible_collections.cspp.drover.tests.unit.agents.vm_node import MIB, RECORDED, Host, request
@@ -89,7 +89,7 @@ def test_a_vm_that_ended_on_its_way_starts_anew_where_it_was_to_go(node: Path, m
     [entry] = RECORDED
     assert (entry["guest"], entry["from"], entry["result"]) == ("web", "n1", "failed")
     assert entry["reason"] == "it ended on its way and was started anew"
-    monkeypatch.setattr(switchover, "elsewhere", lambda _name, _nodes: "n1")
+    monkeypatch.setattr(whereabouts, "elsewhere", lambda _name, _seconds: "n1")
     with pytest.raises(AgentError, match="runs on n1"):
         vm_migration.migrate_from(request(node, "migrate_from"), Host(State.ABSENT))  # type: ignore[arg-type]
 

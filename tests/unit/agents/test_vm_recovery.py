@@ -15,7 +15,8 @@ from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_con
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_migration import Outcome, Progress
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.vm_state import State
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress as moves
-from ansible_collections.cspp.drover.plugins.module_utils.migration import switchover
+from ansible_collections.cspp.drover.plugins.module_utils.migration import switchover, whereabouts
+from ansible_collections.cspp.drover.plugins.module_utils.migration.whereabouts import Unheard
 from ansible_collections.cspp.drover.tests.unit.agents.vm_node import MIB, RECORDED, Host, request
 
 
@@ -48,11 +49,23 @@ def test_one_that_arrived_although_its_agent_was_killed_has_moved(node: Path, mo
     told: dict[str, Any] = {"id": "7", "from": "n1", "to": "n2", "phase": "post-copy"}
     moves.progress("web", **told)
     monkeypatch.setattr(moves, "_lives", lambda _move: False)
-    monkeypatch.setattr(switchover, "elsewhere", lambda _name, nodes: nodes[0])
+    answers: list[str | Unheard | None] = [Unheard("n2 does not tell"), "n2"]
+
+    def elsewhere(_name: str, _seconds: float, among: list[str]) -> str | None:
+        assert among == ["n2"]
+        answer = answers.pop(0)
+        if isinstance(answer, Unheard):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(whereabouts, "elsewhere", elsewhere)
     host: Any = Host(State.ABSENT)
     # There is no time for it now, and there will be.
     assert vm.monitor(request(node, "monitor", seconds=10), host) is Code.NOT_RUNNING
-    assert RECORDED == []
+    assert (RECORDED, len(answers)) == ([], 2)
+    # A target that does not tell has not said no: the next monitor asks again.
+    assert vm.monitor(request(node, "monitor"), host) is Code.NOT_RUNNING
+    assert (RECORDED, len(answers)) == ([], 1)
     assert vm.monitor(request(node, "monitor"), host) is Code.NOT_RUNNING
     [entry] = RECORDED
     assert (entry["id"], entry["result"], entry["path"]) == ("7", "moved", ["its agent was killed (post-copy)"])
@@ -126,7 +139,7 @@ def test_a_vm_that_a_dead_agent_held_goes_on_in_one_place(
     told: dict[str, Any] = {"from": "n1", "to": "n2", "phase": "copying"}
     moves.progress("web", **told)
     monkeypatch.setattr(moves, "_lives", lambda _move: not dead)
-    monkeypatch.setattr(switchover, "elsewhere", lambda _name, _nodes: None)
+    monkeypatch.setattr(whereabouts, "elsewhere", lambda *_asked, **_how: None)
     monkeypatch.setattr(vm_recovery, "emulator_pid", lambda _name: 7)
     monkeypatch.setattr(vm_recovery, "is_held", lambda pid: held and pid == 7)
     monkeypatch.setattr(glance, "notice", lambda _name, _pid: None)

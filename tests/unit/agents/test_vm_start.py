@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.cspp.drover.plugins.module_utils.agents import vm_start
 from ansible_collections.cspp.drover.plugins.module_utils.agents.ocf import AgentError, Code
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.vm_state import State
-from ansible_collections.cspp.drover.plugins.module_utils.migration import switchover
+from ansible_collections.cspp.drover.plugins.module_utils.migration import whereabouts
 from ansible_collections.cspp.drover.tests.unit.agents.vm_node import Host, request
 
 
@@ -50,8 +50,20 @@ def test_start_refuses_a_node_that_lacks_something(node: Path, lost: str, reason
 
 
 def test_a_vm_that_another_node_has_is_not_started(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(switchover, "elsewhere", lambda _name, _nodes: "n3")
+    monkeypatch.setattr(whereabouts, "elsewhere", lambda _name, _seconds: "n3")
     host: Any = Host(State.ABSENT)
     with pytest.raises(AgentError, match="web runs on n3"):
+        vm_start.start(request(node, "start"), host)
+    assert host.calls == []
+
+
+def test_a_vm_that_a_silent_member_may_have_is_not_started(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def elsewhere(_name: str, seconds: float) -> None:
+        assert seconds == 30
+        raise whereabouts.Unheard("n3 does not tell: timed out")
+
+    monkeypatch.setattr(whereabouts, "elsewhere", elsewhere)
+    host: Any = Host(State.ABSENT)
+    with pytest.raises(AgentError, match=r"web is not started, .*: n3 does not tell: timed out\. See to drover-peer"):
         vm_start.start(request(node, "start"), host)
     assert host.calls == []

@@ -16,7 +16,6 @@ from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.vm_state im
 from ansible_collections.cspp.drover.plugins.module_utils.migration import switchover
 from ansible_collections.cspp.drover.plugins.module_utils.migration.switchover import (
     Unknown,
-    elsewhere,
     gone,
     landed,
     runs,
@@ -120,20 +119,6 @@ def test_a_daemon_that_stays_away_tells_nothing(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(PeerError, match="does not tell"):
         service({"guest": "web"}, peer)
     assert peer.said == []
-
-
-def test_who_has_the_vm() -> None:
-    answers: dict[str, Any] = {"n1": {"runs": False}, "n2": {"runs": True}, "n3": PeerError("no")}
-
-    def ask_node(node: str, *_arguments: Any) -> dict[str, Any]:
-        if isinstance(answers[node], Exception):
-            raise answers[node]
-        found: dict[str, Any] = answers[node]
-        return found
-
-    assert elsewhere("web", ["n1", "n2", "n3"], ask_node) == "n2"
-    assert elsewhere("web", ["n1", "n3"], ask_node) is None
-    assert elsewhere("web", [], ask_node) is None
 
 
 @pytest.mark.parametrize(
