@@ -45,10 +45,11 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.corosync_conf import from_file
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import run
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
-from ansible_collections.cspp.drover.plugins.module_utils.host.corosync import differences, from_cmap, from_file
+from ansible_collections.cspp.drover.plugins.module_utils.host.corosync import differences, from_cmap
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 
 

@@ -13,7 +13,8 @@ from ..journal import book
 from ..measure import probe
 from ..migration import disk_mirror, forwarding, progress, rootfs_receiver, switchover
 from ..peer import facts
-from ..peer.channel import Peer, PeerError, Service, serve
+from ..peer.channel import Peer, PeerError
+from ..peer.server import Service, serve
 from ..storage.pool_mark import GUEST
 
 __all__ = ["SERVICES", "main"]

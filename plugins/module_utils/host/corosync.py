@@ -11,32 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-__all__ = ["RELOADED", "differences", "from_cmap", "from_file"]
+from ..cluster.corosync_conf import NODE
+
+__all__ = ["RELOADED", "differences", "from_cmap"]
 
 #: Settings beside the node list that a running corosync takes from a reload.
 RELOADED = ("totem.token", "totem.token_coefficient")
 
 _CMAP = re.compile(r"(?P<key>\S+) \(\w+\) = (?P<value>.*)")
-_NODE = re.compile(r"nodelist\.node\.(?P<position>\d+)\.(?P<key>.+)")
-
-
-def from_file(text: str) -> dict[str, str]:
-    """The settings of a corosync.conf by the keys that corosync has for them: ``nodelist.node.0.ring0_addr``."""
-    found: dict[str, str] = {}
-    path: list[str] = []
-    nodes = 0
-    for line in map(str.strip, text.splitlines()):
-        if line.endswith("{"):
-            path.append(line[:-1].strip())
-            if path == ["nodelist", "node"]:
-                path[-1] = f"node.{nodes}"
-                nodes += 1
-        elif line == "}":
-            path.pop()
-        elif line and not line.startswith("#"):
-            key, _, value = line.partition(":")
-            found[".".join([*path, key.strip()])] = value.strip()
-    return found
 
 
 def from_cmap(text: str) -> dict[str, str]:
@@ -67,7 +49,7 @@ def _nodes(settings: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """The nodes by name."""
     found: dict[str, dict[str, str]] = {}
     for key, value in settings.items():
-        match = _NODE.fullmatch(key)
+        match = NODE.fullmatch(key)
         if match:
             found.setdefault(match["position"], {})[match["key"]] = value
     return {node.get("name", f"node {position}"): dict(sorted(node.items())) for position, node in found.items()}

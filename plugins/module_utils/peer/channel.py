@@ -6,38 +6,36 @@ A connection carries one request: a line of JSON, ``{"do": NAME, ...}``; the ans
 what was asked for, or ``{"error": TEXT}``. What follows is the request's own business, until either end
 closes. So whatever one node does for another ends when either of them dies: nothing has to be cleaned up.
 
-The certificates are those of the cluster's authority, which signs for nodes only.
+The certificates are those of the cluster's authority, which signs for nodes only; who of them is a member is asked
+at the other end (server.py).
 """
 
 from __future__ import annotations
 
 import json
-import os
-import signal
 import socket
-import socketserver
 import ssl
 import struct
-import syslog
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ..core.errors import DroverError
+from ..core.node_name import node_name
+from .members import HOSTS, addresses
 
-__all__ = ["PKI", "PORT", "Peer", "PeerError", "Refusal", "ask", "serve"]
+__all__ = ["GREETING", "PKI", "PORT", "Peer", "PeerError", "Refusal", "ask", "be_lively"]
 
 PORT = 16515
 #: A node's certificate and key, and the authority that it believes.
 PKI = Path("/etc/drover/pki")
 #: Seconds for a connection and the proofs of identity.
-_GREETING = 5.0
+GREETING = 5.0
 #: Bytes of a line: a definition with all its disks is a few thousand.
 _LONGEST_LINE = 1 << 22
 #: Bytes that are read at a time: as many as TLS carries in one piece.
 _BLOCK = 1 << 14
-_MOST_CONNECTIONS = 128
 _LENGTH = struct.Struct("!I")
 
 
@@ -54,11 +52,12 @@ class Peer:
 
     What the other end says is read by lines (:meth:`receive`), by bytes (:meth:`exactly`, :meth:`some`), or by both in
     turn. ``stream`` is the socket: to write bytes to, and to set its timeout; reading from it would miss what came in
-    one block with the line before (:meth:`ahead`).
+    one block with the line before (:meth:`ahead`). ``node`` is the name of the node at the other end, proved.
     """
 
-    def __init__(self, stream: ssl.SSLSocket) -> None:
+    def __init__(self, stream: ssl.SSLSocket, node: str = "") -> None:
         self.stream = stream
+        self.node = node
         self._ahead = bytearray()
 
     @classmethod
@@ -68,9 +67,9 @@ class Peer:
         try:
             context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=pki / "ca.crt")
             context.load_cert_chain(pki / "node.crt", pki / "node.key")
-            plain = socket.create_connection((node, PORT), min(timeout, _GREETING))
-            _be_lively(plain)
-            peer = cls(context.wrap_socket(plain, server_hostname=node))
+            plain = socket.create_connection((node, PORT), min(timeout, GREETING), _own_end(node))
+            be_lively(plain)
+            peer = cls(context.wrap_socket(plain, server_hostname=node), node)
             peer.stream.settimeout(timeout)
             peer.send(request)
         except (OSError, ssl.SSLError) as error:
@@ -169,34 +168,7 @@ def ask(node: str, request: Mapping[str, Any], timeout: float = 10.0) -> dict[st
             raise PeerError(f"{node}: {error}") from error
 
 
-#: What a node does for another: it reads on from the peer as it needs, and answers.
-Service = Callable[[Mapping[str, Any], Peer], None]
-
-
-def serve(services: Mapping[str, Service], address: str, port: int = PORT, pki: Path = PKI) -> None:
-    """Answer other nodes for ever, each request in a process of its own."""
-
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            _answer(self.request, services, pki)
-
-    class Server(socketserver.ForkingTCPServer):
-        allow_reuse_address = True
-        request_queue_size = 64
-        max_children = _MOST_CONNECTIONS
-        address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
-
-        def finish_request(self, request: Any, client_address: Any) -> None:
-            # Of the request's own process, which may live on when the service is started anew, and needs the port.
-            self.socket.close()
-            super().finish_request(request, client_address)
-
-    syslog.openlog("drover-peer", syslog.LOG_PID, syslog.LOG_DAEMON)
-    with Server((address, port), Handler) as server:
-        server.serve_forever()
-
-
-def _be_lively(plain: socket.socket) -> None:
+def be_lively(plain: socket.socket) -> None:
     """Send at once; and notice within some 10 s that the other end is gone, however long it may rightly be silent."""
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -206,42 +178,14 @@ def _be_lively(plain: socket.socket) -> None:
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 10_000)
 
 
-def _answer(plain: socket.socket, services: Mapping[str, Service], pki: Path) -> None:
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+def _own_end(node: str) -> tuple[str, int] | None:
+    """The address from which the other node expects this one; None when /etc/hosts does not have both.
+
+    With several addresses in one network, the kernel might choose another.
+    """
     try:
-        # Anew for every connection: certificates are renewed.
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=pki / "ca.crt")
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_cert_chain(pki / "node.crt", pki / "node.key")
-        plain.settimeout(_GREETING)
-        _be_lively(plain)
-        peer = Peer(context.wrap_socket(plain, server_side=True))
-        peer.stream.settimeout(60.0)
-        request = peer.receive()
-    except (OSError, ssl.SSLError, PeerError) as error:
-        syslog.syslog(syslog.LOG_WARNING, f"a connection came to nothing: {error}")
-        return
-    with peer:
-        service = services.get(str(request.get("do")))
-        try:
-            if service is None:
-                raise PeerError(
-                    f"this node knows no {request.get('do')!r}: its Drover is of another version; run site.yml"
-                )
-            service(request, peer)
-        except Exception as error:  # whatever it is: who asked is told, for nobody else waits for it
-            reason = _reason(error)
-            syslog.syslog(syslog.LOG_WARNING, f"{request.get('do')} failed: {reason}")
-            if not isinstance(error, DroverError | OSError):
-                import traceback
-
-                syslog.syslog(syslog.LOG_ERR, traceback.format_exc())
-            try:
-                peer.send({"error": reason})
-            except PeerError:
-                os._exit(1)
-
-
-def _reason(error: Exception) -> str:
-    """An error in words: its own, or its name too when it is a mistake in the code, whose words alone say little."""
-    return str(error) if isinstance(error, DroverError | OSError) and str(error) else repr(error)
+        known = addresses(HOSTS.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return None
+    own, other = known.get(node_name()), known.get(node)
+    return (own, 0) if own and other and (":" in own) == (":" in other) else None

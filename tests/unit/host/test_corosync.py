@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.corosync_conf import from_file
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandResult
-from ansible_collections.cspp.drover.plugins.module_utils.host.corosync import differences, from_cmap, from_file
+from ansible_collections.cspp.drover.plugins.module_utils.host.corosync import differences, from_cmap
 from ansible_collections.cspp.drover.plugins.modules import corosync
 
 NODES = {"node1": "10.0.0.1", "node2": "10.0.0.2", "node3": "10.0.0.3"}

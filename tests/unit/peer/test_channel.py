@@ -19,7 +19,10 @@ from ansible_collections.cspp.drover.plugins.module_utils.host import pki as tru
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_connection import HostError
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.lxc_host import LxcError
 from ansible_collections.cspp.drover.plugins.module_utils.peer import channel
-from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import Peer, PeerError, ask, serve
+from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import Peer, PeerError, ask
+from ansible_collections.cspp.drover.plugins.module_utils.peer.members import Members
+from ansible_collections.cspp.drover.plugins.module_utils.peer.server import serve
+from ansible_collections.cspp.drover.tests.unit.peer.samples import conf
 
 
 def hello(request: Mapping[str, Any], connection: Peer) -> None:
@@ -57,6 +60,7 @@ def make_pki(folder: Path, authority: tuple[str, str]) -> Path:
     key, certificate = trust.issue(authority, "localhost", ["localhost"], ["127.0.0.1"], 10)
     for name, content in (("ca.crt", authority[1]), ("node.key", key), ("node.crt", certificate)):
         (folder / name).write_text(content)
+    (folder / "corosync.conf").write_text(conf({"localhost": ["127.0.0.1"]}))
     return folder
 
 
@@ -75,7 +79,9 @@ def server(pki: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setattr(channel, "PORT", port)
     monkeypatch.setattr(channel, "PKI", pki[0])
     services = {"hello": hello, "echo": echo, "refuse": refuse, "stumble": stumble}
-    process = multiprocessing.get_context("fork").Process(target=serve, args=(services, "127.0.0.1", port, pki[0]))
+    members = Members(pki[0] / "corosync.conf", pki[0] / "hosts")
+    how = {"target": serve, "args": (services, "127.0.0.1", port, pki[0], members)}
+    process = multiprocessing.get_context("fork").Process(**how)  # type: ignore[arg-type]
     process.start()
     try:
 
@@ -160,7 +166,7 @@ def test_one_without_a_certificate_is_not_heard(pki: tuple[Path, Path], tmp_path
 
 def test_another_name_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     connect = socket.create_connection
-    monkeypatch.setattr(socket, "create_connection", lambda to, timeout: connect(("127.0.0.1", to[1]), timeout))
+    monkeypatch.setattr(socket, "create_connection", lambda to, timeout, _own: connect(("127.0.0.1", to[1]), timeout))
     with pytest.raises(PeerError, match=r"node2 cannot be asked .*Hostname mismatch"):
         Peer.connect("node2", {"do": "hello", "name": "n1"})
 
