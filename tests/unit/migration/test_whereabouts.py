@@ -36,7 +36,7 @@ class Nodes:
         return {"runs": answer}
 
     def look(self) -> list[str]:
-        found = _next(self.counted)
+        found: list[str] | Exception = _next(self.counted)
         if isinstance(found, Exception):
             raise found
         return found
