@@ -48,7 +48,7 @@ def cluster(nodes: int) -> dict[str, Any]:
             "local": {"type": "directory", "path": "/srv/local", "shared": False},
         },
         "default_pool": "shared",
-        "bridges": ["br0", "br1"],
+        "bridges": {"br0": {}, "br1": {}},
         "ssh_keys": ["ssh-ed25519 AAAAC3Nza you@laptop"],
         "nameservers": ["192.0.2.53"],
     }

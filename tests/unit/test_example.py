@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from ansible_collections.cspp.drover.plugins.module_utils.declaration import declaration, nodes
+from ansible_collections.cspp.drover.plugins.module_utils.declaration import declaration, networks, nodes
 from ansible_collections.cspp.drover.plugins.module_utils.host import networkd
 from ansible_collections.cspp.drover.plugins.module_utils.storage import mounts
 
@@ -36,6 +37,11 @@ def hosts() -> list[dict[str, Any]]:
     return [{**host, "inventory_hostname": name, "node_facts": facts} for name, host in group["hosts"].items()]
 
 
+def rendered(bridges: dict[str, Any]) -> dict[str, Any]:
+    """Bridges as they are on the first node."""
+    return dict(json.loads(json.dumps(bridges).replace("{{ ansible_host }}", "192.0.2.11")))
+
+
 def test_its_guests_are_accepted(variables: dict[str, Any], hosts: list[dict[str, Any]]) -> None:
     images = {"debian-13": {"vm": "disk", "container": "rootfs"}, "tiny": {"vm": "kernel"}}
     cluster = {
@@ -43,7 +49,7 @@ def test_its_guests_are_accepted(variables: dict[str, Any], hosts: list[dict[str
         "images": images,
         "pools": variables["storage_pools"],
         "default_pool": "shared",
-        "bridges": list(variables["network_bridges"]),
+        "bridges": rendered(variables["network_bridges"]),
         "ssh_keys": variables["guests_ssh_keys"],
         "nameservers": [],
     }
@@ -56,7 +62,9 @@ def test_every_node_can_be_fenced(hosts: list[dict[str, Any]]) -> None:
 
 
 def test_its_bridges_and_mounts_become_files(variables: dict[str, Any]) -> None:
-    assert len(networkd.files(variables["network_bridges"])) == 3
+    bridges = rendered(variables["network_bridges"])
+    assert networks.problems(bridges) == []
+    assert len(networkd.files(bridges)) == 3
     assert [Path(file["path"]).name for file in mounts.units(variables["storage_pools"])] == ["srv-drover-shared.mount"]
 
 

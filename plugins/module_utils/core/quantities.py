@@ -7,11 +7,24 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-__all__ = ["GIB", "KIB", "MIB", "format_duration", "format_size", "parse_duration", "parse_size", "rough_size"]
+__all__ = [
+    "ETHERNET_MTU",
+    "GIB",
+    "KIB",
+    "MIB",
+    "format_duration",
+    "format_size",
+    "parse_duration",
+    "parse_size",
+    "rough_size",
+]
 
 KIB = 1024
 MIB = 1024**2
 GIB = 1024**3
+
+#: Bytes that an Ethernet frame carries where nothing else is said.
+ETHERNET_MTU = 1500
 
 _SIZES = {"": 1, "B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": 1024**4}
 _SHORT_SIZES = {"K": "KiB", "M": "MiB", "G": "GiB", "T": "TiB"}

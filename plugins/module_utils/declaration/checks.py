@@ -7,11 +7,11 @@ A check is given what was made of a mapping, the mapping itself, and the cluster
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..core.quantities import format_size
+from . import networks
 from .types import Cluster, Guest, Migration, Nic
 
 __all__ = ["CHECKS", "Check"]
@@ -50,13 +50,11 @@ def _container(guest: Guest, raw: Raw, cluster: Cluster) -> Found:
         yield "migration", "is for VMs: a container on shared storage moves by stopping and starting"
 
 
-def _nic(nic: Nic, _raw: Raw, _cluster: Cluster) -> Found:
-    networks = [ipaddress.ip_interface(address) for address in nic.addresses]
-    for gateway in map(ipaddress.ip_address, nic.gateways):
-        if not any(gateway in interface.network for interface in networks):
-            yield "gateway", f"{gateway} is not on the network of any address of this interface"
-        elif any(gateway == interface.ip for interface in networks):
-            yield "gateway", f"{gateway} is the interface's own address"
+def _nic(nic: Nic, _raw: Raw, cluster: Cluster) -> Found:
+    for gateway in nic.gateways:
+        if complaint := networks.astray(gateway, nic.addresses):
+            yield "gateway", complaint
+    yield from networks.misfits(nic, (cluster.bridges or {}).get(nic.bridge))
 
 
 def _migration(migration: Migration, raw: Raw, _cluster: Cluster) -> Found:

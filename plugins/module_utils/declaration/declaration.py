@@ -18,6 +18,7 @@ from ..core.quantities import MIB
 from ..guest.definition import IDMAP, Definition
 from ..storage import seed
 from ..storage.volumes import Pool, pools_from
+from . import networks
 from .definitions import definition
 from .known_volumes import KnownVolumes
 from .nodes import addresses, capacities
@@ -40,9 +41,10 @@ class Declaration:
     def read(cls, guests: object, cluster: Mapping[str, Any]) -> Declaration:
         """Read the value of ``guests:``.
 
-        ``cluster`` is what they are judged against: ``nodes`` (by name, with memory, vcpus, addresses), ``images`` (by
-        name and kind of guest, how it boots), ``pools`` and ``default_pool`` (role storage's), ``bridges``,
-        ``ssh_keys``, ``nameservers``. Raises InvalidValue for a pool of a type that is not known.
+        ``cluster`` is what they are judged against: ``nodes`` (by name, with memory, vcpus, addresses,
+        power_controller), ``images`` (by name and kind of guest, how it boots), ``pools`` and ``default_pool`` (role
+        storage's), ``bridges`` (role network's), ``ssh_keys``, ``nameservers``. Raises InvalidValue for a pool
+        of a type that is not known.
         """
         pools = pools_from(cluster["pools"])
         return cls(read(guests, _cluster(cluster, pools)), pools)
@@ -156,6 +158,8 @@ def nodes(hosts: Sequence[Mapping[str, Any]], reserve: str | int = 0, overcommit
         interfaces = (host.get("node_facts") or {}).get("interfaces") or {}
         own = [address for interface in interfaces.values() for address in interface["addresses"]]
         found[name] = {"addresses": own or [address for address in addresses([host]).values() if _is_ip(address)]}
+        if controller := (host.get("fencing_bmc") or {}).get("address"):
+            found[name]["power_controller"] = str(controller)
         if name in capacity:
             its = capacity[name]["utilization"]
             found[name] |= {"memory": int(its["memory"]) * MIB, "vcpus": int(its["vcpus"])}
@@ -232,12 +236,8 @@ def _cluster(cluster: Mapping[str, Any], pools: Mapping[str, Pool]) -> Cluster:
         pools=cluster["pools"],
         default_pool=cluster["default_pool"],
         local_pools=[name for name, pool in pools.items() if not pool.shared],
-        bridges=cluster.get("bridges") or None,
-        taken={
-            address.partition("/")[0]: f"node {name}"
-            for name, node in known.items()
-            for address in node.get("addresses", ())
-        },
+        bridges=networks.bridges(cluster.get("bridges") or {}) or None,
+        taken=networks.machines(known, cluster["pools"]),
         ssh_keys=cluster.get("ssh_keys", ()),
         nameservers=cluster.get("nameservers", ()),
     )

@@ -147,7 +147,7 @@ NICS = (
     Key(
         "nics[].gateway",
         IP,
-        "Where everything else is reached through.",
+        "Where everything else is reached through; a single address (/32, /128) may have one outside of it.",
         "192.0.2.1",
         default_words="none",
         change="restart",

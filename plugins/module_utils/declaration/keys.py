@@ -9,6 +9,7 @@ Schema for editors. A new key is an entry here and a field in :mod:`types`.
 from __future__ import annotations
 
 from ..guest.definition import derived_uuid
+from . import networks
 from .device_keys import CONTAINER_ROOTFS, DISKS, NICS
 from .key import CONTAINER, VM, Context, Key, Parts
 from .types import Ha, Migration, Placement
@@ -164,8 +165,8 @@ _GUEST = (
         list_of(IP, "list of IP addresses"),
         "DNS servers.",
         "[192.0.2.53]",
-        default=lambda known: tuple(known.cluster.nameservers),
-        default_words="guests_nameservers",
+        default=lambda known: networks.nameservers(known.values["nics"], known.cluster),
+        default_words="guests_nameservers, else dns of its first bridge",
         change={"vm": "restart", "container": "new"},
     ),
     Key(

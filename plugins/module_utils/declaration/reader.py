@@ -16,6 +16,7 @@ from itertools import chain
 from typing import Any
 
 from ..core import parse
+from . import networks
 from .checks import CHECKS
 from .keys import STATE_KEYS, children
 from .placement import impossibilities, worries
@@ -57,7 +58,7 @@ def read(guests: object, cluster: Cluster) -> Reading:
         notes[name].problems.append(parse.Problem(f"guests.{name}.{at}", text))
     problems = dict.fromkeys(chain.from_iterable(its.problems for its in notes.values()))
     warnings = chain.from_iterable(its.warnings for its in notes.values())
-    return Reading(found, tuple(problems), (*warnings, *worries(present, cluster.nodes), *_bound(present, cluster)))
+    return Reading(found, tuple(problems), (*warnings, *_worries(present, cluster)))
 
 
 class _Sections:
@@ -125,6 +126,13 @@ def _duplicates(guests: Mapping[str, Guest], cluster: Cluster) -> Iterator[tuple
                 ip = address.partition("/")[0]
                 if (owner := owners.setdefault(ip, path)) != path:
                     yield name, f"{at}.address", f"{ip} is also the address of {owner}"
+
+
+def _worries(guests: Mapping[str, Guest], cluster: Cluster) -> Iterator[str]:
+    """What is possible, but not what the user may think."""
+    yield from worries(guests, cluster.nodes)
+    yield from _bound(guests, cluster)
+    yield from networks.worries(guests, cluster)
 
 
 def _bound(guests: Mapping[str, Guest], cluster: Cluster) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["Cluster", "Disk", "Guest", "Ha", "Kind", "Migration", "Nic", "Node", "Placement", "Rootfs"]
+__all__ = ["Bridge", "Cluster", "Disk", "Guest", "Ha", "Kind", "Migration", "Nic", "Node", "Placement", "Rootfs"]
 
 Kind = Literal["vm", "container"]
 
@@ -19,6 +19,19 @@ class Node:
 
     memory: int | None = None
     vcpus: int | None = None
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """A bridge that guests can be on, as the nodes declare it; None and nothing where it is kept by other means.
+
+    ``dns`` are the servers that the nodes ask through it, ``networks`` those that the nodes themselves are in.
+    """
+
+    vlan_aware: bool | None = None
+    mtu: int | None = None
+    dns: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,7 +48,7 @@ class Cluster:
     pools: Collection[str]
     default_pool: str
     local_pools: Collection[str] = ()
-    bridges: Collection[str] | None = None
+    bridges: Mapping[str, Bridge] | None = None
     taken: Mapping[str, str] = field(default_factory=dict)
     ssh_keys: Sequence[str] = ()
     nameservers: Sequence[str] = ()

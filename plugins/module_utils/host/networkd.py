@@ -7,6 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..core.network import reaches
+from ..core.quantities import ETHERNET_MTU
+
 __all__ = ["Bridges", "files", "read"]
 
 FOLDER = "/etc/systemd/network"
@@ -33,7 +36,11 @@ def files(bridges: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, str
             continue
         ports = [str(port) for port in bridge.get("ports", [])]
         vlan_aware = bool(bridge.get("vlan_aware", False))
-        mtu = [("MTUBytes", str(bridge["mtu"]))] if bridge.get("mtu") else []
+        accept_ra = bool(bridge.get("accept_ra", False))
+        # Said always: what is not said a bridge takes from its ports, and every node from other ones.
+        mtu = [("MTUBytes", str(bridge.get("mtu") or ETHERNET_MTU))]
+        gateway, addresses = str(bridge.get("gateway") or ""), [str(address) for address in bridge.get("addresses", [])]
+        outside = bool(gateway) and not reaches(addresses, gateway)
         netdev = {
             # With MACAddress=none the bridge takes over its first port's address: neighbours notice nothing.
             "NetDev": [("Name", name), ("Kind", "bridge"), ("MACAddress", "none")],
@@ -44,12 +51,16 @@ def files(bridges: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, str
             "Match": [("Name", name)],
             "Link": mtu,
             "Network": [
-                *(("Address", str(address)) for address in bridge.get("addresses", [])),
-                *([("Gateway", str(bridge["gateway"]))] if bridge.get("gateway") else []),
+                *(("Address", address) for address in addresses),
+                *([("Gateway", gateway)] if gateway and not outside else []),
                 *(("DNS", str(server)) for server in bridge.get("dns", [])),
                 ("ConfigureWithoutCarrier", "yes"),
-                *([] if bridge.get("addresses") else [("LinkLocalAddressing", "no")]),
+                # Any guest could be the router that says so.
+                ("IPv6AcceptRA", "yes" if accept_ra else "no"),
+                *([] if addresses or accept_ra else [("LinkLocalAddressing", "no")]),
             ],
+            # As hosters give it to a single address.
+            "Route": [("Gateway", gateway), ("GatewayOnLink", "yes")] if outside else [],
         }
         entries += [
             {"path": f"{FOLDER}/05-drover-{name}.netdev", "content": _unit(netdev)},
@@ -59,7 +70,7 @@ def files(bridges: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, str
             port_unit = {
                 "Match": [("Name", port)],
                 "Link": mtu,
-                "Network": [("Bridge", name), ("LinkLocalAddressing", "no")],
+                "Network": [("Bridge", name), ("LinkLocalAddressing", "no"), ("IPv6AcceptRA", "no")],
                 "BridgeVLAN": [("VLAN", "2-4094")] if vlan_aware else [],
             }
             entries.append({"path": f"{FOLDER}/05-drover-{name}-{port}.network", "content": _unit(port_unit)})

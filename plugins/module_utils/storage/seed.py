@@ -15,6 +15,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..core.network import reaches
+
 __all__ = ["container_files", "vm_files"]
 
 
@@ -73,8 +75,12 @@ def _ethernets(nics: Sequence[Mapping[str, Any]], nameservers: Sequence[str]) ->
         yield from (f'      - "{address}"' for address in nic["addresses"])
         if nic["gateways"]:
             yield "    routes:"
-        for gateway in nic["gateways"]:
-            yield f'      - to: "{"0.0.0.0/0" if ipaddress.ip_address(gateway).version == 4 else "::/0"}"'
+        for gateway in map(ipaddress.ip_address, nic["gateways"]):
+            # cloud-init passes on-link over where networkd is told, so that the wire is a route of its own.
+            if not reaches(nic["addresses"], str(gateway)):
+                yield f'      - to: "{gateway}/{gateway.max_prefixlen}"'
+                yield "        scope: link"
+            yield f'      - to: "{"0.0.0.0/0" if gateway.version == 4 else "::/0"}"'
             yield f'        via: "{gateway}"'
         if nameservers:
             yield "    nameservers:"

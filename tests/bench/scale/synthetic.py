@@ -71,7 +71,7 @@ def judged_against(guests: int, nodes: Sequence[str]) -> dict[str, Any]:
         "images": {"debian-13": {"vm": "disk", "container": "rootfs"}},
         "pools": {"shared": {"type": "directory", "path": "/srv/drover/shared"}},
         "default_pool": "shared",
-        "bridges": ["br0"],
+        "bridges": {"br0": {}},
         "ssh_keys": [],
         "nameservers": [],
     }

@@ -16,7 +16,7 @@ CLUSTER: dict[str, Any] = {
     "images": {"debian-13": {"vm": "disk", "container": "rootfs"}, "tiny": {"vm": "kernel"}},
     "pools": {"shared": {"type": "directory", "path": "/pool"}},
     "default_pool": "shared",
-    "bridges": ["br0"],
+    "bridges": {"br0": {}},
     "ssh_keys": ["ssh-ed25519 AAAA me"],
 }
 GUESTS: dict[str, Any] = {

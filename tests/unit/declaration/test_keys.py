@@ -13,7 +13,7 @@ import yaml
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.key import BOTH, Key, Parts
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.keys import KEYS, children
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.reader import read
-from ansible_collections.cspp.drover.plugins.module_utils.declaration.types import Cluster, Guest, Kind, Node
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.types import Bridge, Cluster, Guest, Kind, Node
 
 GIB = 1 << 30
 CLUSTER = Cluster(
@@ -22,7 +22,7 @@ CLUSTER = Cluster(
     pools=("shared", "own"),
     default_pool="shared",
     local_pools=("own",),
-    bridges=("br0",),
+    bridges={"br0": Bridge()},
 )
 #: The least that can be said of a guest of each kind, and of a mapping in it.
 LEAST: dict[Kind, dict[str, Any]] = {

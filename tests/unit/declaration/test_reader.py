@@ -14,6 +14,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.core.quantities import
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.definitions import definition
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.reader import read
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.types import (
+    Bridge,
     Cluster,
     Guest,
     Ha,
@@ -29,7 +30,7 @@ CLUSTER = Cluster(
     images={"debian-13": {"vm": "disk", "container": "rootfs"}, "tiny": {"vm": "kernel"}},
     pools=("shared", "fast"),
     default_pool="shared",
-    bridges=("br0", "br1"),
+    bridges={"br0": Bridge(), "br1": Bridge()},
     taken={"10.0.0.11": "node node1"},
     ssh_keys=(KEY,),
 )
@@ -68,7 +69,7 @@ def said(wrong: object, cluster: Cluster = CLUSTER) -> list[str]:
 
 
 def test_good_guests_are_read_with_their_defaults() -> None:
-    reading = read(guests(), CLUSTER)
+    reading = read(guests(), replace(CLUSTER, taken={}))
     assert (reading.problems, reading.warnings) == ((), ())
     minecraft = reading.guests["minecraft"]
     assert (minecraft.max_vcpus, minecraft.max_memory, minecraft.ha) == (2, 2 * GIB, Ha(100))
@@ -307,7 +308,7 @@ def test_what_may_give_way_is_a_warning() -> None:
 
 
 #: A pool of each node's own.
-ALONE = replace(CLUSTER, local_pools=("fast",))
+ALONE = replace(CLUSTER, local_pools=("fast",), taken={})
 
 
 @pytest.mark.parametrize(

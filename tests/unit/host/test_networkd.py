@@ -31,18 +31,33 @@ def test_a_bridge_with_a_port_and_an_address() -> None:
             *("", "[Bridge]", "STP=no", "ForwardDelaySec=0", "VLANFiltering=no"),
         ],
         "br0.network": [
-            *("[Match]", "Name=br0", "", "[Network]"),
+            *("[Match]", "Name=br0", "", "[Link]", "MTUBytes=1500", "", "[Network]"),
             *("Address=192.0.2.11/24", "Gateway=192.0.2.1", "DNS=192.0.2.53", "ConfigureWithoutCarrier=yes"),
+            "IPv6AcceptRA=no",
         ],
-        "br0-eno1.network": ["[Match]", "Name=eno1", "", "[Network]", "Bridge=br0", "LinkLocalAddressing=no"],
+        "br0-eno1.network": [
+            *("[Match]", "Name=eno1", "", "[Link]", "MTUBytes=1500"),
+            *("", "[Network]", "Bridge=br0", "LinkLocalAddressing=no", "IPv6AcceptRA=no"),
+        ],
     }
 
 
 @pytest.mark.parametrize(
     ("change", "file", "lines"),
     [
-        ({"mtu": 9000}, "br0.network", ["[Link]", "MTUBytes=9000"]),
-        ({"mtu": 9000}, "br0-eno1.network", ["[Link]", "MTUBytes=9000"]),
+        ({"mtu": 9000}, "br0.network", ["MTUBytes=9000"]),
+        ({"mtu": 9000}, "br0-eno1.network", ["MTUBytes=9000"]),
+        # Router advertisements are believed by the bridge alone, never by its ports, and only where asked for.
+        ({"accept_ra": True}, "br0.network", ["IPv6AcceptRA=yes"]),
+        ({"accept_ra": True}, "br0-eno1.network", []),
+        ({"accept_ra": True, "addresses": []}, "br0.network", ["IPv6AcceptRA=yes"]),
+        # A gateway beside a single address, as hosters give it.
+        (
+            {"addresses": ["203.0.113.7/32"], "gateway": "198.51.100.1"},
+            "br0.network",
+            ["Address=203.0.113.7/32", "[Route]", "Gateway=198.51.100.1", "GatewayOnLink=yes"],
+        ),
+        ({"gateway": "fe80::1"}, "br0.network", ["Gateway=fe80::1"]),
         ({"vlan_aware": True}, "br0.netdev", ["VLANFiltering=yes"]),
         ({"vlan_aware": True}, "br0-eno1.network", ["[BridgeVLAN]", "VLAN=2-4094"]),
         # A bridge for guests alone is not an interface of the node's.

@@ -17,6 +17,17 @@ NIC = {
 KEY = 'ssh-ed25519 AAAA you@laptop: "here"'
 
 
+def test_a_gateway_beside_a_single_address_is_on_the_wire() -> None:
+    nic = {**NIC, "addresses": ["203.0.113.7/32", "2001:db8::7/64"], "gateways": ["198.51.100.1", "fe80::1"]}
+    text = seed.vm_files("game", "f246449a", [nic])["network-config"]
+    routes = yaml.safe_load(text)["ethernets"]["eth0"]["routes"]
+    assert routes == [
+        {"to": "198.51.100.1/32", "scope": "link"},
+        {"to": "0.0.0.0/0", "via": "198.51.100.1"},
+        {"to": "::/0", "via": "fe80::1"},
+    ]
+
+
 def test_the_network_is_told_as_netplan_has_it() -> None:
     files = seed.vm_files("game", "f246449a", [NIC], nameservers=["192.0.2.53"])
     assert yaml.safe_load(files["network-config"]) == {
