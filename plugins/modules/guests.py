@@ -237,7 +237,8 @@ class Run:
             return self.plan(cib).wanted
 
         applied = self.cluster.apply(whole, check=True, guard=self.guard)
-        pending = self.plan(applied.difference.live).pending_restart
+        planned = self.plan(applied.difference.live)
+        pending = planned.pending_restart
         # To try a guest again that waits for its node would only fail again.
         held = guest_health.held_back(self.present, read(applied.difference.live), self.status)
         repairs = guest_health.repairs([name for name in self.present if name not in held], self.status)
@@ -261,7 +262,14 @@ class Run:
             "plan": prediction.sentences() + helped,
             "kept": list(difference.kept),
             "guests": {name: self.report(name, seen, prediction, pending) for name in self.present},
-            "doubts": self.doubts(seen, prediction if check and difference.changed else None),
+            "doubts": [
+                *self.doubts(seen, prediction if check and difference.changed else None),
+                *(
+                    f"{name} may come to use its max_memory, for which its node has no room: it is counted with less "
+                    "until it moves or the node has room"
+                    for name in planned.undercounted
+                ),
+            ],
         }
 
     def remove(self, cib: str) -> None:

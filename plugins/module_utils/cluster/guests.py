@@ -18,8 +18,9 @@ from typing import Any
 
 from ..core.errors import InvalidValue
 from ..core.quantities import MIB
-from ..guest.definition import alike, compact, is_local
+from ..guest.definition import alike, compact, is_local, promised_memory
 from ..guest.migration_policy import Policy
+from .capacity import free
 from .cib import Configuration
 from .objects import PREFIX, PROVIDER, Colocation, Constraint, Location, Operation, Pin, Primitive, Wanted
 from .status import ClusterStatus
@@ -69,12 +70,14 @@ class GuestSpec:
 @dataclass(frozen=True)
 class GuestsPlan:
     """``wanted`` is the whole wish; ``first`` differs from it while guests to be removed still run: they stop
-    first. ``pending_restart`` are guests whose change waits for a permitted restart."""
+    first. ``pending_restart`` are guests whose change waits for a permitted restart, ``undercounted`` those that are
+    counted with less memory than they may use, for want of room on their node."""
 
     wanted: Wanted
     first: Wanted
     pending_restart: tuple[str, ...]
     stopping: tuple[str, ...]
+    undercounted: tuple[str, ...] = ()
 
 
 def guest_of(resource: Primitive) -> dict[str, Any] | None:
@@ -131,7 +134,7 @@ def guest_primitive(definition: Mapping[str, Any], *, priority: int | None, boot
     kind = definition["kind"]
     if kind not in {"vm", "container"}:
         raise InvalidValue(f"guest {definition['name']} is of kind {kind!r}; known kinds are vm and container")
-    memory = math.ceil(int(definition["memory"]) / MIB)
+    memory = math.ceil(promised_memory(definition) / MIB)
     meta = {"priority": str(priority)} if priority else {}
     operations = [
         Operation("start", timeout="120s"),
@@ -190,7 +193,8 @@ def plan_guests(
     gone: set[str] = set()
     pending: list[str] = []
     stopping: list[Constraint] = []
-    load = _load(live, status)
+    undercounted: list[str] = []
+    load, room = _load(live, status), free(live, status)
     said = _declared(live)
     absent = {spec.name for spec in specs if spec.absent}
     known = ({spec.name for spec in specs} | set(live.guests())) - absent
@@ -207,13 +211,17 @@ def plan_guests(
             pending.append(spec.name)
         boot = _boot(spec, live.primitives.get(spec.name), spec.name in restart_needed and permitted)
         primitive = guest_primitive(spec.definition, priority=spec.priority, boot=boot)
-        primitives.append(_as_written(primitive, live.primitives.get(spec.name)))
+        primitive = _as_written(primitive, live.primitives.get(spec.name))
+        counted = _counted(primitive, live.primitives.get(spec.name), status, room)
+        if counted.utilization != primitive.utilization:
+            undercounted.append(spec.name)
+        primitives.append(counted)
         own = _placement(spec, known)
         if is_local(spec.definition):
             own.append(Location(data_id(spec.name), spec.name, _keeper(spec, live), "20000"))
         if spec.priority is None:
             node = _pinned_to(spec, live, status, load)
-            load[node] = load.get(node, 0) + int(spec.definition["memory"]) // MIB
+            load[node] = load.get(node, 0) + int(primitive.utilization["memory"])
             own.append(Pin(pin_id(spec.name), spec.name, node))
         constraints += own
         gone |= declared - {constraint.id for constraint in own}
@@ -222,7 +230,29 @@ def plan_guests(
     first = Wanted(
         tuple(primitives), (*constraints, *stopping), absent=frozenset(gone - removed - {p.id for p in stopping})
     )
-    return GuestsPlan(wanted, first, tuple(pending), tuple(sorted(removed)))
+    return GuestsPlan(wanted, first, tuple(pending), tuple(sorted(removed)), tuple(undercounted))
+
+
+def _counted(
+    primitive: Primitive, there: Primitive | None, status: ClusterStatus, room: dict[str, dict[str, int]]
+) -> Primitive:
+    """The resource counted with all the memory it may use, unless its node lacks the room for that.
+
+    Older versions counted less. To count more of a guest that runs unchanged would have Pacemaker move guests off a
+    node that is then too full; such a guest keeps its count. ``room`` is what the nodes have left.
+    """
+    seen = status.resource(primitive.id)
+    before = None if there is None else guest_of(there)
+    if there is None or before is None or seen is None or not seen.active:
+        return primitive
+    old, new = int(there.utilization.get("memory", "0")), int(primitive.utilization["memory"])
+    if new <= old or promised_memory(before) != promised_memory(guest_of(primitive) or before):
+        return primitive
+    if any(room.get(node, {}).get("memory", 0) < new - old for node in seen.nodes):
+        return replace(primitive, utilization={**primitive.utilization, "memory": str(old)})
+    for node in seen.nodes:
+        room[node]["memory"] -= new - old
+    return primitive
 
 
 def _migration_timeout(definition: Mapping[str, Any]) -> int:

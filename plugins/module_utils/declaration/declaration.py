@@ -128,7 +128,7 @@ class Declaration:
                 )
             wished = [node for node in guest.placement.prefer if node in seen]
             node = (holders or wished or [min(given, key=lambda node: (given[node], node))])[0]
-            given[node] = given.get(node, 0) + guest.memory
+            given[node] = given.get(node, 0) + guest.promised_memory
             homes[name] = Home(node, new=not holders)
         return homes
 
@@ -147,13 +147,16 @@ class Home:
     new: bool
 
 
-def nodes(hosts: Sequence[Mapping[str, Any]], reserve: str | int = 0, overcommit: int = 1) -> dict[str, dict[str, Any]]:
+def nodes(
+    hosts: Sequence[Mapping[str, Any]], reserve: str | int = 0, overcommit: int = 1, memory_overcommit: float = 1
+) -> dict[str, dict[str, Any]]:
     """The ``nodes`` of ``cluster`` from the variables of each host; what could not be asked of a node is left out.
 
-    ``reserve`` is the memory that a node keeps for itself, ``overcommit`` the virtual processors for each processor.
+    ``reserve`` is the memory that a node keeps for itself, ``overcommit`` the virtual processors for each processor,
+    ``memory_overcommit`` by how much of its memory more than that may be promised.
     """
     found: dict[str, dict[str, Any]] = {}
-    for host, capacity in ((host, capacities([host], reserve, overcommit)) for host in hosts):
+    for host, capacity in ((host, capacities([host], reserve, overcommit, memory_overcommit)) for host in hosts):
         name = str(host["inventory_hostname"])
         interfaces = (host.get("node_facts") or {}).get("interfaces") or {}
         own = [address for interface in interfaces.values() for address in interface["addresses"]]

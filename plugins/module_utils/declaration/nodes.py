@@ -48,12 +48,17 @@ def members(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def capacities(
-    nodes: Sequence[Mapping[str, Any]], reserve: str | int = 0, overcommit: int = 1
+    nodes: Sequence[Mapping[str, Any]],
+    reserve: str | int = 0,
+    overcommit: int = 1,
+    memory_overcommit: float = 1,
 ) -> dict[str, dict[str, dict[str, str]]]:
     """What each node can carry, as ``{node: {"utilization": {"memory": MiB, "vcpus": n}}}``.
 
     ``nodes`` are the variables of each host. ``cluster_node_memory`` and ``cluster_node_cpus`` there go before
-    what was found on the node (``node_facts``). A node that is down, hence without either, is left out.
+    what was found on the node (``node_facts``). ``reserve`` is memory that each keeps for itself; what guests get of
+    processors and of the rest of the memory is that times ``overcommit`` and ``memory_overcommit``. A node that is
+    down, hence without either, is left out.
     """
     found = {}
     for node in nodes:
@@ -64,7 +69,7 @@ def capacities(
         )
         if memory is None or cpus is None:
             continue
-        free = max(0, parse_size(memory) - parse_size(reserve)) // MIB
+        free = int(max(0, parse_size(memory) - parse_size(reserve)) * float(memory_overcommit)) // MIB
         found[str(node["inventory_hostname"])] = {
             "utilization": {"memory": str(free), "vcpus": str(int(cpus) * int(overcommit))}
         }

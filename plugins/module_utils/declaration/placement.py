@@ -42,11 +42,11 @@ def worries(guests: Mapping[str, Guest], nodes: Mapping[str, Node]) -> Iterator[
     memories = [node.memory for node in nodes.values() if node.memory is not None]
     if len(memories) != len(nodes) or len(nodes) < 2:
         return
-    wanted = sum(guest.memory for guest in guests.values())
+    wanted = sum(guest.promised_memory for guest in guests.values())
     survivors = sum(memories) - max(memories)
     if wanted > survivors:
         yield (
-            f"the guests want {format_size(wanted)} of memory, but only {format_size(survivors)} are left "
+            f"the guests may use {format_size(wanted)} of memory, but only {format_size(survivors)} are left "
             "when the largest node is lost: not all of them will run then"
         )
 
@@ -71,9 +71,11 @@ def _largest(key: str, nodes: Mapping[str, Node]) -> tuple[int, str] | None:
 
 def _too_large(guest: Guest, largest: Mapping[str, tuple[int, str] | None]) -> Iterator[tuple[str, str]]:
     for key, form in _FORMS.items():
-        wanted, most = getattr(guest, key), largest[key]
+        now, ever, most = getattr(guest, key), getattr(guest, f"max_{key}"), largest[key]
+        wanted = max(now, ever)
         if most is not None and wanted > most[0]:
-            yield key, f"{form(wanted)} is more than any node can give: the largest, {most[1]}, has {form(most[0])}"
+            at = key if now > most[0] else f"max_{key}"
+            yield at, f"{form(wanted)} is more than any node can give: the largest, {most[1]}, has {form(most[0])}"
 
 
 def _groups(guests: Mapping[str, Guest]) -> dict[str, str]:

@@ -146,6 +146,11 @@ class Guest:
     stop_timeout: int = 60_000
 
     @property
+    def promised_memory(self) -> int:
+        """The memory in bytes that it may come to use, see guest/definition.promised_memory."""
+        return max(self.memory, self.max_memory)
+
+    @property
     def images(self) -> tuple[str, ...]:
         """Names of the images the guest needs."""
         disks = [disk.image for disk in self.disks]

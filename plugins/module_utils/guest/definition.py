@@ -31,6 +31,7 @@ __all__ = [
     "derived_uuid",
     "host_interface",
     "is_local",
+    "promised_memory",
     "read",
     "restart",
     "shown",
@@ -248,6 +249,16 @@ def is_local(definition: Definition) -> bool:
     sources = [disk["source"] for disk in definition.get("disks", ())]
     sources += [definition["rootfs"]] if "rootfs" in definition else []
     return any(source.get("shared") is False for source in sources)
+
+
+def promised_memory(definition: Definition) -> int:
+    """The memory in bytes that a guest can come to use without anybody's leave.
+
+    A VM's ``memory`` is only what it is asked to make do with: its machine has ``max_memory``, and a guest without a
+    balloon driver, or one that says no, uses all of it.
+    """
+    memory = int(definition["memory"])
+    return max(memory, int(definition.get("max_memory") or 0)) if definition.get("kind") == "vm" else memory
 
 
 def derived_uuid(name: str) -> str:

@@ -72,6 +72,42 @@ def test_a_vm_in_pacemakers_terms() -> None:
     assert [op.name for op in resource.operations if op.on_fail == "block"] == ["migrate_to"]
 
 
+BALLOON = {"memory": GIB, "max_memory": 4 * GIB}
+
+
+def counted_before(memory: int = 1024) -> Primitive:
+    """A VM that may use 4 GiB, as an older version has counted it."""
+    return replace(primitive(**BALLOON), utilization={"memory": str(memory), "vcpus": "2"})
+
+
+@pytest.mark.parametrize(
+    ("there", "on", "memory", "wanted", "counted"),
+    [
+        (None, (), 4096, BALLOON, "4096"),
+        (counted_before(), ("n1",), 4096, BALLOON, "4096"),
+        (counted_before(), ("n1",), 4000, BALLOON, "1024"),  # it would be moved for it
+        (counted_before(), (), 4000, BALLOON, "4096"),
+        (counted_before(), ("n1",), 4000, {**BALLOON, "max_memory": 5 * GIB}, "5120"),  # it was asked for
+        (counted_before(), ("n1",), 4000, {"memory": GIB}, "1024"),
+        (counted_before(4096), ("n1",), 1024, BALLOON, "4096"),
+    ],
+)
+def test_a_vm_counts_with_all_the_memory_it_may_use(
+    there: Primitive | None, on: tuple[str, ...], memory: int, wanted: dict[str, Any], counted: str
+) -> None:
+    configuration = live(*([there] if there else []), memory=memory)
+    plan = guests.plan_guests([GuestSpec("mc", definition(**wanted))], configuration, status(guest("mc", *on)))
+    assert plan.wanted.primitives[0].utilization["memory"] == counted
+    assert plan.undercounted == (("mc",) if counted == "1024" and wanted is BALLOON else ())
+
+
+def test_the_room_of_a_node_is_given_once() -> None:
+    both = [replace(counted_before(), id=name, params=primitive(name, **BALLOON).params) for name in ("a", "b")]
+    specs = [GuestSpec(name, definition(name, **BALLOON)) for name in ("a", "b")]
+    plan = guests.plan_guests(specs, live(*both, memory=6000), status(guest("a", "n1"), guest("b", "n1")))
+    assert plan.undercounted == ("b",)
+
+
 def test_an_unknown_kind_is_named() -> None:
     with pytest.raises(ValueError, match="'jail'"):
         guests.guest_primitive(definition(kind="jail"), priority=0, boot="x")

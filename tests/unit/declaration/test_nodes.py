@@ -108,3 +108,11 @@ def test_the_report_names_what_is_not_proven(
 )
 def test_few_names_are_told_and_many_are_counted(count: int, said: str) -> None:
     assert nodes.enumerated([f"n{number}" for number in range(1, count + 1)]) == said
+
+
+def test_memory_is_overcommitted_only_when_told() -> None:
+    (plain,), (more,) = (
+        nodes.capacities([{"inventory_hostname": "n1", "node_facts": FACTS}], 0, 1, *told).values()
+        for told in ((), (1.5,))
+    )
+    assert (plain["utilization"]["memory"], more["utilization"]["memory"]) == ("8192", "12288")

@@ -84,6 +84,13 @@ def test_the_largest_node_is_named() -> None:
     ]
 
 
+def test_a_guest_is_judged_by_what_it_may_come_to_use() -> None:
+    guests = herd(Guest("a", memory=GIB, max_memory=16 * GIB, vcpus=1, max_vcpus=9))
+    assert [at for _name, at, _text in impossibilities(guests, NODES)] == ["max_memory", "max_vcpus"]
+    both = herd(*(Guest(name, memory=GIB, max_memory=5 * GIB) for name in "ab"))
+    assert ["may use 10GiB" in worry for worry in worries(both, NODES)] == [True]
+
+
 def test_wishes_name_nodes_and_guests_that_there_are() -> None:
     guests = herd(
         Guest("a", placement=Placement(prefer=("node9", "node1"), apart_from=("b", "a"), together_with=("nobody",))),

@@ -304,7 +304,7 @@ def test_what_may_give_way_is_a_warning() -> None:
     wishes = {name: {**tiny, "placement": {"apart_from": names[:index]}} for index, name in enumerate(names)}
     apart, memory = read(wishes, CLUSTER).warnings
     assert apart.startswith("a, b, c, d are all to be apart from one another, but there are only 3 nodes")
-    assert memory.startswith("the guests want 24GiB of memory, but only 16GiB are left")
+    assert memory.startswith("the guests may use 24GiB of memory, but only 16GiB are left")
 
 
 #: A pool of each node's own.
