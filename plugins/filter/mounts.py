@@ -7,12 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils.storage import mounts, volumes
+from ansible_collections.cspp.drover.plugins.module_utils.storage import mounts, remembered, volumes
 
 
 class FilterModule:
-    """From role storage's pools: cspp.drover.mount_units, files for cspp.drover.files; cspp.drover.mount_packages;
-    cspp.drover.pool_confusions. From a path and these pools: cspp.drover.local_pool_of."""
+    """cspp.drover.pool_settings and its like: see module_utils/storage/mounts.py, remembered.py and volumes.py."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
@@ -20,4 +19,6 @@ class FilterModule:
             "mount_packages": mounts.packages,
             "mount_units": mounts.units,
             "pool_confusions": volumes.confusions,
+            "pool_followers": mounts.followers,
+            "pool_settings": remembered.settings,
         }

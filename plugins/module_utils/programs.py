@@ -30,6 +30,8 @@ def start(name: str) -> int:
             from .migration.rsync_shell import launch as main
         case "deadman":
             from .agents.deadman import main
+        case "storage":
+            from .agents.storage_back import main
         case _:
             sys.stderr.write(f"this version of Drover has no program {name}\n")
             return 1

@@ -12,12 +12,18 @@ version_added: 0.1.0
 description:
   - Reads the identity in each directory, and makes one where there is none. Nodes that share a directory read the same
     identity, whichever made it.
+  - A directory in which the cluster remembers another pool is refused and left alone, for it is not mounted, say.
 options:
   paths:
     description: Directories; made when missing.
     type: list
     elements: path
     required: true
+  replaced:
+    description: Those of them in which there is another pool on purpose.
+    type: list
+    elements: path
+    default: []
 extends_documentation_fragment:
   - cspp.drover.attributes
   - cspp.drover.attributes.NODE
@@ -47,13 +53,20 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.storage.pool_mark import MARK
+from ansible_collections.cspp.drover.plugins.module_utils.storage.remembered import mistaken, remembered
+
+
+def found(folder: Path) -> str | None:
+    """The directory's identity; None when it has none."""
+    mark = folder / MARK
+    return mark.read_text().strip() if mark.is_file() else None
 
 
 def identity(folder: Path, check: bool) -> tuple[str | None, bool]:
     """The directory's identity, and whether it was (would be) made."""
-    mark = folder / MARK
-    if mark.is_file():
-        return mark.read_text().strip(), False
+    mark, there = folder / MARK, found(folder)
+    if there is not None:
+        return there, False
     if check:
         return None, True
     folder.mkdir(parents=True, exist_ok=True)
@@ -72,11 +85,20 @@ def identity(folder: Path, check: bool) -> tuple[str | None, bool]:
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"paths": {"type": "list", "elements": "path", "required": True}}, supports_check_mode=True
+        argument_spec={
+            "paths": {"type": "list", "elements": "path", "required": True},
+            "replaced": {"type": "list", "elements": "path", "default": []},
+        },
+        supports_check_mode=True,
     )
+    paths = module.params["paths"]
+    there = {path: found(Path(path)) for path in paths}
+    problems = mistaken(remembered(), there, module.params["replaced"])
+    if problems:
+        module.fail_json(msg=" ".join(problems))
     identities: dict[str, str | None] = {}
     changed = False
-    for path in module.params["paths"]:
+    for path in paths:
         with fail_on_error(module, OSError, what=f"{path} cannot be used as a pool"):
             identities[path], made = identity(Path(path), module.check_mode)
         changed = changed or made

@@ -9,10 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ansible_collections.cspp.drover.plugins.module_utils.storage.pool_mark import MARK
 from ansible_collections.cspp.drover.plugins.modules import pool_identity
 
 Call = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def nobody_remembers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_identity, "remembered", dict)
 
 
 def test_made_once_and_then_read(call: Call, tmp_path: Path) -> None:
@@ -39,6 +46,16 @@ def test_of_many_that_come_at_once_one_marks(tmp_path: Path) -> None:
     assert len({identity for identity, _made in found}) == 1
     assert sum(made for _identity, made in found) == 1
     assert [file.name for file in tmp_path.iterdir()] == [MARK]
+
+
+def test_a_directory_that_is_not_mounted_is_left_alone(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_identity, "remembered", lambda: {str(tmp_path): "one"})
+    for check in (True, False):
+        assert "is not mounted" in call(pool_identity, check=check, paths=[str(tmp_path)])["msg"]
+    assert list(tmp_path.iterdir()) == []
+    assert call(pool_identity, paths=[str(tmp_path)], replaced=[str(tmp_path)])["changed"]
 
 
 def test_a_path_that_is_no_directory_is_named(call: Call, tmp_path: Path) -> None:

@@ -36,7 +36,11 @@ def start(host: LxcHost, definition: Definition, timeout: float) -> float:
 def require_files(definition: Definition) -> None:
     """Refuse when this node cannot see what the container starts from."""
     root = Path(definition["rootfs"]["path"])
-    if not (root / "sbin").is_dir():
-        raise AgentError(
-            f"{definition['name']} cannot start here, no root file system at {root}. Is the storage mounted?"
-        )
+    if (root / "sbin").is_dir():
+        return
+    from ..storage.pool_mark import unmounted
+
+    away = unmounted([str(root)])
+    if away:
+        raise AgentError(f"{definition['name']} waits for its storage: {away[0]} is not mounted here")
+    raise AgentError(f"{definition['name']} cannot start here, no root file system at {root}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.quantities import MIB
-from . import ocf
+from . import glance, ocf
 from .ocf import Request
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def wait_for_room(request: Request, host: LibvirtHost, seen: Seen) -> None:
     if not seen.full:
         tell_no_more(name)
         return
+    glance.unsettle(name)  # once it goes on, it looks as if it had never been paused
     full = _full(request.definition())
     if full:
         _tell(name, f"paused until there is room on {' and '.join(full)}")

@@ -75,13 +75,17 @@ def accelerator() -> Accelerator:
 def require_files(definition: dict[str, Any]) -> None:
     """Refuse when this node cannot see what the VM starts from."""
     kernel = definition["kernel"] or {}
-    paths = [disk["source"]["path"] for disk in definition["disks"] if disk["source"]["type"] == "file"]
-    paths += [kernel[part] for part in ("kernel", "initrd") if part in kernel]
-    missing = [path for path in paths if not os.path.exists(path)]
-    if missing:
-        raise AgentError(
-            f"{definition['name']} cannot start here, missing: {', '.join(missing)}. Is the storage mounted?"
-        )
+    disks = [disk["source"]["path"] for disk in definition["disks"] if disk["source"]["type"] == "file"]
+    boots = [kernel[part] for part in ("kernel", "initrd") if part in kernel]
+    missing = [path for path in (*disks, *boots) if not os.path.exists(path)]
+    if not missing:
+        return
+    from ..storage.pool_mark import unmounted
+
+    away = unmounted(path for path in disks if path in missing)
+    if away:
+        raise AgentError(f"{definition['name']} waits for its storage: {', '.join(away)} is not mounted here")
+    raise AgentError(f"{definition['name']} cannot start here, missing: {', '.join(missing)}")
 
 
 def _refuse_a_second(request: Request) -> None:

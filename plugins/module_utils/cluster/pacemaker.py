@@ -140,6 +140,12 @@ class Tools:
         said = ["--delete"] if text is None else ["--update", text]
         self._ask(["attrd_updater", "--name", f"{NOTE}{guest}", *said], timeout=5)
 
+    def attribute(self, node: str, name: str) -> str | None:
+        """The value of a node's permanent attribute; None without one."""
+        asked = f"//nodes/node[@uname='{node}']/instance_attributes/nvpair[@name='{name}']"
+        found = self._ask(["cibadmin", "--query", "--xpath", asked], ok=(0, _MISSING))
+        return ET.fromstring(found).get("value") if found.strip() else None
+
     def data_of(self, guest: str) -> str | None:
         """The node that has the data of a guest on local storage; None when nobody has said."""
         found = self._ask(["cibadmin", "--query", "--xpath", _data_of(guest)], ok=(0, _MISSING))

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
-__all__ = ["packages", "unit_name", "units"]
+__all__ = ["followers", "packages", "unit_name", "units"]
 
 FOLDER = "/etc/systemd/system"
 HEADER = "# Kept by Drover's role storage.\n"
@@ -36,6 +37,16 @@ def unit_name(path: str) -> str:
         else:
             escaped += "".join(f"\\x{byte:02x}" for byte in character.encode())
     return f"{escaped}.mount"
+
+
+def followers(pools: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The services that systemd starts after each mount that a pool may lie on: at its path and at those above.
+
+    Whether there are such mounts, and who makes them, does not matter.
+    """
+    paths = (PurePosixPath(pool["path"]) for pool in pools.values())
+    mounts = {unit_name(str(place)) for path in paths for place in (path, *path.parents) if place.parts[1:]}
+    return sorted(f"drover-storage@{mount.removesuffix('.mount')}.service" for mount in mounts)
 
 
 def units(pools: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:

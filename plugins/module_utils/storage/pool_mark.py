@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..core.errors import DroverError
 
-__all__ = ["GUEST", "MARK", "PoolError", "pool_of"]
+__all__ = ["GUEST", "MARK", "PoolError", "pool_of", "unmounted"]
 
 #: The file's name, in the pool's directory; module pool_identity writes it.
 MARK = ".drover-pool"
@@ -18,6 +19,11 @@ GUEST = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 class PoolError(DroverError):
     """A path that is no place for a guest's data here."""
+
+
+def unmounted(paths: Iterable[str]) -> list[str]:
+    """The places of pools, of these volumes' paths, at which there is none now."""
+    return sorted({str(place) for path in paths if not ((place := Path(path).parents[2]) / MARK).is_file()})
 
 
 def pool_of(guest: str, path: str, kind: str, name: str | None = None) -> str:

@@ -40,7 +40,7 @@ def test_start(rootfs: Path, states: list[str], calls: list[str]) -> None:
 def test_start_refuses_a_node_without_the_root_file_system(rootfs: Path) -> None:
     (rootfs / "sbin").rmdir()
     host: Any = Host("STOPPED")
-    with pytest.raises(AgentError, match="storage mounted"):
+    with pytest.raises(AgentError, match=r"waits for its storage: .* is not mounted here"):
         container.start(request(rootfs, "start"), host)
     assert host.calls == []
 

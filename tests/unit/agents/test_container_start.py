@@ -12,5 +12,5 @@ from ansible_collections.cspp.drover.plugins.module_utils.agents import containe
 
 
 def test_no_root_file_system_no_start(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match="storage mounted"):
+    with pytest.raises(Exception, match=r"waits for its storage: .* is not mounted here"):
         container_start.require_files({"name": "web", "rootfs": {"path": str(tmp_path)}})

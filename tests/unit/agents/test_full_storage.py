@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.agents import full_storage, vm
+from ansible_collections.cspp.drover.plugins.module_utils.agents import full_storage, glance, vm
 from ansible_collections.cspp.drover.plugins.module_utils.agents.ocf import Code
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.core.quantities import MIB
@@ -30,7 +30,8 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
 def test_it_is_kept_and_told_of_once_and_goes_on_with_room(
     node: Path, said: list[str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    room = [0, 0, MIB, 100 * MIB]
+    room, unsettled = [0, 0, MIB, 100 * MIB], list[str]()
+    monkeypatch.setattr(glance, "unsettle", unsettled.append)
     monkeypatch.setattr(full_storage, "_free", lambda _folder: room.pop(0))
     host: Any = Host(State.PAUSED, State.RUNNING, reason=FULL.reason)
     for _monitor in range(3):
@@ -38,6 +39,7 @@ def test_it_is_kept_and_told_of_once_and_goes_on_with_room(
     assert (host.calls, said) == ([], [f"paused until there is room on {node}"])
     assert vm.monitor(request(node, "monitor"), host) is Code.SUCCESS
     assert host.calls == ["resume web"]
+    assert unsettled == ["web"] * 4  # the next monitor is a whole one
     host.reason = ""
     assert vm.monitor(request(node, "monitor"), host) is Code.SUCCESS
     assert said[1:] == [None]

@@ -11,8 +11,10 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.agents import vm_start
 from ansible_collections.cspp.drover.plugins.module_utils.agents.ocf import AgentError, Code
+from ansible_collections.cspp.drover.plugins.module_utils.agents.vm_start import require_files
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.vm_state import State
 from ansible_collections.cspp.drover.plugins.module_utils.migration import whereabouts
+from ansible_collections.cspp.drover.plugins.module_utils.storage.pool_mark import MARK
 from ansible_collections.cspp.drover.tests.unit.agents.vm_node import Host, request
 
 
@@ -40,7 +42,10 @@ def test_start_refuses_a_vm_that_is_here_but_does_not_run(node: Path, state: Sta
     assert host.calls == []
 
 
-@pytest.mark.parametrize(("lost", "reason"), [("vda.qcow2", "storage mounted"), ("accelerator.json", "site.yml")])
+@pytest.mark.parametrize(
+    ("lost", "reason"),
+    [("vda.qcow2", "waits for its storage: .* is not mounted here"), ("accelerator.json", "site.yml")],
+)
 def test_start_refuses_a_node_that_lacks_something(node: Path, lost: str, reason: str) -> None:
     (node / lost).unlink()
     host: Any = Host(State.ABSENT)
@@ -67,3 +72,11 @@ def test_a_vm_that_a_silent_member_may_have_is_not_started(node: Path, monkeypat
     with pytest.raises(AgentError, match=r"web is not started, .*: n3 does not tell: timed out\. See to drover-peer"):
         vm_start.start(request(node, "start"), host)
     assert host.calls == []
+
+
+def test_a_disk_that_is_missing_in_its_pool_is_named(tmp_path: Path) -> None:
+    (tmp_path / MARK).touch()
+    path = f"{tmp_path}/vms/web/vda.qcow2"
+    disk = {"target": "vda", "source": {"type": "file", "path": path, "format": "qcow2"}}
+    with pytest.raises(AgentError, match=f"missing: {path}$"):
+        require_files({"name": "web", "kernel": None, "disks": [disk]})

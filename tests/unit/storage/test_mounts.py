@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.storage.mounts import packages, unit_name, units
+from ansible_collections.cspp.drover.plugins.module_utils.storage.mounts import followers, packages, unit_name, units
 
 PATHS = {
     "/": "-.mount",
@@ -51,3 +51,12 @@ def test_mounts_bring_their_helpers() -> None:
     nfs = {"path": "/srv/nfs", "mount": {"src": "nas:/export", "fstype": "nfs4"}}
     local = {"path": "/srv/disk", "mount": {"src": "/dev/sdb1", "fstype": "ext4"}}
     assert packages({"a": nfs, "b": nfs, "c": local, "d": {"path": "/srv/plain"}}) == ["nfs-common"]
+
+
+def test_what_follows_a_mount_that_a_pool_may_lie_on() -> None:
+    assert followers({"a": {"path": "/srv/drover/own"}, "b": {"path": "/srv/b-c"}}) == [
+        "drover-storage@srv-b\\x2dc.service",
+        "drover-storage@srv-drover-own.service",
+        "drover-storage@srv-drover.service",
+        "drover-storage@srv.service",
+    ]

@@ -41,7 +41,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "guests/test_debian_vm.py",
         "guests/test_lifecycle.py",
         "storage/test_local_container.py",
-        "storage/test_full_pool.py",
+        "storage/test_own_pool.py",
         "migration/test_live_migration.py",
         "guests/test_partial_failures.py",
         "preflight/test_obstacles.py",
