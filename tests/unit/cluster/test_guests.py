@@ -72,7 +72,7 @@ def test_a_vm_in_pacemakers_terms() -> None:
     assert [op.name for op in resource.operations if op.on_fail == "block"] == ["migrate_to"]
 
 
-BALLOON = {"memory": GIB, "max_memory": 4 * GIB}
+BALLOON: dict[str, Any] = {"memory": GIB, "max_memory": 4 * GIB}
 
 
 def counted_before(memory: int = 1024) -> Primitive:
