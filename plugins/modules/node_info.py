@@ -73,6 +73,10 @@ bridge_firewall:
   type: list
   elements: str
   returned: always
+userfaultfd:
+  description: Whether the node has the device for user-space paging.
+  type: bool
+  returned: always
 ifupdown:
   description: Interfaces that C(/etc/network/interfaces) configures, other than the loopback.
   type: list
@@ -149,6 +153,7 @@ def main() -> None:
             interfaces=interfaces(),
             id_ranges={name: lines(Path("/etc", name)) for name in ("subuid", "subgid")},
             ifupdown=ifupdown(),
+            userfaultfd=os.path.exists("/dev/userfaultfd"),
             bridge_firewall=[name for name in BRIDGE_FIREWALL if sysctl(name)],
         )
 

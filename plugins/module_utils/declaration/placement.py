@@ -30,6 +30,9 @@ def impossibilities(guests: Mapping[str, Guest], nodes: Mapping[str, Node]) -> I
 
 def worries(guests: Mapping[str, Guest], nodes: Mapping[str, Node]) -> Iterator[str]:
     """What is possible, but not what the user may think."""
+    trusted = sorted(name for name, guest in guests.items() if guest.privileged)
+    if trusted:
+        yield f"whoever is root in {', '.join(trusted)} (privileged) is root on its node, and so in the whole cluster"
     apart = _apart(guests)
     # A clique has its least neighbour in it: to be told once, it is grown from the least of all.
     for name in (name for name, others in apart.items() if others and name < min(others)):

@@ -41,6 +41,9 @@ def render(definition: Definition, controllers: Collection[str]) -> str:
             f"lxc.include = {_UNPRIVILEGED}",
             f"lxc.idmap = u 0 {idmap['start']} {idmap['count']}",
             f"lxc.idmap = g 0 {idmap['start']} {idmap['count']}",
+            # systemd sandboxes its services with namespaces of their own. Not for the node's root: with a /proc and a
+            # /sys mounted anew, AppArmor would hold it back from nothing.
+            "lxc.apparmor.allow_nesting = 1",
         ]
     lines += [
         "lxc.arch = x86_64",
@@ -49,7 +52,6 @@ def render(definition: Definition, controllers: Collection[str]) -> str:
         "lxc.start.auto = 0",
         "lxc.signal.halt = SIGRTMIN+3",  # systemd: halt
         "lxc.apparmor.profile = generated",
-        "lxc.apparmor.allow_nesting = 1",  # systemd sandboxes its services with namespaces of their own
     ]
     for index, nic in enumerate(definition["nics"]):
         lines += _interface(definition["name"], index, nic)

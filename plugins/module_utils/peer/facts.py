@@ -9,6 +9,7 @@ moment, so that the asker can try whether it gets there. All of them look, and l
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import re
@@ -68,6 +69,7 @@ def facts(request: Mapping[str, Any], peer: Peer) -> None:
         {
             "time": time.time(),
             "sysctl": {name: sysctl(name) for name in (*BRIDGE_FIREWALL, POST_COPY)},
+            "post_copy": pages_on_demand(),
             "bridges": bridges(),
             "accelerator": _accelerator(),
             # Before anything that needs a thread: it forks.
@@ -276,6 +278,15 @@ def sysctl(name: str) -> int | None:
     """A kernel setting; None where the kernel has none of that name."""
     text = _read(Path("/proc/sys", *name.split(".")))
     return int(text) if text.lstrip("-").isdigit() else None
+
+
+def pages_on_demand(device: Path = Path("/dev/userfaultfd"), group: str = "libvirt-qemu") -> bool:
+    """Whether QEMU may fetch a VM's memory on demand: by its device, or because everybody may."""
+    with suppress(OSError, KeyError):
+        status = device.stat()
+        if status.st_gid == grp.getgrnam(group).gr_gid and status.st_mode & 0o060 == 0o060:
+            return True
+    return sysctl(POST_COPY) == 1
 
 
 def taken(ports: Collection[int], proc: Path = Path("/proc/net")) -> set[int]:

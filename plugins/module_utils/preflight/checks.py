@@ -245,9 +245,12 @@ def _virtualisation(
             "host_device", message, "detach it ('virsh detach-device'), or shut the guest down and start it there"
         )
     policy = definition.get("migration") or {}
-    if policy.get("post_copy", "never") != "never" and not target.facts["sysctl"].get(POST_COPY):
-        message = f"{name} may fall back to post-copy, for which {target.name} needs {POST_COPY} = 1: it moves without"
-        yield Finding("no_post_copy", message, "playbooks/site.yml sets it (node_sysctl)")
+    # A node whose Drover is older only tells of the kernel setting.
+    if policy.get("post_copy", "never") != "never" and not target.facts.get(
+        "post_copy", target.facts["sysctl"].get(POST_COPY)
+    ):
+        message = f"{name} may fall back to post-copy, but QEMU on {target.name} may not open /dev/userfaultfd"
+        yield Finding("no_post_copy", f"{message}: it moves without", "playbooks/site.yml lets it")
 
 
 def _processor(name: str, takes: Mapping[str, Any], target: str) -> Iterator[Finding]:

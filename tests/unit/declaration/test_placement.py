@@ -72,6 +72,13 @@ def test_every_crowd_is_told_of_once() -> None:
     assert sorted(found) == ["a, c, e", "b, d, f"]
 
 
+def test_a_privileged_container_is_named_once() -> None:
+    guests = herd(Guest("b", kind="container", privileged=True), Guest("a", privileged=True), Guest("c"))
+    assert [worry.partition(" is root on")[0] for worry in worries(guests, {})] == [
+        "whoever is root in a, b (privileged)"
+    ]
+
+
 def test_guests_are_judged_before_any_node_is_known() -> None:
     assert list(worries(herd(Guest("a")), {})) == []
 

@@ -370,6 +370,7 @@ def test_every_program_that_nodes_are_given_is_one(monkeypatch: pytest.MonkeyPat
         "peer": "agents.peer_services.main",
         "copy": "migration.rsync_shell.launch",
         "deadman": "agents.deadman.main",
+        "storage": "agents.storage_back.main",
     }
     assert set(CODE["__cluster_agents"] + CODE["__cluster_programs"]) == mains.keys()
     for number, (name, main) in enumerate(mains.items()):

@@ -108,3 +108,10 @@ def test_differences(changes: dict[str, Any], expected: list[tuple[str, str | No
 def test_a_configuration_of_somebody_else_differs_in_everything() -> None:
     paths = {change.path for change in lxc_config.difference("lxc.uts.name = website\n", WEB)}
     assert paths == {"memory", "vcpus", "privileged", "idmap", "rootfs", "nics[52:54:00:aa:bb:cc]"}
+
+
+@pytest.mark.parametrize("privileged", [False, True])
+def test_only_a_container_without_the_nodes_root_nests(privileged: bool) -> None:
+    text = lxc_config.render({**WEB, "privileged": privileged}, ())
+    assert ("lxc.apparmor.allow_nesting = 1" in text) is not privileged
+    assert "lxc.apparmor.profile = generated" in text

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import socket
 import ssl
@@ -230,3 +231,19 @@ def test_a_libvirt_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_version_of_rsync_is_told(said: str, version: list[int]) -> None:
     assert facts.rsync_version(["echo", said]) == version
     assert facts.rsync_version(["no-such-program"]) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "group", "everybody", "may"),
+    [(0o660, "mine", 0, True), (0o600, "mine", 0, False), (0o660, "nobody's", 0, False), (0o600, "mine", 1, True)],
+)
+def test_who_may_fetch_pages_on_demand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, group: str, everybody: int, may: bool
+) -> None:
+    monkeypatch.setattr(facts, "sysctl", lambda _name: everybody)
+    device = tmp_path / "userfaultfd"
+    device.touch()
+    device.chmod(mode)
+    name = grp.getgrgid(device.stat().st_gid).gr_name if group == "mine" else group
+    assert facts.pages_on_demand(device, name) is may
+    assert facts.pages_on_demand(tmp_path / "none", name) is bool(everybody)

@@ -218,10 +218,18 @@ ROWS: list[tuple[str, str, Spoil]] = [
     ("bridge_firewall", "n1 passes", sysctl("n1", "net.bridge.bridge-nf-call-iptables", 1)),
     (
         "no_post_copy",
-        "unprivileged_userfaultfd",
+        "may not open /dev/userfaultfd",
         both(
             lambda case: case.more["migration"].update(post_copy="fallback"),
             sysctl("n2", "vm.unprivileged_userfaultfd", 0),
+        ),
+    ),
+    (
+        "no_post_copy",
+        "may not open /dev/userfaultfd",
+        both(
+            lambda case: case.more["migration"].update(post_copy="fallback"),
+            lambda case: case.facts["n2"].update(post_copy=False),
         ),
     ),
 ]

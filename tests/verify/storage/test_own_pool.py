@@ -111,5 +111,6 @@ def test_without_its_pool_it_waits_and_nothing_is_made_in_its_place(lab: Lab, gu
         node(["mv", "/root/mark", f"{POOL}/.drover-pool"])
         assert node(["ls", "-A", POOL]).stdout == left
         node(["mount", "--bind", DISK, POOL])
-    wait_for(lambda: lab.where("brim"), lambda where: where == "node1", what="the VM's start", timeout=60)
+    wait_for(lambda: answers(brim, 7, greeting=False), bool, what="the VM's start", timeout=60)
+    assert lab.where("brim") == "node1"
     assert node(["ls", "-A", DISK]).stdout == before
