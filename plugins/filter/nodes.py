@@ -9,10 +9,11 @@ from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster import sizing
 from ansible_collections.cspp.drover.plugins.module_utils.declaration import nodes
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.filter_facts import filter_facts
 
 
 class FilterModule:
-    """cspp.drover.addresses and its like: see module_utils/declaration/nodes.py and cluster/sizing.py."""
+    """cspp.drover.addresses and its like: see declaration/nodes.py, filter_facts.py and cluster/sizing.py."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
@@ -22,6 +23,7 @@ class FilterModule:
             "capacities": nodes.capacities,
             "fencing_devices": nodes.fencing_devices,
             "fencing_report": nodes.fencing_report,
+            "filter_facts": filter_facts,
             "ipc_buffer": sizing.ipc_buffer,
             "ipc_limit": sizing.ipc_limit,
         }

@@ -32,6 +32,8 @@ def start(name: str) -> int:
             from .agents.deadman import main
         case "storage":
             from .agents.storage_back import main
+        case "filter":
+            from .agents.packet_filter_unit import main
         case _:
             sys.stderr.write(f"this version of Drover has no program {name}\n")
             return 1

@@ -18,7 +18,7 @@ from ..core.wait import WaitTimeout
 from ..guest.definition import is_local
 from ..hypervisor.lxc_host import PASSING, STOPPED, LxcError, LxcHost, controllers
 from ..migration import progress
-from . import container_start, container_stop, glance, ocf
+from . import container_start, container_stop, filtering, glance, ocf
 from .fallback import monitor_or_look, or_else
 from .metadata import guest_agent
 from .ocf import RECORD_RESERVE, AgentError, Code, Request, house_keeping
@@ -92,10 +92,13 @@ def monitor(request: Request, host: LxcHost) -> Code:
     name, state = request.instance, host.state(request.instance)
     if state == STOPPED:
         _tidy(request)
+        with house_keeping(f"{name} does not run here"):
+            filtering.expel(name, on_its_way=True)
         return Code.NOT_RUNNING
     with house_keeping(f"{name} runs"):
         progress.note_death("container", name, request.deadline.left())
         if state == "RUNNING":
+            filtering.keep(request, lambda: host.config(name))
             glance.notice(name, host.init_pid(name))
     return Code.SUCCESS
 
@@ -160,6 +163,8 @@ def reload_agent(request: Request, host: LxcHost) -> Code:
     from ..hypervisor.lxc_config import difference, limits, render, started_from
 
     live = host.config(name)
+    with house_keeping(f"{name} is changed"):
+        filtering.keep(request, lambda: live)
     changes = difference(live, definition)
     for change in changes:
         how = "is made while it runs" if change.how == "live" else "waits for a restart"
@@ -226,6 +231,8 @@ def _leave_nothing(request: Request, host: LxcHost) -> None:
     glance.unsettle(request.instance)
     with house_keeping(f"{request.instance} is stopped"):
         host.forget(request.instance)
+    with house_keeping(f"{request.instance} is stopped"):
+        filtering.expel(request.instance)
     _tidy(request)
 
 

@@ -106,6 +106,7 @@ def _move(request: Request, host: LxcHost, switch: DeadMansSwitch, move: dict[st
     """Copy the running container, pass by pass, then stop it for the last. Raises AgentError, LxcError."""
     from ..guest.migration_policy import Policy
     from ..hypervisor.link import speed
+    from ..migration.admission import admit_at
     from ..migration.bandwidth import share
     from ..migration.rootfs_sender import Copy, CopyError, settled
 
@@ -129,6 +130,7 @@ def _move(request: Request, host: LxcHost, switch: DeadMansSwitch, move: dict[st
         )
 
     tell("setup")
+    admit_at(str(request.target), definition, ocf.warning)
     bandwidth = share(speed(str(request.target)), policy.bandwidth, len(progress.read_all())) or 0
     try:
         with Copy(name, root, str(request.target), bandwidth=bandwidth, watch=watch) as copy:

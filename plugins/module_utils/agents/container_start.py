@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..guest.definition import Definition
 from ..hypervisor.lxc_host import STOPPED, LxcError, LxcHost, controllers
-from . import ocf
+from . import filtering, ocf
 from .ocf import AgentError
 
 __all__ = ["require_files", "start"]
@@ -21,6 +21,8 @@ def start(host: LxcHost, definition: Definition, timeout: float) -> float:
     from ..hypervisor.lxc_config import render
 
     name = definition["name"]
+    # Before there is an interface that could join a bridge.
+    filtering.admit(definition)
     host.start(name, render(definition, controllers()), timeout)
     announced = time.time()
     try:

@@ -5,8 +5,9 @@
 A node with hundreds of guests is asked dozens of times a second whether they run. To ask libvirt or LXC, and to load
 what that takes, costs many times what Python itself does. So a monitor that has looked at everything (the agents'
 ``monitor``) leaves a mark with the guest's process, and those after it look only whether that process lives, whether
-libvirt's own record of a VM says that it is running, and whether a move of the guest has begun or ended here. Whatever
-else they see is left to the whole monitor, which comes anyway as soon as the mark is old.
+libvirt's own record of a VM says that it is running, whether a move of the guest has begun or ended here, and whether
+anybody has touched the packet filter. Whatever else they see is left to the whole monitor, which comes anyway as soon
+as the mark is old.
 
 Nothing is imported here that costs more than a millisecond.
 """
@@ -18,6 +19,7 @@ import sys
 import time
 
 from ..core.processes import born, lives
+from ..hypervisor.ruleset_generation import undisturbed
 
 __all__ = ["all_well", "main", "notice", "unsettle"]
 
@@ -56,7 +58,9 @@ def all_well(kind: str, environ: os._Environ[str] | dict[str, str]) -> bool:
         pid, when = map(int, _read(mark).split())
         if not lives(pid, when) or os.path.exists(f"{MOVES}/{name}.json"):
             return False
-        return not os.path.exists(f"{MOVES}/arrived/{name}.json") and (kind != "vm" or _is_running(name, pid))
+        if os.path.exists(f"{MOVES}/arrived/{name}.json") or not undisturbed():
+            return False
+        return kind != "vm" or _is_running(name, pid)
     except (OSError, ValueError):
         return False
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..journal import book
 from ..measure import probe
-from ..migration import disk_mirror, forwarding, progress, rootfs_receiver, switchover
+from ..migration import admission, disk_mirror, forwarding, progress, rootfs_receiver, switchover
 from ..peer import facts
 from ..peer.channel import Peer, PeerError
 from ..peer.server import Service, serve
@@ -22,6 +22,7 @@ __all__ = ["SERVICES", "main"]
 
 def _forward(request: Mapping[str, Any], peer: Peer) -> None:
     """Put packets that came for a VM at its old node into its interface here."""
+    admission.admit_unannounced(str(request["guest"]))
     forwarding.receive(request, peer, progress.arrived)
 
 
@@ -47,6 +48,7 @@ def _checked(service: Service) -> Service:
 
 
 _SERVICES: dict[str, Service] = {
+    "admit": admission.service,
     "copy": rootfs_receiver.copy,
     "door": facts.door,
     "facts": facts.facts,

@@ -17,7 +17,7 @@ from ..hypervisor.emulator import emulator_pid, kill_emulator
 from ..hypervisor.libvirt_connection import HostError, LibvirtUnreachable
 from ..hypervisor.libvirt_host import LibvirtHost
 from ..hypervisor.vm_state import Seen, State
-from . import ocf
+from . import filtering, ocf
 from .fallback import monitor_or_look, or_else
 from .libvirt_daemon import DESTROY_RESERVE, come_back
 from .metadata import guest_agent
@@ -107,7 +107,7 @@ def monitor(request: Request, host: LibvirtHost) -> Code:
         return Code.SUCCESS
     if seen.state is State.FAILED:
         raise AgentError(f"{name} {seen.predicate}")
-    tidy(request)
+    tidy(request, on_its_way=True)
     return Code.NOT_RUNNING
 
 
@@ -140,6 +140,9 @@ def reload_agent(request: Request, host: LibvirtHost) -> Code:
     from ..hypervisor.domain_xml import METADATA_URI, difference, remembered
 
     live = host.live_xml(name)
+    with house_keeping(f"{name} is changed"):
+        # First what it is to have, then what it has.
+        filtering.keep(request, lambda: live)
     sizes = host.disk_sizes(name, [disk["target"] for disk in definition["disks"]])
     for change in difference(live, definition, sizes):
         what = f"{name}: {change.path} from {change.before} to {change.after}"
@@ -154,6 +157,8 @@ def reload_agent(request: Request, host: LibvirtHost) -> Code:
             ocf.warning(f"{what} could not be made while it runs: {error}")
         else:
             ocf.info(what)
+    with house_keeping(f"{name} is changed"):
+        filtering.keep(request, lambda: live)
     return Code.SUCCESS
 
 
@@ -188,7 +193,11 @@ def _stop_with_fallback(request: Request) -> Code:
 
     def by_process(_error: Exception | None) -> Code:
         ocf.warning(f"libvirt does not answer: ending the process of {name}")
-        return Code.SUCCESS if kill_emulator(name, deadline.left, deadline.sleep) else Code.ERR_GENERIC
+        if not kill_emulator(name, deadline.left, deadline.sleep):
+            return Code.ERR_GENERIC
+        with house_keeping(f"{name} is stopped"):
+            filtering.expel(name)
+        return Code.SUCCESS
 
     return or_else(by_libvirt, by_process, silence=LibvirtUnreachable, deadline=deadline, reserve=_ROUGH_RESERVE)
 

@@ -17,7 +17,7 @@ from ..hypervisor.libvirt_host import LibvirtHost
 from ..hypervisor.vm_state import State
 from ..journal import book
 from ..migration import progress
-from . import glance, move_records, ocf
+from . import filtering, glance, move_records, ocf
 from .libvirt_daemon import answering
 from .ocf import RECORD_RESERVE, AgentError, Code, Request, house_keeping
 from .vm_recovery import listen
@@ -68,6 +68,9 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
 def migrate_from(request: Request, host: LibvirtHost) -> Code:
     """Make sure that the VM that came from another node runs here; one that ended on its way starts anew."""
     name = request.instance
+    with house_keeping(f"{name} comes"):
+        # Its source has seen to it; one of another version has not.
+        filtering.keep(request, lambda: host.live_xml(name))
     try:
         request.deadline.wait(
             lambda: host.seen(name),

@@ -14,7 +14,7 @@ from ..hypervisor.libvirt_host import LibvirtHost
 from ..hypervisor.tap import open_up
 from ..hypervisor.vm_state import Seen, State
 from ..migration import progress
-from . import glance, ocf
+from . import filtering, glance, ocf
 from .full_storage import tell_no_more, wait_for_room
 from .ocf import Request, house_keeping
 
@@ -32,6 +32,7 @@ def look_after(request: Request, host: LibvirtHost, seen: Seen) -> None:
     _call_off_orphan(name, host)
     _note_death(request)
     listen(request)
+    filtering.keep(request, lambda: host.live_xml(name))
     _claim(request, host, seen)
     if progress.unheard(name):
         # The cluster knew that it had arrived without a migrate_from: who had ordered that died.
@@ -93,9 +94,10 @@ def _claim(request: Request, host: LibvirtHost, seen: Seen) -> None:
             ocf.warning(f"the cluster had the data of {request.instance} elsewhere: it is here, where it runs")
 
 
-def tidy(request: Request) -> None:
+def tidy(request: Request, *, on_its_way: bool = False) -> None:
     """Remove what a migration has left here of a VM that is elsewhere: a dead agent's words, disks on local storage.
 
+    What is known of one that may be ``on_its_way`` here stays a while.
     Never fails: a stop does not fail for what it has to clear away.
     """
     glance.unsettle(request.instance)
@@ -104,6 +106,9 @@ def tidy(request: Request) -> None:
     with house_keeping(f"{request.instance} does not run here"):
         progress.take(request.instance)
         tell_no_more(request.instance)
+    with house_keeping(f"{request.instance} does not run here"):
+        filtering.expel(request.instance, on_its_way=on_its_way)
+    with house_keeping(f"{request.instance} does not run here"):
         definition = request.definition()
         if is_local(definition):
             from ..migration.disk_mirror import tidy

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..guest.definition import is_local
 from ..hypervisor.libvirt_host import LibvirtHost
 from ..hypervisor.vm_state import State
-from . import ocf
+from . import filtering, ocf
 from .ocf import AgentError, Code, Request, house_keeping
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def start(request: Request, host: LibvirtHost) -> Code:
         host.destroy(name)
     elif seen.state is State.OFF:
         host.forget(name)
+    # Before there is an interface that could join a bridge.
+    filtering.admit(definition)
     host.create(xml)
     ocf.info(f"started {name}")
     if is_local(definition):

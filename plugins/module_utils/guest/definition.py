@@ -91,6 +91,13 @@ _NIC: dict[str, _Key] = {
     "addresses": _Key((list,), ()),
     "gateways": _Key((list,), ()),
     "name": _Key(_TEXT, _ABSENT),
+    "trusted": _Key(_FLAG, _ABSENT),
+}
+#: What is let pass: a protocol (tcp, udp, icmp, any), ports ("22", "8000-8100"), and networks of the other side.
+_RULE: dict[str, _Key] = {
+    "protocol": _Key(_TEXT),
+    "ports": _Key((list,), _ABSENT),
+    "peers": _Key((list,), _ABSENT),
 }
 _COMMON: dict[str, _Key] = {
     "schema": _Key(_NUMBER, SCHEMA),
@@ -100,6 +107,8 @@ _COMMON: dict[str, _Key] = {
     "memory": _Key(_NUMBER),
     "stop_timeout": _Key((int, float), 60),
     "nics": _Key([_NIC], ()),
+    # A list that is missing lets everything pass.
+    "firewall": _Key({"in": _Key([_RULE], _ABSENT), "out": _Key([_RULE], _ABSENT)}, _ABSENT),
 }
 #: What a migration may do to its guest; what is not said is left to migration's own defaults
 #: (guest/migration_policy.Policy).

@@ -29,6 +29,7 @@ __all__ = [
     "render",
     "render_disk",
     "render_interface",
+    "started_from",
 ]
 
 Accelerator = Literal["kvm", "tcg"]
@@ -83,7 +84,7 @@ def difference(live_xml: str, definition: Definition, sizes: Mapping[str, int] |
     After applying any of it, put :func:`remembered` into the domain's metadata.
     """
     live = ET.fromstring(live_xml)
-    started = _started_from(live)
+    started = started_from(live_xml)
     return (
         *_vcpu_changes(live, definition),
         *_memory_changes(live, started, definition),
@@ -100,8 +101,15 @@ def remembered(live_xml: str, definition: Definition) -> str:
     asked to live with.
     """
     element = ET.Element("definition")
-    element.text = compact({**_started_from(ET.fromstring(live_xml)), "memory": definition["memory"]})
+    element.text = compact({**started_from(live_xml), "memory": definition["memory"]})
     return ET.tostring(element, encoding="unicode")
+
+
+def started_from(live_xml: str) -> Definition:
+    """The definition the domain was started from, as far as remembered; {} for a domain that is not ours."""
+    text = ET.fromstring(live_xml).findtext(f"metadata/{_METADATA}")
+    definition: Definition = json.loads(text) if text else {}
+    return definition
 
 
 # --- rendering -----------------------------------------------------------------------------------------------
@@ -196,13 +204,6 @@ def _pretty(element: ET.Element) -> str:
 
 
 # --- difference ----------------------------------------------------------------------------------------------
-
-
-def _started_from(live: ET.Element) -> Definition:
-    """The definition the domain was started from, as far as remembered; {} for a domain that is not ours."""
-    text = live.findtext(f"metadata/{_METADATA}")
-    definition: Definition = json.loads(text) if text else {}
-    return definition
 
 
 def _vcpu_changes(live: ET.Element, definition: Definition) -> Iterator[Change]:

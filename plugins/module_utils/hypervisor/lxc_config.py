@@ -123,5 +123,5 @@ def _changes(started: Definition, definition: Definition) -> Iterator[Change]:
             yield restart(f"nics[{mac}]", (before_nic or {}).get("bridge"), (after_nic or {}).get("bridge"))
             continue
         for key, value in after_nic.items():
-            if before_nic.get(key) != value:
+            if key != "trusted" and before_nic.get(key) != value:
                 yield restart(f"nics[{mac}].{key}", before_nic.get(key), value)

@@ -21,6 +21,7 @@ from ..hypervisor.libvirt_host import LibvirtHost
 from ..hypervisor.vm_state import Seen
 from . import failed_post_copy
 from . import progress as moves
+from .admission import NotAdmitted, admit_at
 from .disk_hand_over import DiskHandOver, DisksStay
 from .packets import Packets
 from .record import Report, cause
@@ -57,6 +58,7 @@ class LiveMigration:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._host, self._tick, self._clock = host, tick, clock
+        self._definition = definition
         self.name, self._source, self.target = str(definition["name"]), source, target
         memory = int(definition.get("max_memory") or definition["memory"])
         self._phase: Machine[Phase, Step] = Machine(Phase.SETUP, PHASES)
@@ -81,7 +83,7 @@ class LiveMigration:
         begun = self._clock()
         self._report.tell("setup", 0)
         self._forget_post_copy(seconds)
-        self._take_disks_along()
+        self._prepare_target()
         self._packets.listen()
         try:
             self._phase.on(Step.BEGUN)
@@ -201,10 +203,11 @@ class LiveMigration:
         if self._switchover.resumed():
             self._packets.resumed()
 
-    def _take_disks_along(self) -> None:
+    def _prepare_target(self) -> None:
         try:
+            admit_at(self.target, self._definition, self._watch.say)
             self._disks.take_along(self._host)
-        except DisksStay as error:
+        except (NotAdmitted, DisksStay) as error:
             self._fail(str(error))
         if self._disks.taken_along:
             self._watch.path.insert(0, "disks")
