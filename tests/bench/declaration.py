@@ -49,7 +49,7 @@ def cluster(nodes: int) -> dict[str, Any]:
         },
         "default_pool": "shared",
         "bridges": {"br0": {}, "br1": {}},
-        "ssh_keys": ["ssh-ed25519 AAAAC3Nza you@laptop"],
+        "ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl you@laptop"],
         "nameservers": ["192.0.2.53"],
     }
 

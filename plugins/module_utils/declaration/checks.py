@@ -10,11 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ..core import parse
 from ..core.quantities import format_size
 from . import networks
 from .types import Cluster, Guest, Migration, Nic
 
 __all__ = ["CHECKS", "Check"]
+
+#: What QEMU's machine type pc takes.
+MOST_VCPUS = 255
+#: Disks and interfaces on its one bus of 32 slots: two are the machine's own, then come the seed, the serial devices,
+#: the balloon and the source of randomness.
+MOST_DEVICES = 26
+#: RFC 8200, section 5. Linux takes IPv6 away from an interface with less.
+LEAST_IPV6_MTU = 1280
+
 
 Found = Iterator[tuple[str, str]]
 Raw = Mapping[Any, Any]
@@ -22,7 +32,7 @@ Check = Callable[[Any, Raw, Cluster], Found]
 
 
 def _guest(guest: Guest, raw: Raw, cluster: Cluster) -> Found:
-    if raw.get("remove_disks"):
+    if raw.get("remove_disks") is True:
         yield "remove_disks", "only goes with state: absent"
     yield from (_vm if guest.kind == "vm" else _container)(guest, raw, cluster)
 
@@ -30,13 +40,22 @@ def _guest(guest: Guest, raw: Raw, cluster: Cluster) -> Found:
 def _vm(guest: Guest, raw: Raw, cluster: Cluster) -> Found:
     if guest.max_vcpus < guest.vcpus:
         yield "max_vcpus", f"is less than the {guest.vcpus} vcpus it starts with"
+    if max(guest.vcpus, guest.max_vcpus) > MOST_VCPUS:
+        key = "vcpus" if guest.vcpus > MOST_VCPUS else "max_vcpus"
+        yield key, f"{getattr(guest, key)} is more than the {MOST_VCPUS} that a VM can have"
     if guest.max_memory < guest.memory:
         yield "max_memory", f"is less than the {format_size(guest.memory)} it starts with"
     targets = [disk.target for disk in guest.disks]
     for target in sorted({target for target in targets if targets.count(target) > 1}):
         yield "disks", f"{target} is the target of more than one"
-    if "disks" not in raw and "image" not in raw:
+    if not raw.get("disks") and not raw.get("image"):
         yield "disks", "is missing: the VM has nothing to boot from, e.g. disks: [{size: 8GiB, image: debian-13}]"
+    if len(guest.disks) + len(guest.nics) > MOST_DEVICES:
+        yield (
+            "disks",
+            f"{len(guest.disks)} disks and {len(guest.nics)} interfaces are more than the {MOST_DEVICES} devices that "
+            "a VM has slots for",
+        )
     pools = {disk.pool for disk in guest.disks} or {cluster.default_pool}
     if guest.migration.post_copy == "fallback" and pools.intersection(cluster.local_pools):
         yield (
@@ -54,6 +73,11 @@ def _nic(nic: Nic, _raw: Raw, cluster: Cluster) -> Found:
     for gateway in nic.gateways:
         if complaint := networks.astray(gateway, nic.addresses):
             yield "gateway", complaint
+    for version in (4, 6):
+        if sum(parse.as_ip(gateway).version == version for gateway in nic.gateways) > 1:
+            yield "gateways", f"more than one for IPv{version}: a guest can follow one only"
+    if nic.mtu is not None and nic.mtu < LEAST_IPV6_MTU and any(":" in address for address in nic.addresses):
+        yield "mtu", f"{nic.mtu} is too small for IPv6, which needs {LEAST_IPV6_MTU}"
     yield from networks.misfits(nic, (cluster.bridges or {}).get(nic.bridge))
 
 

@@ -111,7 +111,7 @@ CONTAINER_ROOTFS = (
 NICS = (
     Key(
         "nics",
-        Parts("Network interfaces", Nic, many=8),
+        Parts("Network interfaces", Nic, many=16),
         "Network interfaces: eth0, eth1, ... in this order.",
         "[{bridge: br0, address: 192.0.2.20/24, gateway: 192.0.2.1}]",
         default=(),

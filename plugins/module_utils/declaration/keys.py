@@ -15,17 +15,18 @@ from .key import CONTAINER, VM, Context, Key, Parts
 from .types import Ha, Migration, Placement
 from .values import (
     BOOLEAN,
+    CPU,
     DOWNTIME,
-    DURATION,
-    IP,
     LEAST_MEMORY,
     MEMORY,
     NAME,
+    NAMESERVER,
     RATE,
     SSH_KEY,
     TEXT,
     UUID,
     choice,
+    duration,
     image,
     list_of,
     whole,
@@ -111,7 +112,7 @@ _GUEST = (
     ),
     Key(
         "cpu",
-        TEXT,
+        CPU,
         "A libvirt CPU model that all nodes have, when they differ.",
         "EPYC-Rome",
         VM,
@@ -162,7 +163,7 @@ _GUEST = (
     ),
     Key(
         "nameservers",
-        list_of(IP, "list of IP addresses"),
+        list_of(NAMESERVER, "list of IP addresses"),
         "DNS servers.",
         "[192.0.2.53]",
         default=lambda known: networks.nameservers(known.values["nics"], known.cluster),
@@ -171,7 +172,7 @@ _GUEST = (
     ),
     Key(
         "stop_timeout",
-        DURATION,
+        duration(1_000, 3_600_000),
         "How long the guest may take to shut down; then its power is cut.",
         "2min",
         default=lambda known: 60_000 if known.values["kind"] == "vm" else 30_000,
@@ -254,7 +255,7 @@ _MIGRATION = (
     ),
     Key(
         "migration.timeout",
-        DURATION,
+        duration(1_000, 7 * 24 * 3_600_000),
         "How long a move may take before it is called off.",
         "10min",
         default_words="for a VM four times what copying its memory takes, and a minute; none for a container",

@@ -57,7 +57,7 @@ def _bridge(fields: parse.Fields) -> tuple[str, ...]:
     ports = fields.take("ports", parse.list_of(parse.matching(_NAME, "the name of a network interface")), nothing)
     addresses = fields.take("addresses", parse.list_of(parse.address), nothing)
     gateway = fields.take("gateway", parse.ip, None)
-    fields.take("dns", parse.list_of(parse.ip), nothing)
+    fields.take("dns", parse.list_of(parse.nameserver), nothing)
     fields.take("mtu", parse.within(576, 9216), ETHERNET_MTU)
     for key in ("vlan_aware", "accept_ra"):
         fields.take(key, parse.boolean, False)
@@ -74,11 +74,16 @@ def astray(gateway: str, addresses: Sequence[str]) -> str:
 
     Hosters give single addresses, /32 or /128, with a gateway outside of them, and IPv6 routers have link-local ones.
     """
-    its, own = ipaddress.ip_address(gateway), [ipaddress.ip_interface(address) for address in addresses]
+    its = parse.as_ip(gateway)
+    own = [one for one in map(parse.as_interface, addresses) if one.version == its.version]
+    if not own:
+        return f"{gateway}: there is no IPv{its.version} address on this interface that could use it"
     if any(its == interface.ip for interface in own):
         return f"{gateway} is the interface's own address"
-    single = any(interface.version == its.version and interface.network.num_addresses == 1 for interface in own)
-    if single or reaches(addresses, gateway):
+    inside = next((interface.network for interface in own if its in interface.network), None)
+    if inside is not None and parse.is_edge(its, inside):
+        return f"{gateway} is not a host's address in {inside}"
+    if reaches(addresses, gateway) or any(interface.network.num_addresses == 1 for interface in own):
         return ""
     return (
         f"{gateway} is not on the network of any address of this interface (if your hoster gives it like that, write "
@@ -148,7 +153,8 @@ def nameservers(nics: Sequence[Nic], cluster: Cluster) -> tuple[str, ...]:
     if cluster.nameservers or not nics or cluster.bridges is None:
         return tuple(cluster.nameservers)
     bridge = cluster.bridges.get(nics[0].bridge)
-    return bridge.dns if bridge else ()
+    # A resolver on the node itself is none that a guest could ask.
+    return tuple(server for server in bridge.dns if not parse.as_ip(server).is_loopback) if bridge else ()
 
 
 def misfits(nic: Nic, bridge: Bridge | None) -> Iterator[tuple[str, str]]:

@@ -42,6 +42,7 @@ def worries(guests: Mapping[str, Guest], nodes: Mapping[str, Node]) -> Iterator[
                 f"{', '.join(sorted(clique))} are all to be apart from one another, but there are only "
                 f"{len(nodes)} nodes: some will share one"
             )
+    yield from _crowded(guests, nodes)
     memories = [node.memory for node in nodes.values() if node.memory is not None]
     if len(memories) != len(nodes) or len(nodes) < 2:
         return
@@ -52,6 +53,28 @@ def worries(guests: Mapping[str, Guest], nodes: Mapping[str, Node]) -> Iterator[
             f"the guests may use {format_size(wanted)} of memory, but only {format_size(survivors)} are left "
             "when the largest node is lost: not all of them will run then"
         )
+
+
+def _crowded(guests: Mapping[str, Guest], nodes: Mapping[str, Node]) -> Iterator[str]:
+    """Groups of guests wanted together that no node has room for, or that are bound to different nodes."""
+    members: dict[str, list[str]] = {}
+    for name, leader in _groups(guests).items():
+        members.setdefault(leader, []).append(name)
+    largest = _largest("memory", nodes)
+    for names in (sorted(names) for names in members.values() if len(names) > 1):
+        together = ", ".join(names)
+        wanted = sum(guests[name].memory for name in names)
+        if largest is not None and wanted > largest[0]:
+            yield (
+                f"{together} are wanted together and take {format_size(wanted)} of memory, but the largest node, "
+                f"{largest[1]}, has {format_size(largest[0])}: some will run elsewhere"
+            )
+        bound = {name: guests[name].placement.prefer[:1] for name in names if not guests[name].ha}
+        if len({prefer for prefer in bound.values() if prefer}) > 1:
+            yield (
+                f"{together} are wanted together, but {', '.join(bound)} stay on the nodes that each prefers, as they "
+                "have no high availability"
+            )
 
 
 def _wishes(guest: Guest, guests: Collection[str], nodes: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core import parse
+from ..core.quoting import quoted, step
 from .checks import CHECKS, Check
 from .key import Context, Key, Parts
 from .keys import children
@@ -80,7 +81,7 @@ class Section:
         for name, value in raw.items():
             reader = self._readers.get(name)
             if reader is None:
-                place.note(str(name), self._elsewhere.get(name) or unknown(name, self._readers))
+                place.note(step(name), self._elsewhere.get(name) or unknown(name, self._readers))
             elif value is None:
                 if not reader.key.required:
                     place.notes.warnings.append(f"{place.path}.{name} is empty: it is taken as not given")
@@ -162,13 +163,16 @@ class _List(_Reader):
         raw = super().read(value, place)
         if raw is _WRONG:
             return _WRONG
+        if len(raw) > self._most:
+            place.note(self.key.name, f"has {len(raw)} entries: {self._most} are the most there can be")
+            return _WRONG
         found = []
         for index, entry in enumerate(raw):
             its = place.below(f".{self.key.name}[{index}]", index)
             if isinstance(entry, Mapping):
                 found.append(self._section.read(entry, its))
             else:
-                its.note("", f"{entry!r} is not a mapping")
+                its.note("", f"{quoted(entry)} is not a mapping")
         return tuple(found)
 
 
@@ -183,6 +187,6 @@ def _reader(key: Key, kind: Kind, cluster: Cluster) -> _Reader:
 
 def unknown(name: object, known: Collection[str]) -> str:
     """What is said of a key that is none of those that are known."""
-    close = difflib.get_close_matches(str(name), known, n=1)
+    close = difflib.get_close_matches(step(name), known, n=1, cutoff=0.65)
     remedy = f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(known))}"
     return f"is not a key here ({remedy})"

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..core import parse
-from ..core.quantities import MIB, format_size, parse_duration
+from ..core.quantities import MIB, TIB, format_duration, format_size, parse_duration
+from ..core.quoting import quoted
 from .key import Type
 from .types import Cluster, Kind
 
@@ -17,14 +19,15 @@ __all__ = [
     "ADDRESS",
     "BOOLEAN",
     "BRIDGE",
+    "CPU",
     "DOWNTIME",
-    "DURATION",
     "GUEST_NAME",
     "IP",
     "LEAST_MEMORY",
     "MAC",
     "MEMORY",
     "NAME",
+    "NAMESERVER",
     "POOL",
     "RATE",
     "SIZE",
@@ -33,6 +36,7 @@ __all__ = [
     "TEXT",
     "UUID",
     "choice",
+    "duration",
     "image",
     "list_of",
     "whole",
@@ -43,7 +47,13 @@ GUEST_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 LEAST_MEMORY = 32 * MIB
 _MAX_DOWNTIME_CEILING_MS = 300
 _TARGET = re.compile(r"vd[a-y]")
-_SSH_KEY = re.compile(r"(ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/=]+( .*)?")
+_BRIDGE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")
+_CPU = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_SSH_KEY = re.compile(r"((?:ssh-|ecdsa-|sk-)[a-z0-9@.-]+) ([A-Za-z0-9+/]+={0,3})( .*)?")
+_MOST_MEMORY = 16 * TIB
+_LARGEST_DISK = 64 * TIB
+#: Bytes of the shortest key in use, with its name: an ed25519 one.
+_SHORTEST_KEY = 51
 
 
 def plain(name: str, schema: Mapping[str, Any], parser: Callable[[Any], Any], unit: str = "") -> Type:
@@ -70,7 +80,26 @@ def choice(what: str, *known: str) -> Type:
 def list_of(entry: Type, name: str) -> Type:
     """A list of values of a type."""
     schema = {"type": "array", "items": entry.schema}
-    return Type(name, schema, lambda cluster: parse.list_of(entry.bind(cluster)))
+
+    def bind(cluster: Cluster) -> Callable[[object], tuple[str, ...]]:
+        entries = parse.list_of(entry.bind(cluster))
+        # What is in it twice counts once: the cluster takes no two constraints of one name.
+        return lambda value: tuple(dict.fromkeys(entries(value)))
+
+    return Type(name, schema, bind)
+
+
+def duration(least: int, most: int) -> Type:
+    """Durations within bounds, in ms."""
+
+    def read(value: object) -> int:
+        number = parse_duration(value)
+        if not least <= number <= most:
+            bounds = f"{format_duration(least)} to {format_duration(most)}"
+            raise ValueError(f"{quoted(value)} is not within {bounds}")
+        return number
+
+    return text(f"{format_duration(least)} to {format_duration(most)}", read, _DURATION, "ms")
 
 
 def image(kind: Kind, boot: str) -> Type:
@@ -86,16 +115,17 @@ def _image(cluster: Cluster, kind: Kind, boot: str) -> Callable[[object], str]:
         name = member(value)
         if (its := cluster.images[name][kind]) != boot:
             place = {"kernel": "image of the VM itself", "disk": "image of the VM's first disk"}[its]
-            raise ValueError(f"{name!r} boots from a {its}: make it the {place}")
+            raise ValueError(f"{quoted(name)} boots from a {its}: make it the {place}")
         return name
 
     return read_image
 
 
 def _bridge(cluster: Cluster) -> Callable[[object], str]:
-    if cluster.bridges is None:
-        return parse.string
-    return parse.member(cluster.bridges, "a bridge in network_bridges")
+    """A bridge is a name that the kernel takes, also where nobody knows which there are."""
+    named = parse.matching(_BRIDGE, "the name of a bridge such as br0")
+    known = named if cluster.bridges is None else parse.member(cluster.bridges, "a bridge in network_bridges")
+    return lambda value: known(named(value))
 
 
 def _pool(cluster: Cluster) -> Callable[[object], str]:
@@ -103,7 +133,7 @@ def _pool(cluster: Cluster) -> Callable[[object], str]:
 
 
 def _memory(value: object) -> int:
-    memory = parse.size(value)
+    memory = parse.at_most(_MOST_MEMORY, parse.size)(value)
     if memory < LEAST_MEMORY:
         raise ValueError(f"{format_size(memory)} is too little to start anything: give {format_size(LEAST_MEMORY)}")
     return memory
@@ -121,23 +151,40 @@ def _downtime(value: object) -> int:
     return downtime
 
 
+def _ssh_key(value: object) -> str:
+    """A public key, as far as can be told without its algorithm: its second word says its first once more."""
+    key = parse.line(value)
+    match = _SSH_KEY.fullmatch(key)
+    if match is None:
+        raise ValueError(f"{quoted(key)} is not a public SSH key such as 'ssh-ed25519 AAAA... you@laptop'")
+    try:
+        blob = base64.b64decode(match[2], validate=True)
+    except ValueError:
+        blob = b""
+    kind = match[1].encode()
+    if blob[: 4 + len(kind)] != len(kind).to_bytes(4, "big") + kind or len(blob) < _SHORTEST_KEY:
+        raise ValueError(f"{quoted(key)} is not a whole public SSH key: copy the line of the .pub file once more")
+    return key
+
+
 _SIZE = r"^\s*[0-9]+(\.[0-9]+)?\s*(B|KiB|MiB|GiB|TiB|K|M|G|T)?"
 _DURATION = r"^\s*[0-9]+(\.[0-9]+)?\s*(ms|s|min|h)\s*$"
 _SIZE_SCHEMA = {"type": ["string", "integer"], "pattern": rf"{_SIZE}\s*$"}
 
-TEXT = text("text", parse.string)
-NAME = text("name", parse.string)
+TEXT = text("text", parse.line)
+NAME = text("name", parse.line)
+CPU = text("CPU model", parse.matching(_CPU, "the name of a CPU model such as EPYC-Rome"), f"^{_CPU.pattern}$")
 BOOLEAN = plain("true or false", {"type": "boolean"}, parse.boolean)
-SIZE = plain("size", _SIZE_SCHEMA, parse.size, "bytes")
+SIZE = plain("size", _SIZE_SCHEMA, parse.at_most(_LARGEST_DISK, parse.size), "bytes")
 MEMORY = plain("size", _SIZE_SCHEMA, _memory, "bytes")
 RATE = plain("size a second", {"type": ["string", "integer"], "pattern": rf"{_SIZE}(/s)?\s*$"}, _rate, "bytes/s")
-DURATION = text("duration", parse.positive(parse_duration), _DURATION, "ms")
 DOWNTIME = text(f"duration, at most {_MAX_DOWNTIME_CEILING_MS}ms", _downtime, _DURATION, "ms")
 MAC = text("MAC address", parse.mac, r"^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$")
 UUID = text("UUID", parse.uuid)
 IP = text("IP address", parse.ip, r"^[0-9a-fA-F.:]+$")
+NAMESERVER = text("IP address", parse.nameserver, r"^[0-9a-fA-F.:]+$")
 ADDRESS = text("address/prefix length", parse.address, r"^[0-9a-fA-F.:]+/[0-9.]+$")
 TARGET = text("vda to vdy", parse.matching(_TARGET, "a disk name from vda to vdy"), r"^vd[a-y]$")
-SSH_KEY = text("public SSH key", parse.matching(_SSH_KEY, "a public SSH key such as 'ssh-ed25519 AAAA… you@laptop'"))
-BRIDGE = Type("bridge", {"type": "string"}, _bridge)
+SSH_KEY = text("public SSH key", _ssh_key, r"^(ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/]+={0,3}( .*)?$")
+BRIDGE = Type("bridge", {"type": "string", "pattern": f"^{_BRIDGE.pattern}$"}, _bridge)
 POOL = Type("pool", {"type": "string"}, _pool)

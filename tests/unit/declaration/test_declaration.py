@@ -17,7 +17,7 @@ CLUSTER: dict[str, Any] = {
     "pools": {"shared": {"type": "directory", "path": "/pool"}},
     "default_pool": "shared",
     "bridges": {"br0": {}},
-    "ssh_keys": ["ssh-ed25519 AAAA me"],
+    "ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl you@laptop"],
 }
 GUESTS: dict[str, Any] = {
     "game": {"kind": "vm", "memory": "192MiB", "image": "tiny", "ha": False},

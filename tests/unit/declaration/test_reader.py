@@ -24,7 +24,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.declaration.types impo
 )
 from ansible_collections.cspp.drover.plugins.module_utils.storage.volumes import pools_from
 
-KEY = "ssh-ed25519 AAAAC3Nza you@laptop"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl you@laptop"
 CLUSTER = Cluster(
     nodes={"node1": Node(8 * GIB, 4), "node2": Node(16 * GIB, 8), "node3": Node(8 * GIB, 4)},
     images={"debian-13": {"vm": "disk", "container": "rootfs"}, "tiny": {"vm": "kernel"}},
@@ -329,7 +329,7 @@ def test_only_what_is_copied_has_a_policy(pool: str, migration: dict[str, str], 
 
 def test_what_cannot_be_started_elsewhere_is_a_warning() -> None:
     website = {**guests()["website"], "rootfs": {"image": "debian-13", "pool": "fast"}}
-    game = guests(disks=[{"size": "1GiB", "pool": "fast"}], placement=None)["minecraft"]
+    game = guests(disks=[{"size": "1GiB", "pool": "fast", "image": "debian-13"}], placement=None)["minecraft"]
     found = read({"website": website, "mail": {**website, "ha": True, "nics": []}, "game": game}, ALONE).warnings
     assert [text.split(" ")[0] for text in found] == ["mail", "game"]
     assert all("(pool fast): when that node is lost, it waits for its return" in text for text in found)
