@@ -7,13 +7,14 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo test docs lint unit scenario mutants faults real bench-second-run bench-agents bench-declaration \
+.PHONY: help setup setup-dev demo test docs lint unit scenario fuzz mutants faults real bench-second-run bench-agents bench-declaration \
 	bench-migration bench-scale soak-migration upgrade-test lab-up lab-down clean
 
 help:
 	@echo "make demo       a three-node cluster on this machine, shown at work"
 	@echo "make test       linters, unit tests and the cluster scenarios"
 	@echo "make lint unit scenario   the parts of it"
+	@echo "make fuzz SEED=1   ten minutes of declarations nobody would think of"
 	@echo "make mutants    200 small errors planted into what decides, and whether a unit test notices; MUTANTS='--seed 3 --only CIB'"
 	@echo "make bench-migration   what clients notice of migrations, beside virsh and the stock agent; soak-migration: 200 of them"
 	@echo "make bench-scale       what plays cost in clusters of up to a thousand guests"
@@ -67,6 +68,10 @@ lint: setup-dev
 
 unit: setup-dev
 	$(BIN)/pytest
+
+SEED := 1
+fuzz: setup
+	$(BIN)/python -u -m tests.fuzz --seed $(SEED) $(ARGS)
 
 mutants: setup-dev $(VENV)/setup-mutants
 	$(BIN)/python -u -m tests.mutation $(MUTANTS)

@@ -24,6 +24,7 @@ __all__ = [
     "is_ours",
     "ordered",
     "parse",
+    "part_id",
     "plain_sets",
     "primitive_element",
     "primitive_of",
@@ -116,6 +117,11 @@ def primitive_of(element: ET.Element) -> Primitive:
     )
 
 
+def part_id(owner: str, part: str) -> str:
+    """The id of a part of an object. No guest's name has a dot: none can be the id of a part of another."""
+    return f"{owner}.{part}"
+
+
 def primitive_element(primitive: Primitive) -> ET.Element:
     element = ET.Element("primitive", id=primitive.id)
     element.set("class", primitive.cls)
@@ -125,7 +131,7 @@ def primitive_element(primitive: Primitive) -> ET.Element:
     for name, tag in SETS:
         values: Mapping[str, str] = getattr(primitive, name)
         if values:
-            group = ET.SubElement(element, tag, id=f"{primitive.id}-{tag}")
+            group = ET.SubElement(element, tag, id=part_id(primitive.id, tag))
             for key, value in sorted(values.items()):
                 add_pair(group, key, value)
     if primitive.operations:
@@ -137,7 +143,7 @@ def primitive_element(primitive: Primitive) -> ET.Element:
 
 def _operation_element(owner: str, op: Operation) -> ET.Element:
     element = ET.Element(
-        "op", id=f"{owner}-{op.name}-{op.interval}", name=op.name, interval=op.interval, timeout=op.timeout
+        "op", id=part_id(owner, f"{op.name}-{op.interval}"), name=op.name, interval=op.interval, timeout=op.timeout
     )
     if op.on_fail:
         element.set("on-fail", op.on_fail)
@@ -173,8 +179,8 @@ def constraint_element(constraint: Constraint) -> ET.Element:
         element.set("node", constraint.node)
         element.set("score", constraint.score)
         return element
-    rule = ET.SubElement(element, "rule", id=f"{constraint.id}-rule", score="-INFINITY")
-    expression = ET.SubElement(rule, "expression", id=f"{constraint.id}-rule-node", attribute="#uname")
+    rule = ET.SubElement(element, "rule", id=part_id(constraint.id, "rule"), score="-INFINITY")
+    expression = ET.SubElement(rule, "expression", id=part_id(constraint.id, "rule-node"), attribute="#uname")
     expression.set("operation", "defined" if constraint.node is None else "ne")
     if constraint.node is not None:
         expression.set("value", constraint.node)
@@ -182,6 +188,7 @@ def constraint_element(constraint: Constraint) -> ET.Element:
 
 
 def _same(one: ET.Element, other: ET.Element) -> bool:
-    if one.tag != other.tag or one.attrib != other.attrib or len(one) != len(other):
+    """Whether two elements say the same, whatever their ids are."""
+    if one.tag != other.tag or {**one.attrib, "id": ""} != {**other.attrib, "id": ""} or len(one) != len(other):
         return False
     return all(_same(a, b) for a, b in zip(one, other, strict=True))

@@ -29,6 +29,7 @@ from .cib_xml import (
     is_ours,
     ordered,
     parse,
+    part_id,
     plain_sets,
     primitive_element,
     primitive_of,
@@ -149,7 +150,7 @@ class _Reconciliation:
         if element is None:
             raise InvalidValue(f"there is no guest {name} in this cluster")
         before = primitive_of(element)
-        _edit_values(element, "meta_attributes", f"{name}-meta_attributes", values)
+        _edit_values(element, "meta_attributes", part_id(name, "meta_attributes"), values)
         after = primitive_of(element)
         if before != after:
             self.changes.append(Change(before.kind, name, before.view(), after.view()))
@@ -246,7 +247,7 @@ def _edit_primitive(element: ET.Element, live: Primitive, wanted: Primitive) -> 
     for name, tag in SETS:
         values: Mapping[str, str] = getattr(wanted, name)
         gone = {key: None for key in getattr(live, name) if key not in values}
-        _edit_values(element, tag, f"{wanted.id}-{tag}", {**values, **gone})
+        _edit_values(element, tag, part_id(wanted.id, tag), {**values, **gone})
         for group in element.findall(tag):
             if not len(group):
                 element.remove(group)

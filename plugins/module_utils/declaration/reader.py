@@ -24,7 +24,7 @@ from .keys import STATE_KEYS, children
 from .placement import impossibilities, worries
 from .sections import Notes, Place, Section, unknown
 from .types import Cluster, Disk, Guest, Kind
-from .values import NAMESERVER, SSH_KEY
+from .values import GUEST_NAME, NAMESERVER, SSH_KEY
 
 __all__ = ["Reading", "read"]
 
@@ -48,7 +48,7 @@ def read(guests: object, cluster: Cluster) -> Reading:
     found: dict[str, Guest] = {}
     notes: dict[str, Notes] = {}
     for name, entry in ((key if isinstance(key, str) else quoted(key), entry) for key, entry in guests.items()):
-        place = Place(f"guests.{step(name)}", name, notes.setdefault(name, Notes()))
+        place = Place(f"guests.{step(name)}", ascii(name)[1:-1], notes.setdefault(name, Notes()))
         for message in name_problems(name, cluster):
             place.note("", message)
         if not isinstance(entry, Mapping):
@@ -59,11 +59,13 @@ def read(guests: object, cluster: Cluster) -> Reading:
     for name, at, text in (*conflicts(present, cluster), *impossibilities(present, cluster.nodes)):
         notes[name].problems.append(parse.Problem(f"guests.{step(name)}.{at}", text))
     problems = dict.fromkeys(chain(_defaults(cluster), *(its.problems for its in notes.values())))
+    # Of those whose names are no names enough has been said.
+    named = {name: guest for name, guest in present.items() if GUEST_NAME.fullmatch(name)}
     warnings = (
         *chain.from_iterable(its.warnings for its in notes.values()),
-        *worries(present, cluster.nodes),
-        *advice(present, cluster),
-        *networks.worries(present, cluster),
+        *worries(named, cluster.nodes),
+        *advice(named, cluster),
+        *networks.worries(named, cluster),
     )
     return Reading(found, tuple(problems), warnings)
 

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -158,7 +159,7 @@ def test_keeps_and_reports_what_was_set_in_an_emergency() -> None:
 
 def test_our_resources_are_ours_whole() -> None:
     live = reconcile(FRESH, Wanted(primitives=(WEB,))).xml
-    live = live.replace('<op id="website-start-0s"', '<op record-pending="false" id="website-start-0s"')
+    live = live.replace('<op id="website.start-0s"', '<op record-pending="false" id="website.start-0s"')
     difference = reconcile(live, Wanted(primitives=(WEB,)))
     assert difference.names() == ["update resource website"]
     assert read(difference.xml).primitives["website"].extra == ()
@@ -216,3 +217,24 @@ def test_diff_unfolds_definitions_and_hides_secrets() -> None:
 def test_says_what_cannot_be(wanted: Wanted, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         reconcile(FRESH, wanted)
+
+
+@pytest.mark.parametrize("ending", ["-utilization", "-utilization-memory", "-start-0s", "-rule", "-rule-node"])
+def test_no_part_of_a_guest_has_another_guests_name(ending: str) -> None:
+    other = replace(WEB, id=f"website{ending}")
+    pins = tuple(Pin(f"drover-pin-{name}", name, "node1") for name in ("website", other.id))
+    xml = reconcile(FRESH, Wanted(primitives=(WEB, other), constraints=pins)).xml
+    found = [element(xml, section) for section in ("resources", "constraints")]
+    ids = [part.get("id", "") for section in found if section is not None for part in section.iter() if part.get("id")]
+    assert sorted(set(ids)) == sorted(ids)
+
+
+def test_parts_that_older_versions_named_otherwise_stay() -> None:
+    pin = Pin("drover-pin-website", "website", "node1")
+    wanted = Wanted(primitives=(WEB,), constraints=(pin,))
+    old = reconcile(FRESH, wanted).xml
+    for dotted in re.findall(r'id="(?:drover-pin-)?website\.[^"]*"', old):
+        old = old.replace(dotted, dotted.replace("website.", "website-"))
+    assert "website-utilization" in old
+    assert "website." not in old
+    assert not reconcile(old, wanted).changed
