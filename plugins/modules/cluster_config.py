@@ -33,9 +33,14 @@ options:
     default: {}
   fencing:
     description:
-      - One device per node. Devices of nodes that are not in the list are removed.
+      - One device per node. Devices of nodes that are not in the list are removed, see O(fencing_kept).
       - Without this option devices are left alone, and so is the option C(stonith-enabled).
       - An empty list removes all devices and switches fencing off.
+  fencing_kept:
+    description: Nodes that are not in the list of O(fencing), and whose devices stay as they are all the same.
+    type: list
+    elements: str
+    default: []
   fenced:
     description:
       - Whether the cluster relies on fencing (C(stonith-enabled)). Devices can be there before it does.
@@ -106,7 +111,7 @@ def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
     if params["fencing"] is not None:
         described = [fence_arguments.device(device) for device in params["fencing"]]
         fenced = bool(described) if fenced is None else fenced
-    devices, places, gone = fencing.fencing(described, live)
+    devices, places, gone = fencing.fencing(described, live, params["fencing_kept"])
     if fenced is not None:
         properties["stonith-enabled"] = str(fenced).lower()
     return Wanted(
@@ -166,6 +171,7 @@ def main() -> None:
             "op_defaults": {"type": "dict", "default": {}},
             "nodes": {"type": "dict", "default": {}},
             "fencing": {"type": "list", "elements": "dict", "options": fence_arguments.FENCING},
+            "fencing_kept": {"type": "list", "elements": "str", "default": []},
             "fenced": {"type": "bool"},
             "wait_timeout": {"type": "int", "default": 90},
         },

@@ -12,6 +12,13 @@ version_added: 0.1.0
 description:
   - Tells nodes, guests, where they are and how they do, as one member sees it.
   - Does not fail on a node that is not a running member; it says so in C(member).
+options:
+  inventory:
+    description: The names of the inventory's nodes. A member beside them is among the C(problems). None when nobody
+      says.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - cspp.drover.attributes.INFO
   - cspp.drover.attributes.CLUSTER
@@ -56,6 +63,10 @@ moves:
   type: list
   elements: dict
   returned: on a member
+strays:
+  description: The nodes of the cluster that are not among O(inventory), and what to do about each, by name.
+  type: dict
+  returned: on a member
 problems:
   description: What is wrong, a sentence each.
   type: list
@@ -68,6 +79,7 @@ table:
   returned: on a member
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -80,12 +92,12 @@ from ansible_collections.cspp.drover.plugins.module_utils.reporting import moves
 from ansible_collections.cspp.drover.plugins.module_utils.reporting import status as overview
 
 
-def look(cluster: Pacemaker) -> dict[str, Any]:
+def look(cluster: Pacemaker, inventory: Sequence[str] = ()) -> dict[str, Any]:
     try:
         cib, status = both(cluster.query, cluster.status)
     except ClusterError as error:
         return {"member": False, "reason": str(error)}
-    seen = overview.overview(read(cib), status)
+    seen = overview.overview(read(cib), status, inventory)
     under_way = progress.under_way(status)
     lines = [*overview.table(seen), *(f"> {moves.progress(move)}" for move in under_way)]
     able = status.quorum and status.dc is not None
@@ -94,8 +106,10 @@ def look(cluster: Pacemaker) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    module.exit_json(changed=False, **look(Pacemaker()))
+    module = AnsibleModule(
+        argument_spec={"inventory": {"type": "list", "elements": "str", "default": []}}, supports_check_mode=True
+    )
+    module.exit_json(changed=False, **look(Pacemaker(), module.params["inventory"]))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,11 @@ options:
     type: list
     elements: str
     default: []
+  stopped:
+    description: Units to stop and to disable, so that they do not start at boot. One that is not there is passed over.
+    type: list
+    elements: str
+    default: []
   masked:
     description: Units to stop and to mask, so that nothing starts them.
     type: list
@@ -175,7 +180,7 @@ def settle(parameters: dict[str, Any], check: bool) -> dict[str, Any]:
         waiting = moves_of(node_name())
         if waiting:
             return {"changed": check, "actions": [], "outdated": parameters["restarted"], "waiting_for": waiting}
-    wanted = {kind: parameters[kind] for kind in ("running", "enabled", "masked")}
+    wanted = {kind: parameters[kind] for kind in ("running", "enabled", "stopped", "masked")}
     groups = [Group(group["units"], group["paths"]) for group in parameters["restarted_if_older"]]
     node = Node(
         [
@@ -208,6 +213,7 @@ def main() -> None:
         argument_spec={
             "running": units,
             "enabled": units,
+            "stopped": units,
             "masked": units,
             "restarted_if_older": {"type": "list", "elements": "dict", "default": [], "options": group},
             "restart": {"type": "bool", "default": True},

@@ -158,6 +158,14 @@ def test_cluster_options_and_fencing(call: Call, on: Any) -> None:
     assert "remove location drover-fence-n1-elsewhere" in removed["objects"]
 
 
+def test_the_device_of_a_member_that_the_inventory_lacks_stays(call: Call, on: Any) -> None:
+    cluster = on(cluster_config, FakeCluster("fence", cib=transcript("cib-fresh")))
+    call(cluster_config, fencing=[DEVICE, {**DEVICE, "node": "n2"}])
+    assert not call(cluster_config, fencing=[DEVICE], fencing_kept=["n2"])["changed"]
+    call(cluster_config, fencing=[DEVICE])
+    assert "drover-fence-n2" not in read(cluster.cib).primitives
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [({}, None), ({"fenced": False, "fencing": [DEVICE]}, "false"), ({"fencing": [DEVICE]}, "true")],

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .cib import Configuration
 from .objects import PREFIX, Constraint, Location, Operation, Primitive
 
-__all__ = ["FenceDevice", "fencing"]
+__all__ = ["FenceDevice", "device_id", "fencing"]
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,23 @@ class FenceDevice:
         }
 
 
+def device_id(node: str) -> str:
+    """The resource that cuts a node's power."""
+    return f"{PREFIX}fence-{node}"
+
+
 def fencing(
-    devices: Sequence[FenceDevice] | None, live: Configuration
+    devices: Sequence[FenceDevice] | None, live: Configuration, kept: Collection[str] = ()
 ) -> tuple[list[Primitive], list[Constraint], set[str]]:
     """The devices as resources, their places, and the ids of those of ours that are not wanted any more.
 
-    Without a list (None) nothing is wanted and nothing is to go.
+    Without a list (None) nothing is wanted and nothing is to go. The devices of the nodes ``kept`` stay as they are.
     A device never runs on the node that it cuts: a node can't be trusted to kill itself.
     """
     primitives: list[Primitive] = []
     places: list[Constraint] = []
     for device in devices or ():
-        name = f"{PREFIX}fence-{device.node}"
+        name = device_id(device.node)
         params = {
             **device.parameters,
             "pcmk_host_list": device.node,
@@ -71,6 +76,6 @@ def fencing(
             )
         )
         places.append(Location(f"{name}-elsewhere", name, device.node, "-INFINITY"))
-    wanted = {primitive.id for primitive in primitives}
-    gone = {name for name in live.primitives if name.startswith(f"{PREFIX}fence-")} - wanted
+    wanted = {primitive.id for primitive in primitives} | {device_id(node) for node in kept}
+    gone = {name for name in live.primitives if name.startswith(device_id(""))} - wanted
     return primitives, places, set() if devices is None else gone

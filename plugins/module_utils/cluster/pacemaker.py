@@ -170,6 +170,14 @@ class Tools:
         limits = ["--timeout", f"{max(1, int(seconds))}", "--tolerance", f"{_FENCED_ALREADY}s"]
         self._ask(["stonith_admin", "--reboot", node, *limits], timeout=seconds + 5)
 
+    def power_off(self, node: str, seconds: float) -> None:
+        """Have the power of a node cut, now, so that it stays off. Raises ClusterError unless it was in that time."""
+        self._ask(["stonith_admin", "--fence", node, "--timeout", f"{int(seconds)}"], timeout=seconds + 5)
+
+    def forget(self, node: str) -> None:
+        """Remove a node that is no member any more from the configuration and from what the daemons remember."""
+        self._ask(["crm_node", "--force", "--remove", node], timeout=60)
+
     def patch(self, difference: Difference) -> None:
         """Change the configuration. Raises Stale when it is not any more what the difference was computed from."""
         # Files, because arguments show in the process list and a CIB holds secrets.

@@ -32,7 +32,7 @@ def addresses(nodes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def members(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """corosync's node list, as [{name, id, links}]; ``nodes`` are the variables of each host.
+    """corosync's node list, as [{name, id, links, address}]; ``nodes`` are the variables of each host.
 
     The id is the last 16 bits of the node's address, knet takes no more. It does not come from the place in
     the inventory, which changes with the neighbours: corosync must never see one number for two nodes.
@@ -42,6 +42,7 @@ def members(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "name": name,
             "id": int(ipaddress.ip_address(address)) & 0xFFFF,
             "links": [str(link) for link in node.get("cluster_links") or [address]],
+            "address": address,
         }
         for (name, address), node in zip(addresses(nodes).items(), nodes, strict=True)
     ]

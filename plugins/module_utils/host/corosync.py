@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from ..cluster.corosync_conf import NODE
 
-__all__ = ["RELOADED", "differences", "from_cmap"]
+__all__ = ["RELOADED", "differences", "from_cmap", "members"]
 
 #: Settings beside the node list that a running corosync takes from a reload.
 RELOADED = ("totem.token", "totem.token_coefficient")
 
 _CMAP = re.compile(r"(?P<key>\S+) \(\w+\) = (?P<value>.*)")
+_LINK = re.compile(r"ring\d_addr")
 
 
 def from_cmap(text: str) -> dict[str, str]:
@@ -43,6 +45,18 @@ def differences(declared: Mapping[str, str], running: Mapping[str, str]) -> list
         if key in declared and declared[key] != running.get(key)
     ]
     return lines
+
+
+def members(settings: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The node list as [{name, id, links}], in the order of the names."""
+    return [
+        {
+            "name": name,
+            "id": int(node.get("nodeid", 0)),
+            "links": [value for key, value in sorted(node.items()) if _LINK.fullmatch(key)],
+        }
+        for name, node in sorted(_nodes(settings).items())
+    ]
 
 
 def _nodes(settings: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..cluster.capacity import Room, capacity, free
@@ -14,13 +14,25 @@ from ..cluster.objects import PREFIX, PROVIDER, Location, Pin
 from ..cluster.status import ClusterStatus, NodeStatus
 from ..core.table import columns
 
-__all__ = ["overview", "table"]
+__all__ = ["STRAY", "overview", "table"]
+
+#: What to say of a node that is in the cluster and not in the inventory.
+STRAY = (
+    "node {node} is in the cluster and not in the inventory: it stays a member, and its guests run on; put it into the "
+    "inventory again, or take it out of the cluster: playbooks/node_remove.yml -e node={node}"
+)
 
 GIB_IN_MIB = 1024
 
 
-def overview(live: Configuration, status: ClusterStatus) -> dict[str, Any]:
-    """The cluster, its nodes and its guests; ``problems`` are sentences, none when all is well."""
+def overview(live: Configuration, status: ClusterStatus, inventory: Collection[str] = ()) -> dict[str, Any]:
+    """The cluster, its nodes and its guests; ``problems`` are sentences, none when all is well.
+
+    ``inventory`` are the names of the nodes that there should be; when it is empty, nobody knows.
+    """
+    strays = {
+        node.name: STRAY.format(node=node.name) for node in status.nodes if inventory and node.name not in inventory
+    }
     total, left = capacity(live), free(live, status)
     nodes = [_node(member, live, status, total, left) for member in status.nodes]
     guests = [_guest(name, live, status) for name in sorted(live.guests())]
@@ -34,7 +46,8 @@ def overview(live: Configuration, status: ClusterStatus) -> dict[str, Any]:
         "nodes": nodes,
         "guests": guests,
         "fence_events": [vars(event) for event in status.fence_events],
-        "problems": _problems(live, status),
+        "strays": strays,
+        "problems": [*strays.values(), *_problems(live, status)],
     }
 
 

@@ -30,8 +30,17 @@ from ..reporting.job_log import JobLog
 __all__ = ["Maintenance"]
 
 
+_ADVICE = (
+    "Cure that, or make room on the other nodes, or take it into account with -e force=true: stopped guests start "
+    "again "
+    "when there is room, at the latest when the maintenance ends"
+)
+
+
 class Maintenance:
-    """One run, of ``timeout`` seconds at most."""
+    """One run, of ``timeout`` seconds at most. ``advice`` is what to do when the node can't be emptied."""
+
+    advice = _ADVICE
 
     def __init__(self, cluster: Pacemaker, node: str, *, force: bool, timeout: float, check: bool, log: JobLog) -> None:
         self.cluster, self.node, self.force, self.check, self.log = cluster, node, force, check, log
@@ -132,11 +141,7 @@ class Maintenance:
             now = self._still_at_rest(seen, applied.difference.live, concerned)
             why = drain.refusals(applied.plan, applied.prediction, now, against)
             if why and not self.force:
-                raise Refused(
-                    f"{self.node} can't be emptied: {'; '.join(why)}. Cure that, or make room on the other nodes, or "
-                    "take it into account with -e force=true: stopped guests start again when there is room, at the "
-                    "latest when the maintenance ends"
-                )
+                raise Refused(f"{self.node} can't be emptied: {'; '.join(why)}. {self.advice}")
             self._announce(applied, self._notes(applied.plan, found))
 
         applied = self.cluster.apply(leave, check=self.check, guard=guard, live=seen.cib)

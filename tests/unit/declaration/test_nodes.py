@@ -25,7 +25,7 @@ def test_an_address_of_its_own_goes_before_the_one_ansible_uses() -> None:
 
 def test_a_members_id_follows_from_its_address_and_not_from_its_neighbours() -> None:
     alone = nodes.members([host(7)])
-    assert alone == [{"name": "node7", "id": 0x0207, "links": ["192.0.2.7"]}]
+    assert alone == [{"name": "node7", "id": 0x0207, "links": ["192.0.2.7"], "address": "192.0.2.7"}]
     assert nodes.members([host(1), host(7)])[1:] == alone
     assert nodes.members([host(1, node_address="2001:db8::1:5")])[0]["id"] == 5
     assert nodes.members([host(1, cluster_links=["10.0.0.1", "10.0.1.1"])])[0]["links"] == ["10.0.0.1", "10.0.1.1"]

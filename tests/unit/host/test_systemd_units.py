@@ -16,7 +16,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.host.systemd_units imp
     plan,
 )
 
-NONE: Mapping[str, list[str]] = {"running": [], "enabled": [], "masked": []}
+NONE: Mapping[str, list[str]] = {"running": [], "enabled": [], "stopped": [], "masked": []}
 UP = Unit("loaded", "active", "enabled")
 DOWN = Unit("loaded", "inactive", "disabled")
 MASKED = Unit("masked", "inactive", "masked")
@@ -34,6 +34,9 @@ MASKED = Unit("masked", "inactive", "masked")
         ("running", None, [["enable", "a"], ["start", "a"]]),
         ("enabled", Unit("loaded", "inactive", "enabled"), []),
         ("enabled", DOWN, [["enable", "a"]]),
+        ("stopped", UP, [["disable", "a"], ["stop", "a"]]),
+        ("stopped", None, []),
+        ("stopped", Unit("loaded", "active", "static"), [["stop", "a"]]),
         ("masked", UP, [["mask", "a"], ["stop", "a"]]),
         ("masked", MASKED, []),
         ("masked", Unit("masked", "active", "masked-runtime"), [["stop", "a"]]),
@@ -45,7 +48,7 @@ def test_one_unit(wanted: str, found: Unit | None, calls: list[list[str]]) -> No
 
 
 def test_many_units_take_one_call_per_verb() -> None:
-    wanted = {"running": ["a", "b"], "enabled": ["c"], "masked": ["e"]}
+    wanted = {"running": ["a", "b"], "enabled": ["c"], "stopped": [], "masked": ["e"]}
     assert plan(wanted, dict.fromkeys("abc", DOWN) | {"e": UP}) == [
         ["mask", "e"],
         ["stop", "e"],
@@ -64,7 +67,7 @@ def test_paragraphs_belong_to_the_names_asked_for_also_when_they_are_aliases() -
 
 def test_a_socket_is_added_to_a_service_while_that_is_stopped() -> None:
     units = {"a.socket": Unit("loaded", "inactive", "enabled", ("a.service",)), "a.service": UP}
-    wanted = {"running": ["a.socket", "a.service"], "enabled": [], "masked": []}
+    wanted = {"running": ["a.socket", "a.service"], "enabled": [], "stopped": [], "masked": []}
     assert plan(wanted, units) == [["stop", "a.service"], ["start", "a.socket", "a.service"]]
 
 

@@ -74,3 +74,13 @@ def test_problems_are_named(resource: Primitive, seen: dict[str, Any], problem: 
 
 def test_no_problem_is_no_news() -> None:
     assert overview(live(primitive()), status(guest("mc", "n1")))["problems"] == []
+
+
+def test_a_member_that_the_inventory_lacks_is_a_problem_and_what_to_do_is_said() -> None:
+    seen = status(guest("mc", "n1"))
+    found = overview(live(primitive()), seen, ["n1", "n2"])
+    assert list(found["strays"]) == ["n3"]
+    assert "node n3 is in the cluster and not in the inventory" in found["problems"][0]
+    assert "playbooks/node_remove.yml -e node=n3" in found["problems"][0]
+    # Who has no inventory knows of no stray.
+    assert overview(live(primitive()), seen)["strays"] == {}
