@@ -64,9 +64,9 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.corosync_conf 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run
 from ansible_collections.cspp.drover.plugins.module_utils.host.corosync import from_cmap, members
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
-from ansible_collections.cspp.drover.plugins.module_utils.host.node_records import addresses, host_keys
+from ansible_collections.cspp.drover.plugins.module_utils.host.node_records import host_keys
+from ansible_collections.cspp.drover.plugins.module_utils.peer.members import HOSTS, addresses
 
-HOSTS = Path("/etc/hosts")
 KNOWN_HOSTS = Path("/etc/ssh/ssh_known_hosts2")
 
 
@@ -99,7 +99,7 @@ def main() -> None:
             running=listed,
             quorate=quorate,
             file=members(from_file("\n".join(lines(Path(module.params["path"]))))),
-            addresses=addresses(lines(HOSTS)),
+            addresses=addresses("\n".join(lines(HOSTS))),
             host_keys=host_keys(lines(KNOWN_HOSTS)),
         )
 

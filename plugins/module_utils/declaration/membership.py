@@ -131,8 +131,7 @@ def _two_clusters(seen: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
             if node < other and other not in names and node not in others:
                 yield (
                     f"{node} and {other} are members of different clusters ({', '.join(sorted(names))}; "
-                    f"{', '.join(sorted(others))}). A node joins without a cluster: take one of them out of the "
-                    "inventory, or end its cluster (systemctl disable --now pacemaker corosync, rm -r "
-                    "/etc/drover/secrets /etc/corosync/corosync.conf)"
+                    f"{', '.join(sorted(others))}). A node joins without a cluster: take one of them "
+                    "out of the inventory, or out of its cluster"
                 )
                 return

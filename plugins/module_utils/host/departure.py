@@ -7,13 +7,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..core.errors import DroverError
+from .keyfiles import SECRETS
 
 __all__ = ["DepartureError", "traces"]
 
 #: Files, and folders of which all files are meant. The folders stay: packages made them, and with their owners.
 _TRACES = (
     # corosync's and Pacemaker's keys, and the authorities' own.
-    "etc/drover/secrets",
+    str(SECRETS.relative_to("/")),
     "etc/corosync/corosync.conf",
     "etc/pacemaker/authkey",
     # The node's certificates with their keys.

@@ -8,10 +8,12 @@ The new machine has the name and the address of the old one, and so its number; 
 from __future__ import annotations
 
 from ..cluster.cib import Configuration
+from ..cluster.objects import NodeSettings, Wanted
 from ..cluster.status import ClusterStatus
+from ..storage.remembered import ATTRIBUTE
 from .removal import kept_by
 
-__all__ = ["refusals"]
+__all__ = ["forget", "refusals"]
 
 
 def refusals(node: str, live: Configuration, status: ClusterStatus, *, answers: bool, blank: bool) -> list[str]:
@@ -49,3 +51,11 @@ def refusals(node: str, live: Configuration, status: ClusterStatus, *, answers: 
             "afterwards"
         )
     return found
+
+
+def forget(node: str, status: ClusterStatus, *, blank: bool) -> Wanted:
+    """What the cluster remembers of the old disk: its pools, for which the new ones would be taken for others."""
+    seen = status.node(node)
+    if not blank or seen is None or seen.online:
+        return Wanted()
+    return Wanted(nodes=(NodeSettings(node, {ATTRIBUTE: None}),))

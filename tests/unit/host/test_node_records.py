@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.host.departure import traces
-from ansible_collections.cspp.drover.plugins.module_utils.host.node_records import addresses, host_keys
+from ansible_collections.cspp.drover.plugins.module_utils.host.node_records import host_keys
 from ansible_collections.cspp.drover.plugins.modules import departure, membership_info
 
 HOSTS = """# BEGIN nodes of the cluster, kept by Drover
@@ -28,11 +28,6 @@ nodelist.node.0.nodeid (u32) = 11
 nodelist.node.0.ring0_addr (str) = 10.0.0.1
 nodelist.node.0.ring1_addr (str) = 10.1.0.1
 """
-
-
-def test_addresses_are_those_of_drovers_own_block() -> None:
-    assert addresses(HOSTS.splitlines()) == {"node1": "10.0.0.1", "node2": "10.0.0.2"}
-    assert addresses([]) == {}
 
 
 def test_host_keys_are_by_name() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Location, Pin, Primitive
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Location, NodeSettings, Pin, Primitive
 from ansible_collections.cspp.drover.plugins.module_utils.planning import removal, replacement
 from ansible_collections.cspp.drover.plugins.module_utils.planning.removal import Standing
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import NODES, guest, live, node, primitive, status
@@ -100,3 +100,11 @@ def test_what_binds_guests_to_the_node_goes_and_what_does_not_stays() -> None:
 def test_what_speaks_against_a_replacement(nodes: Any, answers: bool, blank: bool, words: str) -> None:
     found = replacement.refusals("n1", LOCAL, status(AWAY, nodes=nodes), answers=answers, blank=blank)
     assert words in found[0] if words else found == []
+
+
+def test_the_pools_of_the_old_disk_are_forgotten_before_there_are_new_ones() -> None:
+    seen = status(nodes=DOWN)
+    assert replacement.forget("n1", seen, blank=True).nodes == (NodeSettings("n1", {"drover-pools": None}),)
+    # The old disk in another machine, or a member again.
+    assert replacement.forget("n1", seen, blank=False).nodes == ()
+    assert replacement.forget("n2", seen, blank=True).nodes == ()
