@@ -73,6 +73,11 @@ bridge_firewall:
   type: list
   elements: str
   returned: always
+cpu_models:
+  description: Names of the CPU models of x86 that libvirt knows here; none before it is installed.
+  type: list
+  elements: str
+  returned: always
 userfaultfd:
   description: Whether the node has the device for user-space paging.
   type: bool
@@ -98,6 +103,8 @@ from ansible_collections.cspp.drover.plugins.module_utils.peer.facts import BRID
 
 #: Packages of which roles need a certain version.
 _VERSIONED = ("rsync",)
+#: Files beside those of the models, which tell of vendors and features.
+_NO_MODELS = ("x86_vendors", "x86_features")
 
 
 def packages() -> dict[str, str]:
@@ -122,6 +129,11 @@ def interfaces() -> dict[str, dict[str, Any]]:
 def lines(file: Path) -> list[str]:
     """The file's lines, none when it is not there."""
     return file.read_text().splitlines() if file.is_file() else []
+
+
+def cpu_models(folder: Path = Path("/usr/share/libvirt/cpu_map")) -> list[str]:
+    """CPU models of x86 that libvirt has a description of."""
+    return sorted(file.stem.removeprefix("x86_") for file in folder.glob("x86_*.xml") if file.stem not in _NO_MODELS)
 
 
 def ifupdown() -> list[str]:
@@ -153,6 +165,7 @@ def main() -> None:
             interfaces=interfaces(),
             id_ranges={name: lines(Path("/etc", name)) for name in ("subuid", "subgid")},
             ifupdown=ifupdown(),
+            cpu_models=cpu_models(),
             userfaultfd=os.path.exists("/dev/userfaultfd"),
             bridge_firewall=[name for name in BRIDGE_FIREWALL if sysctl(name)],
         )

@@ -112,6 +112,7 @@ def _vm(guest: Guest, its: Mapping[str, Any]) -> Iterator[str]:
     text = domain_xml.render(its, "kvm")
     domain = ET.fromstring(text)
     yield from _differ("name", domain.findtext("name"), guest.name)
+    yield from _differ("description", its.get("description", ""), guest.description)
     yield from _differ("uuid", domain.findtext("uuid"), guest.uuid)
     yield from _differ("memory", int(domain.findtext("currentMemory", "0")) * KIB, guest.memory)
     yield from _differ("max_memory", int(domain.findtext("memory", "0")) * KIB, guest.max_memory)

@@ -55,3 +55,10 @@ def test_a_machine_that_is_no_debian(
 ) -> None:
     programs(node_info, {**ANSWERS, "dpkg-query": 1})
     assert "nodes are Debian machines" in call(node_info)["msg"]
+
+
+def test_cpu_models(tmp_path: Path) -> None:
+    assert node_info.cpu_models(tmp_path / "not installed") == []
+    for name in ("index", "x86_EPYC-Rome", "x86_features", "x86_vendors", "x86_qemu64", "ppc64_POWER9"):
+        (tmp_path / f"{name}.xml").touch()
+    assert node_info.cpu_models(tmp_path) == ["EPYC-Rome", "qemu64"]

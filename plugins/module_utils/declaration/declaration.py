@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import InvalidValue
-from ..core.quantities import MIB
+from ..core.quantities import MIB, format_size
 from ..guest.definition import IDMAP, Definition
 from ..storage import seed
 from ..storage.volumes import Pool, pools_from
@@ -90,6 +90,7 @@ class Declaration:
         """
         homes, known = self._homes(seen), KnownVolumes.of(seen, recreate)
         elsewhere: list[str] = []
+        small: list[str] = []
         parts: dict[str, dict[str, list[Any]]] = {node: {"volumes": [], "leftovers": []} for node in workers}
         resources: list[dict[str, Any]] = []
         for guest in self.reading.guests.values():
@@ -102,11 +103,14 @@ class Declaration:
             resources.append({**_resource(guest, its), "home": home.node if home else None})
             elsewhere += known.elsewhere(guest.name, its)
             own = set(_local_paths(guest, self.pools))
+            small += _too_small(guest, its, images, known)
             for volume in _volumes(guest, its, self.pools, images):
                 maker = home.node if home and volume["path"] in own else first
                 if maker in parts:
                     lost = {"known": guest.name} if known.has(guest.name, volume["path"]) else {}
                     parts[maker]["volumes"].append(volume | lost)
+        if small:
+            raise InvalidValue("\n- ".join([f"{len(small)} disk(s) have no room for their image:", *small]))
         if elsewhere:
             raise InvalidValue("\n- ".join([f"{len(elsewhere)} volume(s) would be left behind:", *elsewhere]))
         return {"resources": resources, "nodes": parts}
@@ -163,6 +167,8 @@ def nodes(
         found[name] = {"addresses": own or [address for address in addresses([host]).values() if _is_ip(address)]}
         if controller := (host.get("fencing_bmc") or {}).get("address"):
             found[name]["power_controller"] = str(controller)
+        if models := (host.get("node_facts") or {}).get("cpu_models"):
+            found[name]["cpu_models"] = list(models)
         if name in capacity:
             its = capacity[name]["utilization"]
             found[name] |= {"memory": int(its["memory"]) * MIB, "vcpus": int(its["vcpus"])}
@@ -241,9 +247,16 @@ def _cluster(cluster: Mapping[str, Any], pools: Mapping[str, Pool]) -> Cluster:
         local_pools=[name for name, pool in pools.items() if not pool.shared],
         bridges=networks.bridges(cluster.get("bridges") or {}) or None,
         taken=networks.machines(known, cluster["pools"]),
+        cpu_models=_common(node["cpu_models"] for node in known.values() if node.get("cpu_models")),
         ssh_keys=cluster.get("ssh_keys", ()),
         nameservers=cluster.get("nameservers", ()),
     )
+
+
+def _common(lists: Iterable[Collection[str]]) -> frozenset[str] | None:
+    """What is in all of them; None when there is no list."""
+    sets = [frozenset(entries) for entries in lists]
+    return frozenset.intersection(*sets) if sets else None
 
 
 def _image(images: Images, kind: str, name: str) -> dict[str, Any]:
@@ -271,6 +284,17 @@ def _local_paths(guest: Guest, pools: Mapping[str, Pool]) -> list[str]:
         sources = [pools[disk.pool].disk(guest.name, disk.target) for disk in guest.disks]
         sources.append(pools[guest.seed_pool].seed(guest.name))
     return [source["path"] for source in sources if source.get("shared") is False]
+
+
+def _too_small(guest: Guest, its: Definition, images: Images, known: KnownVolumes) -> Iterator[str]:
+    """Disks to be made that are smaller than what they are to be a copy of."""
+    for index, disk in enumerate(guest.disks):
+        least = int(_image(images, "vm", disk.image).get("size") or 0) if disk.image else 0
+        if disk.size < least and not known.has(guest.name, its["disks"][index]["source"]["path"]):
+            yield (
+                f"guests.{guest.name}.disks[{index}].size: {format_size(disk.size)} is less than the "
+                f"{format_size(least)} of image {disk.image}"
+            )
 
 
 def _volumes(guest: Guest, its: Definition, pools: Mapping[str, Pool], images: Images) -> Iterator[dict[str, Any]]:

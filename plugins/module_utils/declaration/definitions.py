@@ -76,6 +76,7 @@ def _common(guest: Guest) -> dict[str, Any]:
         "schema": SCHEMA,
         "kind": guest.kind,
         "name": guest.name,
+        **({"description": guest.description} if guest.description else {}),
         "vcpus": guest.vcpus,
         "memory": guest.memory,
         "stop_timeout": _seconds(guest.stop_timeout),

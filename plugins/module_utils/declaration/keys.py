@@ -70,7 +70,7 @@ _GUEST = (
         change="refused",
         change_words="a guest of another kind is another guest",
     ),
-    Key("description", TEXT, "What it is for.", "The game server", default=""),
+    Key("description", TEXT, "What it is for, as status tells it.", "The game server", default=""),
     Key(
         "vcpus",
         whole(1, 1024),

@@ -39,8 +39,9 @@ class Cluster:
     """What guests are judged against.
 
     ``images`` tells by name and kind of guest how an image boots: ``disk``, ``kernel`` or ``rootfs``. Of the ``pools``
-    those in ``local_pools`` are every node's own.
-    ``bridges`` is None when they are not known. ``taken`` are IP addresses that are no guest's, and whose.
+    those in ``local_pools`` are every node's own. ``bridges`` are those declared, ``cpu_models`` those that libvirt
+    knows on every node; either is None when they are not known. ``taken`` are IP addresses that are no guest's, and
+    whose.
     """
 
     nodes: Mapping[str, Node]
@@ -50,6 +51,7 @@ class Cluster:
     local_pools: Collection[str] = ()
     bridges: Mapping[str, Bridge] | None = None
     taken: Mapping[str, str] = field(default_factory=dict)
+    cpu_models: Collection[str] | None = None
     ssh_keys: Sequence[str] = ()
     nameservers: Sequence[str] = ()
 

@@ -128,6 +128,14 @@ def _bridge(cluster: Cluster) -> Callable[[object], str]:
     return lambda value: known(named(value))
 
 
+def _cpu(cluster: Cluster) -> Callable[[object], str]:
+    named = parse.matching(_CPU, "the name of a CPU model such as EPYC-Rome")
+    if cluster.cpu_models is None:
+        return named
+    known = parse.member({*cluster.cpu_models, "host-model", "host-passthrough"}, "a CPU model that all nodes know")
+    return lambda value: known(named(value))
+
+
 def _pool(cluster: Cluster) -> Callable[[object], str]:
     return parse.member(cluster.pools, "a storage pool")
 
@@ -173,7 +181,7 @@ _SIZE_SCHEMA = {"type": ["string", "integer"], "pattern": rf"{_SIZE}\s*$"}
 
 TEXT = text("text", parse.line)
 NAME = text("name", parse.line)
-CPU = text("CPU model", parse.matching(_CPU, "the name of a CPU model such as EPYC-Rome"), f"^{_CPU.pattern}$")
+CPU = Type("CPU model", {"type": "string", "pattern": f"^{_CPU.pattern}$"}, _cpu)
 BOOLEAN = plain("true or false", {"type": "boolean"}, parse.boolean)
 SIZE = plain("size", _SIZE_SCHEMA, parse.at_most(_LARGEST_DISK, parse.size), "bytes")
 MEMORY = plain("size", _SIZE_SCHEMA, _memory, "bytes")

@@ -105,6 +105,7 @@ _COMMON: dict[str, _Key] = {
     "name": _Key(_TEXT),
     "vcpus": _Key(_NUMBER, 1),
     "memory": _Key(_NUMBER),
+    "description": _Key(_TEXT, _ABSENT),
     "stop_timeout": _Key((int, float), 60),
     "nics": _Key([_NIC], ()),
     # A list that is missing lets everything pass.

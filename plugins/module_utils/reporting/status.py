@@ -9,7 +9,7 @@ from typing import Any
 
 from ..cluster.capacity import Room, capacity, free
 from ..cluster.cib import Configuration
-from ..cluster.guests import addresses_of, home_id, pin_id
+from ..cluster.guests import addresses_of, guest_of, home_id, pin_id
 from ..cluster.objects import PREFIX, PROVIDER, Location, Pin
 from ..cluster.status import ClusterStatus, NodeStatus
 from ..core.table import columns
@@ -69,6 +69,7 @@ def table(seen: Mapping[str, Any]) -> list[str]:
         ]
         for node in seen["nodes"]
     ]
+    described = any(guest["description"] for guest in seen["guests"])
     guests = [
         [
             guest["name"],
@@ -77,12 +78,14 @@ def table(seen: Mapping[str, Any]) -> list[str]:
             ", ".join(guest["nodes"]) or "-",
             _availability(guest),
             ", ".join(guest["addresses"]) or "-",
+            *([guest["description"]] if described else []),
         ]
         for guest in seen["guests"]
     ]
     lines = [f"Cluster: {', '.join(words)}", ""]
     lines += columns(["NODE", "STATE", "GUESTS", "MEMORY", "VCPUS"], nodes)
-    lines += ["", *columns(["GUEST", "KIND", "STATE", "NODE", "HA", "ADDRESS"], guests)]
+    titles = ["GUEST", "KIND", "STATE", "NODE", "HA", "ADDRESS", *(["DESCRIPTION"] if described else [])]
+    lines += ["", *columns(titles, guests)]
     if seen["problems"]:
         lines += ["", *(f"! {problem}" for problem in seen["problems"])]
     return lines
@@ -114,6 +117,7 @@ def _guest(name: str, live: Configuration, status: ClusterStatus) -> dict[str, A
         "memory": int(primitive.utilization.get("memory", "0")),
         "vcpus": int(primitive.utilization.get("vcpus", "0")),
         "addresses": addresses_of(primitive),
+        "description": str((guest_of(primitive) or {}).get("description") or ""),
     }
 
 

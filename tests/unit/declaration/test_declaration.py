@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import InvalidValue
 from ansible_collections.cspp.drover.plugins.module_utils.declaration import declaration
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.declaration import Declaration
 
@@ -268,3 +269,29 @@ def test_nodes_are_known_as_far_as_they_could_be_asked() -> None:
 )
 def test_restarts_are_permitted_in_every_way_people_write(written: object, permission: object) -> None:
     assert declaration.permission(written) == permission
+
+
+def test_a_disk_without_room_for_its_image_is_refused_before_any_is_made() -> None:
+    images = {**IMAGES, "vm/debian-13": {**IMAGES["vm/debian-13"], "size": 16 << 30}}
+    with pytest.raises(InvalidValue) as refused:
+        planned(GUESTS, images=images)
+    assert str(refused.value) == (
+        "1 disk(s) have no room for their image:\n- guests.mail.disks[0].size: 8GiB is less than the 16GiB of image "
+        "debian-13"
+    )
+    there = {"node1": {**NOTHING, "known": {"mail": {"vda": "/pool/vms/mail/vda.qcow2"}}}}
+    assert planned(GUESTS, images=images, seen=there)["resources"]
+
+
+def test_cpu_models_are_those_that_all_nodes_know() -> None:
+    knows = {"node1": ["EPYC", "EPYC-Rome"], "node2": ["EPYC-Rome", "Snowridge"]}
+    cluster = {**CLUSTER, "nodes": {name: {"cpu_models": models} for name, models in knows.items()} | {"node3": {}}}
+    said = {
+        model: Declaration.read({"game": {**GUESTS["game"], "cpu": model}}, cluster).outline()["problems"]
+        for model in ("EPYC-Rome", "EPYC-Rmoe", "Snowridge", "host-model")
+    }
+    assert said["EPYC-Rome"] == said["host-model"] == []
+    assert said["EPYC-Rmoe"] == [
+        "guests.game.cpu: 'EPYC-Rmoe' is not a CPU model that all nodes know (did you mean EPYC-Rome?)"
+    ]
+    assert len(said["Snowridge"]) == 1

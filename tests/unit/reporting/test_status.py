@@ -38,6 +38,12 @@ def test_a_healthy_cluster_as_a_table() -> None:
     ]
 
 
+def test_what_guests_are_for_is_told_where_it_is_known() -> None:
+    mail = primitive("mail", description="The society's mail")
+    lines = table(overview(live(mail, WEB), status(guest("mail", "n1"), guest("web", "n3"))))
+    assert [line.split("  ")[-1] for line in lines[-3:]] == ["DESCRIPTION", "The society's mail", "10.0.0.21, fd00::21"]
+
+
 STOPPED = Primitive(**{**vars(primitive()), "meta": {"target-role": "Stopped"}})
 UNMANAGED = Primitive(**{**vars(primitive()), "meta": {"maintenance": "true"}})
 
