@@ -28,9 +28,29 @@ def test_a_debian_vm_boots_grows_and_lets_its_owner_in(lab: Lab, declared: dict[
         "kind": "vm",
         "memory": "512MiB",
         "disks": [{"size": "4GiB", "image": "debian-13"}],
-        "nics": [{"bridge": "br0", "address": f"{network}.153/24"}],
+        # As hosters give addresses: gateways outside of them, and no way to this test but through them.
+        "nics": [
+            {
+                "bridge": "br0",
+                "addresses": [f"{network}.153/32", "fd00:153::153/64"],
+                "gateways": [f"{network}.1", "fe80::1"],
+            }
+        ],
     }
-    succeed("guests", guests={**declared, "whole": whole})
+    small = {
+        "kind": "container",
+        "memory": "128MiB",
+        "rootfs": {"image": "debian-13"},
+        "nics": [{"bridge": "br0", "address": f"{network}.154/32", "gateway": f"{network}.1"}],
+    }
+    succeed("guests", guests={**declared, "whole": whole, "small": small})
+    wait_for(
+        lambda: answers(address(small), 22, timeout=2, greeting=True),
+        bool,
+        what="the container's SSH server, by a gateway outside of its network",
+        timeout=60,
+        interval=1,
+    )
     wait_for(
         lambda: answers(address(whole), 22, timeout=2, greeting=True),
         bool,
@@ -51,10 +71,13 @@ def test_a_debian_vm_boots_grows_and_lets_its_owner_in(lab: Lab, declared: dict[
             return ""
 
     assert wait_for(prepared, bool, what="an owner being let in", timeout=180, interval=2) == "whole"
+    assert f"via {network}.1" in inside("ip -4 route show default")
+    assert "via fe80::1" in inside("ip -6 route show default")
     assert int(inside("df --output=size -B1M / | tail -1")) > 3500, "the root file system did not grow to the disk"
     assert inside("systemctl is-system-running --wait") == "running", inside("systemctl --failed")
 
-    succeed("guests", guests={**declared, "whole": {**whole, "state": "absent", "remove_disks": True}})
+    gone = {"state": "absent", "remove_disks": True}
+    succeed("guests", guests={**declared, "whole": {**whole, **gone}, "small": {**small, **gone}})
     assert lab.instances("whole") == {"whole": 0}
     assert "whole" not in lab.configuration().guests()
     left = lab.ssh("node1")(["sh", "-c", shlex.join(["ls", "/srv/drover/shared/vms"])]).stdout.split()
