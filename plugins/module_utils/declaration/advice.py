@@ -18,6 +18,11 @@ def advice(guests: Mapping[str, Guest], cluster: Cluster) -> Iterator[str]:
         yield from _unstartable(name, guest)
         yield from _routes(name, guest)
     yield from _routers(guests)
+    if cluster.expected_guests is not None and len(guests) > int(cluster.expected_guests):
+        yield (
+            f"{len(guests)} guests are declared, and Pacemaker was set up for {cluster.expected_guests}: with more, it "
+            f"may stop to recover any. Set cluster_guests: {len(guests)} and run playbooks/site.yml"
+        )
     for name, guest in guests.items():
         yield from _bound(name, guest, cluster)
 

@@ -42,9 +42,9 @@ class Declaration:
         """Read the value of ``guests:``.
 
         ``cluster`` is what they are judged against: ``nodes`` (by name, with memory, vcpus, addresses,
-        power_controller), ``images`` (by name and kind of guest, how it boots), ``pools`` and ``default_pool`` (role
-        storage's), ``bridges`` (role network's), ``ssh_keys``, ``nameservers``. Raises InvalidValue for a pool
-        of a type that is not known.
+        power_controller, cpu_models), ``images`` (by name and kind of guest, how it boots), ``pools`` and
+        ``default_pool`` (role storage's), ``bridges`` (role network's), ``ssh_keys``, ``nameservers``,
+        ``expected_guests`` (role cluster's cluster_guests). Raises InvalidValue for a pool of a type that is not known.
         """
         pools = pools_from(cluster["pools"])
         return cls(read(guests, _cluster(cluster, pools)), pools)
@@ -248,6 +248,7 @@ def _cluster(cluster: Mapping[str, Any], pools: Mapping[str, Pool]) -> Cluster:
         bridges=networks.bridges(cluster.get("bridges") or {}) or None,
         taken=networks.machines(known, cluster["pools"]),
         cpu_models=_common(node["cpu_models"] for node in known.values() if node.get("cpu_models")),
+        expected_guests=cluster.get("expected_guests"),
         ssh_keys=cluster.get("ssh_keys", ()),
         nameservers=cluster.get("nameservers", ()),
     )

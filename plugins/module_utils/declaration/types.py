@@ -41,7 +41,7 @@ class Cluster:
     ``images`` tells by name and kind of guest how an image boots: ``disk``, ``kernel`` or ``rootfs``. Of the ``pools``
     those in ``local_pools`` are every node's own. ``bridges`` are those declared, ``cpu_models`` those that libvirt
     knows on every node; either is None when they are not known. ``taken`` are IP addresses that are no guest's, and
-    whose.
+    whose. Pacemaker was set up for ``expected_guests``.
     """
 
     nodes: Mapping[str, Node]
@@ -52,6 +52,7 @@ class Cluster:
     bridges: Mapping[str, Bridge] | None = None
     taken: Mapping[str, str] = field(default_factory=dict)
     cpu_models: Collection[str] | None = None
+    expected_guests: int | None = None
     ssh_keys: Sequence[str] = ()
     nameservers: Sequence[str] = ()
 

@@ -187,6 +187,14 @@ def test_what_may_not_be_meant_is_told(guests: dict[str, Any], warning: str) -> 
     assert any(line.startswith(warning) for line in reading.warnings), reading.warnings
 
 
+def test_more_guests_than_pacemaker_was_set_up_for() -> None:
+    guests = {f"g{number}": {"kind": "vm", "memory": "32MiB", "image": "tiny"} for number in range(4)}
+    assert read(guests, replace(CLUSTER, expected_guests=4)).warnings == ()
+    [told] = read(guests, replace(CLUSTER, expected_guests=3)).warnings
+    assert told.startswith("4 guests are declared, and Pacemaker was set up for 3")
+    assert "cluster_guests: 4" in told
+
+
 def test_what_all_guests_have_is_judged_as_well() -> None:
     wrong = replace(CLUSTER, ssh_keys=("ssh-ed25519 AAAA... you@example.org",), nameservers=("fe80::1%eth0",))
     assert [problem.path for problem in read({}, wrong).problems] == ["guests_ssh_keys[0]", "guests_nameservers[0]"]
