@@ -88,8 +88,11 @@ steps:
 
 from contextlib import nullcontext
 
+from ansible_collections.cspp.drover.plugins.module_utils.core.node_name import node_name
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.lxc_host import STOPPED, LxcHost
+from ansible_collections.cspp.drover.plugins.module_utils.migration.whereabouts import elsewhere
 from ansible_collections.cspp.drover.plugins.module_utils.storage.host import StorageHost, exclusive
 from ansible_collections.cspp.drover.plugins.module_utils.storage.volumes import Volume, plan
 
@@ -106,13 +109,18 @@ VOLUME = {
 }
 
 
+def running(guest: str) -> str | None:
+    """The node on which a container runs, by LXC's own word on each. Raises DroverError when one does not tell."""
+    return node_name() if LxcHost().state(guest) != STOPPED else elsewhere(guest, 10.0, question="runs")
+
+
 def main() -> None:
     module = QuietModule(
         argument_spec={"volumes": {"type": "list", "elements": "dict", "required": True, "options": VOLUME}},
         supports_check_mode=True,
     )
     volumes = [Volume(**entry) for entry in module.params["volumes"]]
-    host = StorageHost()
+    host = StorageHost(runs=running)
     remedy = "What was finished stays; run the play again once this is put right."
     with fail_on_error(module, OSError, remedy=remedy), nullcontext() if module.check_mode else exclusive():
         todo = plan(volumes, host.look(volumes))

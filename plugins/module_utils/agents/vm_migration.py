@@ -20,7 +20,7 @@ from ..migration import progress
 from . import filtering, glance, move_records, ocf
 from .libvirt_daemon import answering
 from .ocf import RECORD_RESERVE, AgentError, Code, Request, house_keeping
-from .vm_recovery import listen
+from .vm_recovery import claim_data, listen
 from .vm_start import start
 
 __all__ = ["migrate_from", "migrate_to"]
@@ -94,6 +94,9 @@ def migrate_from(request: Request, host: LibvirtHost) -> Code:
         reason = f"{name} did not arrive from {request.source}: here it {seen.predicate}"
         move_records.vm_did_not_arrive(request, reason)
         raise AgentError(reason)
+    with house_keeping(f"{name} runs"):
+        # Should the source have died before it could say so: what it has left of the disks is old from here on.
+        claim_data(request, host, seen)
     move_records.vm_arrived(request, host)
     return Code.SUCCESS
 

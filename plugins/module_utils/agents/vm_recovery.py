@@ -18,7 +18,7 @@ from . import filtering, glance, ocf
 from .full_storage import tell_no_more, wait_for_room
 from .ocf import Request, house_keeping
 
-__all__ = ["listen", "look_after", "tidy"]
+__all__ = ["claim_data", "listen", "look_after", "tidy"]
 
 #: Seconds of a monitor that remain after the target was asked whether a VM runs there.
 _ASKING_RESERVE = 10.0
@@ -33,7 +33,7 @@ def look_after(request: Request, host: LibvirtHost, seen: Seen) -> None:
     _note_death(request)
     listen(request)
     filtering.keep(request, lambda: host.live_xml(name))
-    _claim(request, host, seen)
+    claim_data(request, host, seen)
     if progress.unheard(name):
         # The cluster knew that it had arrived without a migrate_from: who had ordered that died.
         from . import move_records
@@ -85,7 +85,7 @@ def _call_off_orphan(name: str, host: LibvirtHost) -> None:
             host.abort(name)
 
 
-def _claim(request: Request, host: LibvirtHost, seen: Seen) -> None:
+def claim_data(request: Request, host: LibvirtHost, seen: Seen) -> None:
     """Say that the VM's local disks are here, where it runs, should a migration have died before it could."""
     if seen.state is State.RUNNING and is_local(request.definition()) and not host.progress(request.instance):
         from ..storage.ownership import claim

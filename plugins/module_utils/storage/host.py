@@ -40,8 +40,10 @@ def exclusive(timeout: float = 600.0, lock: Path = _LOCK) -> Iterator[None]:
 class StorageHost:
     """The storage as this node sees it. Raises CommandError or OSError when a step fails."""
 
-    def __init__(self, runner: Runner = run) -> None:
+    def __init__(self, runner: Runner = run, *, runs: Callable[[str], str | None] = lambda _guest: None) -> None:
+        """``runs`` tells on which node a container still runs, whatever the cluster knows of it."""
         self._run = runner
+        self._runs = runs
 
     def look(self, volumes: Iterable[Volume]) -> dict[str, Found]:
         """What is there, by path: of the volumes, their images and their rivals."""
@@ -62,6 +64,11 @@ class StorageHost:
             # Looked at only now: check mode foretells a removal that comes after the guest's stop.
             if any(self._disk(str(disk)).in_use for disk in sorted(path.glob("*.qcow2"))):
                 raise CommandError(f"{volume.label}: a disk in {path} is in use, so nothing of it is removed")
+            if path.parent.name == "containers" and (node := self._runs(path.name)):
+                raise CommandError(
+                    f"{volume.label}: {path.name} still runs on {node}, though the cluster does not know of it, so "
+                    f"nothing in {path} is removed: 'lxc-stop -P /run/drover/lxc {path.name}' there ends it"
+                )
             shutil.rmtree(path)
         elif step.action == "grow":
             self._run(["qemu-img", "resize", "-q", "-f", "qcow2", volume.path, str(volume.size)])

@@ -24,6 +24,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.journal import book
 from ansible_collections.cspp.drover.plugins.module_utils.migration import live, whereabouts
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress as moves
 from ansible_collections.cspp.drover.plugins.module_utils.migration.record import MigrationFailed
+from ansible_collections.cspp.drover.plugins.module_utils.storage import ownership
 from ansible_collections.cspp.drover.tests.unit.agents.vm_node import MIB, RECORDED, Host, request
 
 
@@ -80,6 +81,19 @@ def test_migrate_from(node: Path) -> None:
     expected = {"guest": "web", "from": "n1", "result": "moved", "downtime_ms": 21, "seconds": 1.2, "rounds": 3}
     assert {key: entry[key] for key in expected} == expected
     assert entry["forwarded"] == 3
+
+
+@pytest.mark.parametrize(("shared", "claimed"), [(False, ["web"]), (True, [])])
+def test_whoever_has_the_vm_has_its_data_also_when_its_source_died_before_it_said_so(
+    node: Path, monkeypatch: pytest.MonkeyPatch, shared: bool, claimed: list[str]
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(ownership, "claim", said.append)
+    source = {"type": "file", "path": f"{node}/vda.qcow2", "format": "qcow2", "shared": shared}
+    disks = [{"target": "vda", "source": source, "size": MIB, "readonly": False}]
+    moved = request(node, "migrate_from", disks=disks)
+    assert vm_migration.migrate_from(moved, Host(State.RUNNING)) is Code.SUCCESS  # type: ignore[arg-type]
+    assert said == claimed
 
 
 def test_a_vm_that_ended_on_its_way_starts_anew_where_it_was_to_go(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -195,6 +195,18 @@ def test_a_disk_in_use_is_not_removed(tmp_path: Path, locked: bool) -> None:
     assert folder.exists() is locked
 
 
+@pytest.mark.parametrize("node", ["node3", None])
+def test_a_container_that_still_runs_keeps_its_files(tmp_path: Path, node: str | None) -> None:
+    folder = tmp_path / "containers/old"
+    (folder / "rootfs").mkdir(parents=True)
+    step = Step("remove", Volume("folder", str(folder), "guests.old"), "present", "")
+    asked: list[str] = []
+    host = StorageHost(runs=lambda name: asked.append(name) or node)  # type: ignore[func-returns-value]
+    with pytest.raises(CommandError, match="old still runs on node3") if node else nullcontext():
+        host.carry_out(step)
+    assert (folder.exists(), asked) == (node is not None, ["old"])
+
+
 @pytest.mark.parametrize(
     ("path", "pool"),
     [
