@@ -37,7 +37,7 @@ options:
         type: str
         required: true
       size:
-        description: Size of a disk in bytes.
+        description: Size of a disk in bytes, or the most that a root file system may hold.
         type: int
         default: 0
       image:
@@ -123,7 +123,7 @@ def main() -> None:
     host = StorageHost(runs=running)
     remedy = "What was finished stays; run the play again once this is put right."
     with fail_on_error(module, OSError, remedy=remedy), nullcontext() if module.check_mode else exclusive():
-        todo = plan(volumes, host.look(volumes))
+        todo = plan(volumes, host.look(volumes), host.unkept(volumes))
         if todo.refusals:
             untouched = "No guest was touched." if module.check_mode else "Nothing was done on this node."
             module.fail_json(msg=f"{untouched} " + "\n".join(todo.refusals))

@@ -55,7 +55,13 @@ CIB = """<cib admin_epoch="0" epoch="1" num_updates="0" validate-with="pacemaker
 #: What a container may be told, by the last parts of the keys' names.
 _LXC = (
     *("lxc.include", "lxc.idmap", "lxc.arch", "lxc.uts.name", "lxc.rootfs.path", "lxc.start.auto", "lxc.signal.halt"),
-    *("lxc.apparmor.profile", "lxc.apparmor.allow_nesting", "lxc.cgroup2.memory.max", "lxc.cgroup2.cpu.max"),
+    *(
+        "lxc.apparmor.profile",
+        "lxc.apparmor.allow_nesting",
+        "lxc.seccomp.profile",
+        "lxc.cgroup2.memory.max",
+        "lxc.cgroup2.cpu.max",
+    ),
 )
 
 
@@ -157,6 +163,8 @@ def _container(guest: Guest, its: Mapping[str, Any]) -> Iterator[str]:
     yield from _differ("memory", said["lxc.cgroup2.memory.max"], [str(guest.memory)])
     yield from _differ("vcpus", said["lxc.cgroup2.cpu.max"], [f"{guest.vcpus * 100_000} 100000"])
     yield from _differ("privileged", "lxc.idmap" not in said, guest.privileged)
+    size = guest.rootfs and guest.rootfs.size
+    yield from _differ("rootfs.size", (its["rootfs"].get("size"), "lxc.seccomp.profile" in said), (size, bool(size)))
     for at, nic in enumerate(guest.nics):
         yield from _lxc_interface(f"lxc.net.{at}", nic, said)
     more = {key for key in said if key.startswith("lxc.net.")} - {

@@ -170,13 +170,19 @@ def reload_agent(request: Request, host: LxcHost) -> Code:
         how = "is made while it runs" if change.how == "live" else "waits for a restart"
         ocf.info(f"{name}: {change.path} from {change.before} to {change.after} {how}")
     limited = {change.path for change in changes if change.action == "set-limits"}
+    if "rootfs.size" in limited:
+        container_start.keep_size(definition)
     if limited:
         try:
             host.set_limits(name, limits(definition, controllers()))
         except LxcError as error:
             ocf.warning(f"{name}: its limits could not be changed while it runs: {error}")
         else:
-            now = {**started_from(live), **{key: definition[key] for key in limited}}
+            now = {**started_from(live), **{key: definition[key] for key in limited if key in definition}}
+            if "rootfs.size" in limited:
+                # Of the rest of it, what waits for a restart is not so yet.
+                size = {key: value for key, value in definition["rootfs"].items() if key == "size"}
+                now["rootfs"] = {key: value for key, value in now["rootfs"].items() if key != "size"} | size
             host.write_config(name, render(now, controllers()))
     return Code.SUCCESS
 

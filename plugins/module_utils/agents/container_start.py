@@ -12,12 +12,13 @@ from ..hypervisor.lxc_host import STOPPED, LxcError, LxcHost, controllers
 from . import filtering, ocf
 from .ocf import AgentError
 
-__all__ = ["require_files", "start"]
+__all__ = ["keep_size", "require_files", "start"]
 
 
 def start(host: LxcHost, definition: Definition, timeout: float) -> float:
     """Start the container and announce it; returns when that was, by the wall clock. Raises AgentError, LxcError."""
     require_files(definition)
+    keep_size(definition)
     from ..hypervisor.lxc_config import render
 
     name = definition["name"]
@@ -33,6 +34,18 @@ def start(host: LxcHost, definition: Definition, timeout: float) -> float:
     if host.state(name) == STOPPED:
         raise AgentError(f"{name} started and ended at once: its init does not run; look into its root file system")
     return announced
+
+
+def keep_size(definition: Definition) -> None:
+    """Have the file system keep the container's files at the size they may have, if any. Says so when it does not."""
+    from ..storage import quota
+
+    rootfs = definition["rootfs"]
+    try:
+        quota.limit(Path(rootfs["path"]), rootfs.get("size"))
+    except (quota.QuotaError, OSError) as error:
+        if "size" in rootfs:
+            ocf.warning(f"{definition['name']} may take more room than declared: {error}")
 
 
 def require_files(definition: Definition) -> None:

@@ -305,6 +305,7 @@ def _volumes(guest: Guest, its: Definition, pools: Mapping[str, Pool], images: I
         yield {
             "type": "rootfs",
             "path": its["rootfs"]["path"],
+            "size": guest.rootfs.size or 0,
             "label": f"{path}.rootfs",
             "image": _image(images, "container", guest.rootfs.image)["files"]["rootfs"],
             "files": seed.container_files(guest.name, ssh_keys=guest.ssh_keys, nameservers=guest.nameservers),

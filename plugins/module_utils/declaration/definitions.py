@@ -59,11 +59,12 @@ def _vm(guest: Guest, pools: Mapping[str, Pool], images: Mapping[str, Mapping[st
 
 
 def _container(guest: Guest, pool: Pool) -> dict[str, Any]:
+    size = None if guest.rootfs is None else guest.rootfs.size
     return {
         **_common(guest),
         "privileged": guest.privileged,
         "idmap": dict(IDMAP),
-        "rootfs": pool.rootfs(guest.name),
+        "rootfs": {**pool.rootfs(guest.name), **({} if size is None else {"size": size})},
         "nics": [{"name": f"eth{index}", **_nic(nic)} for index, nic in enumerate(guest.nics)],
         # On shared storage nothing is copied.
         **({} if pool.shared else {"migration": _migration(guest)}),

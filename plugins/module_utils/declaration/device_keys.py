@@ -91,7 +91,8 @@ CONTAINER_ROOTFS = (
     Key(
         "rootfs.size",
         SIZE,
-        "The most it may hold, where the pool has quotas; a directory has none.",
+        "The most it may hold. Refused where nothing keeps it: the pool has to be on XFS or ext4 with prjquota, or on "
+        "btrfs with qgroups.",
         "4GiB",
         CONTAINER,
         default_words="all there is",

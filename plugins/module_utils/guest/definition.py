@@ -149,7 +149,7 @@ _CONTAINER: dict[str, _Key] = {
     **_COMMON,
     "privileged": _Key(_FLAG, False),
     "idmap": _Key({"start": _Key(_NUMBER), "count": _Key(_NUMBER)}, IDMAP),
-    "rootfs": _Key({**_SOURCE, "type": _Key(frozenset({"directory"}))}),
+    "rootfs": _Key({**_SOURCE, "type": _Key(frozenset({"directory"})), "size": _Key(_NUMBER, _ABSENT)}),
     "migration": _Key(_POLICY, {}),
 }
 _KINDS = {"vm": _VM, "container": _CONTAINER}

@@ -16,12 +16,16 @@ from typing import Any
 from ..core.quantities import format_size
 from ..guest.definition import Change, Definition, compact, host_interface, read, restart, shown
 
-__all__ = ["difference", "limits", "render", "started_from"]
+__all__ = ["SECCOMP", "difference", "limits", "render", "seccomp", "started_from"]
 
 _COMMON = "/usr/share/lxc/config/common.conf"
 _UNPRIVILEGED = "/usr/share/lxc/config/userns.conf"
 _MARK = "# drover-definition: "
 _CPU_PERIOD_US = 100_000
+#: Begins the line that names a container's own :func:`seccomp` profile, which is beside its configuration.
+SECCOMP = "lxc.seccomp.profile = "
+#: What makes a further subvolume or a snapshot of btrfs (include/uapi/linux/btrfs.h): nothing counts what is put there.
+_SUBVOLUME_IOCTLS = (0x50009401, 0x5000940E, 0x50009417, 0x50009418)
 
 
 def render(definition: Definition, controllers: Collection[str]) -> str:
@@ -52,11 +56,19 @@ def render(definition: Definition, controllers: Collection[str]) -> str:
         "lxc.start.auto = 0",
         "lxc.signal.halt = SIGRTMIN+3",  # systemd: halt
         "lxc.apparmor.profile = generated",
+        *([f"{SECCOMP}/run/drover/lxc/{definition['name']}/seccomp"] if "size" in definition["rootfs"] else []),
     ]
     for index, nic in enumerate(definition["nics"]):
         lines += _interface(definition["name"], index, nic)
     lines += [f"lxc.cgroup2.{key} = {value}" for key, value in limits(definition, controllers).items()]
     return "\n".join(lines) + "\n"
+
+
+def seccomp(common: str) -> str:
+    """The system calls that a container with a size is refused, from those ``common`` to all: it makes no subvolume."""
+    # The kernel looks at the lower half of an ioctl's number alone.
+    rules = (f"ioctl errno 1 [1,{number},SCMP_CMP_MASKED_EQ,4294967295]" for number in _SUBVOLUME_IOCTLS)
+    return "\n".join([common.rstrip("\n"), *rules, ""])
 
 
 def limits(definition: Definition, controllers: Collection[str]) -> dict[str, str]:
@@ -112,7 +124,13 @@ def _changes(started: Definition, definition: Definition) -> Iterator[Change]:
         yield Change("memory", None if memory is None else format_size(memory), format_size(wanted), "set-limits")
     if started.get("vcpus") != definition["vcpus"]:
         yield Change("vcpus", shown(started.get("vcpus")), shown(definition["vcpus"]), "set-limits")
-    for key in ("privileged", "idmap", "rootfs"):
+    before, after = (dict(each.get("rootfs") or {}) for each in (started, definition))
+    had, has = before.pop("size", None), after.pop("size", None)
+    if had != has:
+        yield Change("rootfs.size", had and format_size(had), has and format_size(has), "set-limits")
+    if before != after:
+        yield restart("rootfs", before, after)
+    for key in ("privileged", "idmap"):
         if started.get(key) != definition[key]:
             yield restart(key, started.get(key), definition[key])
     before_nics = {nic["mac"]: nic for nic in started.get("nics", ())}

@@ -37,6 +37,7 @@ from ..core.wait import WaitTimeout
 from ..hypervisor.lxc_host import STOPPED, LxcHost
 from ..peer.channel import Peer, PeerError, ask
 from ..peer.splice import relay
+from ..storage import quota
 from ..storage.pool_mark import MARK, pool_of
 from .tree import walk
 
@@ -201,7 +202,12 @@ def _prepare(guest: str, folder: Folder) -> None:
     for place in reversed(folder.incoming.parents):
         if not place.exists():
             place.mkdir(mode=0o711)
-    folder.incoming.mkdir(mode=0o755, exist_ok=True)
+    if folder.incoming.is_dir():
+        # An old copy had its size; while files come and go, both the old and the new take room.
+        with suppress(quota.QuotaError, OSError):
+            quota.limit(folder.incoming, None)
+    else:
+        quota.make(folder.incoming, 0o755)
 
 
 def _converse(folder: Folder, peer: Peer) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from ..core.atomic import sync_folder
 from ..core.command import CommandError, Runner, run
 from ..core.lock import LOCKS, locked
+from . import quota
 from .volumes import Found, Step, Volume
 
 __all__ = ["StorageHost", "exclusive"]
@@ -56,6 +57,12 @@ class StorageHost:
             if Path(volume.path).exists() or _arrives(volume):
                 found[volume.path] = self._found(volume)
         return found
+
+    def unkept(self, volumes: Iterable[Volume]) -> dict[str, str]:
+        """Why the sizes of those root file systems that have one cannot be kept here, by path."""
+        sized = (volume for volume in volumes if volume.type == "rootfs" and volume.size)
+        lacking = {volume.path: quota.file_system(Path(volume.path)).lacks for volume in sized}
+        return {path: why for path, why in lacking.items() if why}
 
     def carry_out(self, step: Step) -> None:
         """Do one step of a plan."""
@@ -119,7 +126,7 @@ class StorageHost:
 
     def _make_rootfs(self, volume: Volume, draft: Path) -> None:
         owner = volume.idmap["start"] if volume.idmap else 0
-        draft.mkdir(mode=0o755)
+        quota.make(draft, 0o755)
         os.chown(draft, owner, owner)
         unpack = ["tar", "--extract", "--numeric-owner", "--preserve-permissions", "--xattrs", "--xattrs-include=*"]
         # LXC fills /dev itself, and device nodes cannot be made in a user namespace.

@@ -130,7 +130,8 @@ def local_pool_of(path: str, declared: Mapping[str, Mapping[str, Any]]) -> str:
 class Volume:
     """A volume as declared.
 
-    ``label`` is its place in the user's YAML. ``size`` in bytes is a disk's. ``image`` is the file it starts
+    ``label`` is its place in the user's YAML. ``size`` in bytes is a disk's, or the most that a root
+    file system may hold. ``image`` is the file it starts
     from: a disk image or an archive. ``files`` are a seed's files, or what a new root file system gets besides
     its image, by path. ``idmap`` shifts the owners in a root file system. ``known`` is the
     name of a guest that the cluster knows by this volume. ``rival`` is a folder that exists
@@ -175,12 +176,20 @@ class Plan:
     refusals: tuple[str, ...]
 
 
-def plan(volumes: Iterable[Volume], found: Mapping[str, Found]) -> Plan:
-    """What makes storage as declared. ``found`` tells what is there by path: of volumes, disk images and rivals."""
+def plan(volumes: Iterable[Volume], found: Mapping[str, Found], unkept: Mapping[str, str] | None = None) -> Plan:
+    """What makes storage as declared. ``found`` tells what is there by path: of volumes, disk images and rivals.
+
+    ``unkept`` tells by path why the size of a root file system cannot be kept.
+    """
     steps: list[Step] = []
     refusals: list[str] = []
     for volume in volumes:
         refusals += _refusals(volume, found)
+        if volume.type == "rootfs" and volume.size and volume.path in (unkept or {}):
+            refusals.append(
+                f"{volume.label}.size: nothing would keep it, for {volume.path} is on {(unkept or {})[volume.path]}: "
+                "leave `size` away, or have the pool on XFS or ext4 with prjquota, or on btrfs with qgroups"
+            )
         steps += _steps(volume, found.get(volume.path))
     return Plan(tuple(steps), tuple(refusals))
 

@@ -354,7 +354,7 @@ def test_definitions() -> None:
     }
     assert definition(found["echo"], pools, {"tiny": kernel})["kernel"] == kernel
     website = definition(found["website"], pools, {})
-    assert website["rootfs"] == {"type": "directory", "path": "/pool/containers/website/rootfs"}
+    assert website["rootfs"] == {"type": "directory", "path": "/pool/containers/website/rootfs", "size": 4 * GIB}
     assert (website["nics"][0]["name"], website["stop_timeout"]) == ("eth0", 30)
     assert "migration" not in website
 
@@ -370,7 +370,12 @@ def test_definitions_say_what_is_on_one_nodes_own_storage() -> None:
     pools = pools_from({"shared": {"type": "directory", "path": "/own", "shared": False}})
     found = read(guests(), CLUSTER).guests
     website = definition(found["website"], pools, {})
-    assert website["rootfs"] == {"type": "directory", "path": "/own/containers/website/rootfs", "shared": False}
+    assert website["rootfs"] == {
+        "type": "directory",
+        "path": "/own/containers/website/rootfs",
+        "shared": False,
+        "size": 4 * GIB,
+    }
     assert website["migration"] == {"bandwidth": None, "timeout": None}
     disks = definition(found["minecraft"], pools, {})["disks"]
     assert [disk["source"]["shared"] for disk in disks] == [False, False]

@@ -115,3 +115,26 @@ def test_only_a_container_without_the_nodes_root_nests(privileged: bool) -> None
     text = lxc_config.render({**WEB, "privileged": privileged}, ())
     assert ("lxc.apparmor.allow_nesting = 1" in text) is not privileged
     assert "lxc.apparmor.profile = generated" in text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shown"),
+    [(None, 4 * MIB, (None, "4MiB")), (4 * MIB, 8 * MIB, ("4MiB", "8MiB")), (8 * MIB, None, ("8MiB", None))],
+)
+def test_a_size_changes_while_it_runs(
+    before: int | None, after: int | None, shown: tuple[str | None, str | None]
+) -> None:
+    def sized(size: int | None) -> dict[str, Any]:
+        return {**WEB, "rootfs": {**WEB["rootfs"], **({} if size is None else {"size": size})}}
+
+    [change] = lxc_config.difference(lxc_config.render(sized(before), BOTH), sized(after))
+    assert (change.path, change.how, (change.before, change.after)) == ("rootfs.size", "live", shown)
+
+
+def test_a_container_with_a_size_makes_no_subvolumes() -> None:
+    assert not [line for line in lxc_config.render(WEB, BOTH).splitlines() if line.startswith(lxc_config.SECCOMP)]
+    sized = {**WEB, "rootfs": {**WEB["rootfs"], "size": MIB}}
+    assert "\nlxc.seccomp.profile = /run/drover/lxc/website/seccomp\n" in lxc_config.render(sized, BOTH)
+    lines = lxc_config.seccomp("2\ndenylist\n[all]\nkexec_load errno 1\n").splitlines()
+    assert lines[:4] == ["2", "denylist", "[all]", "kexec_load errno 1"]
+    assert f"ioctl errno 1 [1,{0x5000940E},SCMP_CMP_MASKED_EQ,4294967295]" in lines[4:]

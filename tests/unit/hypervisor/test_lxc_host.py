@@ -14,6 +14,8 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.core.processes import born, lives
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import lxc_host
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.lxc_config import SECCOMP
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.lxc_host import LxcError, LxcHost
 
 LOG = """\
@@ -142,3 +144,15 @@ def test_a_container_that_has_just_ended_has_no_init(tmp_path: Path) -> None:
     assert LxcHost(Commands("4711\n"), tmp_path).init_pid("web") == 4711
     with pytest.raises(LxcError, match="does not run"):
         LxcHost(Commands("\n"), tmp_path).init_pid("web")
+
+
+def test_a_container_with_its_own_list_of_system_calls_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "common").write_text("2\ndenylist\n")
+    monkeypatch.setattr(lxc_host, "_SECCOMP", tmp_path / "common")
+    host = LxcHost(Commands(), tmp_path)
+    host.start("web", "# ours\nlxc.uts.name = web\n", 5)
+    assert not (tmp_path / "web/seccomp").exists()
+    host.start("web", f"# ours\n{SECCOMP}{tmp_path}/web/seccomp\n", 5)
+    assert (tmp_path / "web/seccomp").read_text().startswith("2\ndenylist\nioctl errno 1 ")

@@ -80,6 +80,15 @@ def test_refusals(volume: Volume, found: dict[str, Found], refusal: str) -> None
     assert re.search(refusal, said)
 
 
+def test_a_size_that_nothing_keeps_is_refused() -> None:
+    sized = replace(ROOTFS, size=GIB)
+    assert plan([sized], {}, {}).refusals == ()
+    (said,) = plan([sized], {}, {sized.path: "nfs4, which has no quota for directories"}).refusals
+    assert said.startswith("guests.web.rootfs.size: nothing would keep it, for /pool/containers/web/rootfs is on nfs4")
+    # Whoever asks for no size is asked nothing.
+    assert StorageHost().unkept([ROOTFS, DISK]) == {}
+
+
 def test_a_root_file_system_that_has_arrived_is_there(tmp_path: Path) -> None:
     volume = replace(ROOTFS, path=str(tmp_path / "rootfs"), known="web")
     assert len(plan([volume], StorageHost().look([volume])).refusals) == 1
