@@ -20,6 +20,8 @@ _ARGUMENTS = {
     "images": {"type": "dict"},
     "seen": {"type": "dict", "default": {}},
     "recreate": {"type": "raw", "default": False},
+    "rooms": {"type": "dict", "default": {}},
+    "overcommit": {"type": "float", "default": 1.0},
 }
 
 
@@ -62,6 +64,5 @@ def _judged(arguments: dict[str, Any]) -> dict[str, Any]:
 def _planned(arguments: dict[str, Any]) -> dict[str, Any]:
     declared = arguments["declared"]
     declaration = Declaration.read(declared["guests"], declared["cluster"])
-    return declaration.plan(
-        arguments["images"], declared["workers"], declared["first"], arguments["seen"], arguments["recreate"]
-    )
+    more = {key: arguments[key] for key in ("seen", "recreate", "rooms", "overcommit")}
+    return declaration.plan(arguments["images"], declared["workers"], declared["first"], **more)

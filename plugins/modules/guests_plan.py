@@ -48,6 +48,15 @@ options:
       - Guests whose volumes may be made anew though the cluster knows them; V(true) allows it for all. Second call.
     type: raw
     default: false
+  rooms:
+    description:
+      - By node the sizes of its pools in bytes, by path, as M(cspp.drover.pool_identity) tells them. Second call.
+    type: dict
+    default: {}
+  overcommit:
+    description: How many times its size a pool may promise to guests. Second call.
+    type: float
+    default: 1.0
 extends_documentation_fragment:
   - cspp.drover.attributes.INFO
   - cspp.drover.attributes.CLUSTER
@@ -81,7 +90,7 @@ worth_knowing:
   description: What is possible, but not what the user may think.
   type: list
   elements: str
-  returned: first call
+  returned: both calls
 images:
   description: The images that guests need, each with C(name) and C(kind).
   type: list

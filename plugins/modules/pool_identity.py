@@ -43,6 +43,10 @@ identities:
   description: The identity by path; null for one that check mode did not make.
   type: dict
   returned: always
+sizes:
+  description: How large the file system at each path is, in bytes, by path.
+  type: dict
+  returned: always
 """
 
 import os
@@ -60,6 +64,13 @@ def found(folder: Path) -> str | None:
     """The directory's identity; None when it has none."""
     mark = folder / MARK
     return mark.read_text().strip() if mark.is_file() else None
+
+
+def size(folder: Path) -> int:
+    """How large the file system is that the directory is on, or will be."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    room = os.statvfs(there)
+    return room.f_blocks * room.f_frsize
 
 
 def identity(folder: Path, check: bool) -> tuple[str | None, bool]:
@@ -102,7 +113,7 @@ def main() -> None:
         with fail_on_error(module, OSError, what=f"{path} cannot be used as a pool"):
             identities[path], made = identity(Path(path), module.check_mode)
         changed = changed or made
-    module.exit_json(changed=changed, identities=identities)
+    module.exit_json(changed=changed, identities=identities, sizes={path: size(Path(path)) for path in paths})
 
 
 if __name__ == "__main__":

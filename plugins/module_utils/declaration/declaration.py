@@ -22,6 +22,7 @@ from . import networks
 from .definitions import definition
 from .known_volumes import KnownVolumes
 from .nodes import addresses, capacities
+from .pool_promises import promises
 from .reader import Reading, read
 from .types import Cluster, Guest, Node
 
@@ -77,12 +78,15 @@ class Declaration:
         first: str,
         seen: Mapping[str, Mapping[str, Any]],
         recreate: Collection[str] | bool = False,
+        rooms: Mapping[str, Mapping[str, int]] | None = None,
+        overcommit: float = 1,
     ) -> dict[str, Any]:
         """What every module is told once the images are built.
 
         ``images`` are those, by ``KIND/NAME``, as module image returns them. ``workers`` are the nodes that can be
         worked on; what is shared is the business of the ``first``. ``seen`` is what module local_volumes_info said on
         each. ``recreate`` names the guests (True: all) whose volumes may be made anew though the cluster knows them.
+        ``rooms`` has by node the sizes of its pools by path; up to ``overcommit`` times as much may be promised.
 
         ``resources``, for module guests, has every guest with its definition, its wishes and the ``home`` of one on
         local storage; ``nodes`` has by worker its ``volumes`` and ``leftovers``, both for module volumes. Raises
@@ -111,9 +115,19 @@ class Declaration:
                     parts[maker]["volumes"].append(volume | lost)
         if small:
             raise InvalidValue("\n- ".join([f"{len(small)} disk(s) have no room for their image:", *small]))
+        promised = promises(self.present, {name: home.node for name, home in homes.items()}, self.pools, rooms or {})
+        beyond = [promise for promise in promised if promise.promised > promise.has]
+        refused = [promise for promise in beyond if promise.promised > promise.has * overcommit]
+        if refused:
+            raise InvalidValue(
+                "\n- ".join([f"{len(refused)} pool(s) would promise too much:", *map(str, refused)]),
+                remedy=f"Add storage or make disks smaller, or allow more than {overcommit:g} times what there is "
+                "(storage_overcommit).",
+            )
         if elsewhere:
             raise InvalidValue("\n- ".join([f"{len(elsewhere)} volume(s) would be left behind:", *elsewhere]))
-        return {"resources": resources, "nodes": parts}
+        worries = [f"{promise}: when it is full, VMs are paused" for promise in beyond]
+        return {"resources": resources, "nodes": parts, "worth_knowing": worries}
 
     def _homes(self, seen: Mapping[str, Mapping[str, Any]]) -> dict[str, Home]:
         """The home of each guest on local storage."""

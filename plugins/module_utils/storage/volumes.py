@@ -35,6 +35,10 @@ class Pool(Protocol):
     """A place for volumes. Its answers go into definitions as they are; one of a pool that is not shared says so."""
 
     @property
+    def path(self) -> str:
+        """Where nodes find it."""
+
+    @property
     def shared(self) -> bool:
         """Whether all nodes see the same; else every node has a pool of its own at the same path."""
 

@@ -295,3 +295,27 @@ def test_cpu_models_are_those_that_all_nodes_know() -> None:
         "guests.game.cpu: 'EPYC-Rmoe' is not a CPU model that all nodes know (did you mean EPYC-Rome?)"
     ]
     assert len(said["Snowridge"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("rooms", "overcommit", "worries", "refused"),
+    [
+        ({"node1": {"/pool": 8 << 30, "/own": 1 << 30}}, 1, [], ""),
+        ({}, 1, [], ""),
+        ({"node1": {"/pool": 4 << 30}}, 3, ["pool shared may come to store 8.0 GiB, and it has 4.0 GiB: when"], ""),
+        ({"node1": {"/pool": 2 << 30}}, 3, [], "pool shared may come to store 8.0 GiB, and it has 2.0 GiB"),
+        # What is each node's own counts where the guest is at home.
+        ({"node1": {"/own": 1 << 29}, "node2": {"/own": 1 << 40}}, 3, ["pool fast on node1 may come to store"], ""),
+        ({"node2": {"/own": 1}}, 3, [], ""),
+    ],
+)
+def test_what_a_pool_promises_is_held_against_what_it_has(
+    rooms: dict[str, dict[str, int]], overcommit: float, worries: list[str], refused: str
+) -> None:
+    guests, seen = {"mail": ON_LOCAL["mail"]}, {"node1": {"held": ["mail"], "kept": {}}, "node2": NOTHING}
+    if refused:
+        with pytest.raises(ValueError, match=refused):
+            planned(guests, LOCAL, seen, rooms=rooms, overcommit=overcommit)
+    else:
+        said = planned(guests, LOCAL, seen, rooms=rooms, overcommit=overcommit)["worth_knowing"]
+        assert [worry in line for worry, line in zip(worries, said, strict=True)] == [True] * len(worries)
