@@ -16,6 +16,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
             "guest_id_range": declaration.id_range,
+            "guest_images": declaration.wanted_images,
             "guest_nodes": declaration.nodes,
             "guest_permission": declaration.permission,
             "guest_report": declaration.report,

@@ -34,6 +34,14 @@ options:
         type: str
         choices: [vm, container]
         required: true
+      fresh:
+        description: Whether something new is to be made from it, for which it must not be older than O(max_age).
+        type: bool
+        default: false
+  max_age:
+    description: Seconds after which an image is built once more, with the packages of the day; V(0) is never.
+    type: float
+    default: 0
   recipes:
     description: Drover's own recipes, by name and kind; see role images.
     type: dict
@@ -97,11 +105,13 @@ def main() -> None:
     image = {
         "name": {"type": "str", "required": True},
         "kind": {"type": "str", "choices": ["vm", "container"], "required": True},
+        "fresh": {"type": "bool", "default": False},
     }
     module = QuietModule(
         argument_spec={
             "directory": {"type": "path", "required": True},
             "wanted": {"type": "list", "elements": "dict", "options": image, "required": True},
+            "max_age": {"type": "float", "default": 0},
             "recipes": {"type": "dict", "required": True},
             "custom": {"type": "dict", "default": {}},
         },
@@ -111,13 +121,18 @@ def main() -> None:
     builder = ImageBuilder(Path(params["directory"]))
     with fail_on_error(module):
         wanted = select(recipes(params["recipes"], params["custom"]), params["wanted"])
-        missing = {key: recipe for key, recipe in wanted.items() if not builder.find(recipe)}
+        fresh = {f"{each['kind']}/{each['name']}" for each in params["wanted"] if each["fresh"] and params["max_age"]}
+        missing = {
+            key: recipe
+            for key, recipe in wanted.items()
+            if not builder.find(recipe) or (key in fresh and builder.aged(recipe, params["max_age"]))
+        }
     built: dict[str, float] = {}
     remedy = "Nothing is left of it: mend this and run again."
     with fail_on_error(module, what="Building an image failed", remedy=remedy):
         for key, recipe in missing.items():
             start = time.monotonic()
-            if module.check_mode or builder.build(recipe):
+            if module.check_mode or builder.build(recipe, max_age=params["max_age"] if key in fresh else None):
                 built[key] = round(time.monotonic() - start, 1)
     have = sorted(recipe.folder for key, recipe in wanted.items() if key not in missing)
     module.exit_json(

@@ -39,7 +39,7 @@ def test_what_was_judged_is_planned_whatever_happens_to_the_variables() -> None:
     judged = run(guests=GUESTS, cluster=CLUSTER, **NODES)
     assert not judged.get("failed")
     assert judged["manager"] == "node2"
-    assert judged["images"] == [{"name": "debian-13", "kind": "container"}]
+    assert judged["images"] == [{"name": "debian-13", "kind": "container", "guests": ["web", "mail"]}]
     [looked_for] = judged["local"]
     assert looked_for["name"] == "mail"
 

@@ -26,7 +26,7 @@ from .pool_promises import promises
 from .reader import Reading, read
 from .types import Cluster, Guest, Node
 
-__all__ = ["Declaration", "id_range", "nodes", "permission", "report", "restarts"]
+__all__ = ["Declaration", "id_range", "nodes", "permission", "report", "restarts", "wanted_images"]
 
 Images = Mapping[str, Mapping[str, Any]]
 
@@ -59,15 +59,18 @@ class Declaration:
         """What can be told before any node was asked.
 
         ``problems`` forbid going on, each with its path; ``worth_knowing`` does not; ``images``, as name and kind,
-        are those that guests are made from or boot from; ``local``, for module local_volumes_info, are the guests with
-        volumes on storage of one node's own, and where these are there.
+        are those that ``guests`` are made from or boot from; ``local``, for module local_volumes_info, are the guests
+        with volumes on storage of one node's own, and where these are there.
         """
-        needed = {(image, guest.kind) for guest in self.present for image in guest.images}
+        needed: dict[tuple[str, str], list[str]] = {}
+        for guest in self.present:
+            for image in dict.fromkeys(guest.images):
+                needed.setdefault((image, guest.kind), []).append(guest.name)
         own = ((guest.name, _local_paths(guest, self.pools)) for guest in self.present)
         return {
             "problems": [str(problem) for problem in self.reading.problems],
             "worth_knowing": list(self.reading.warnings),
-            "images": [{"name": name, "kind": kind} for name, kind in sorted(needed)],
+            "images": [{"name": name, "kind": kind, "guests": its} for (name, kind), its in sorted(needed.items())],
             "local": [{"name": name, "paths": paths} for name, paths in own if paths],
         }
 
@@ -196,6 +199,17 @@ def _is_ip(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def wanted_images(
+    images: Iterable[Mapping[str, Any]], seen: Mapping[str, Mapping[str, Any]], recreate: Collection[str] | bool = False
+) -> list[dict[str, Any]]:
+    """The ``images`` of :meth:`Declaration.outline` for module image: fresh are those that a new guest is made from."""
+    known = KnownVolumes.of(seen, recreate)
+    return [
+        {"name": its["name"], "kind": its["kind"], "fresh": any(known.new(guest) for guest in its["guests"])}
+        for its in images
+    ]
 
 
 def id_range(user: str) -> str:

@@ -51,6 +51,10 @@ class KnownVolumes:
         """Whether a volume is to be found there, rather than made."""
         return path in self._of(guest).values()
 
+    def new(self, guest: str) -> bool:
+        """Whether the cluster knows no volume of the guest."""
+        return not self._of(guest)
+
     def elsewhere(self, guest: str, wanted: Definition) -> Iterator[str]:
         """What is wrong with a guest whose volumes the cluster knows in other places than the declaration has them."""
         known, new = self._of(guest), places(wanted)

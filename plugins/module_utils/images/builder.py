@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import struct
+import time
 import uuid
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -104,20 +105,28 @@ class ImageBuilder:
         self._run = run
 
     def find(self, recipe: Recipe) -> dict[str, Any] | None:
-        """What ``image.json`` says about the recipe's image, with its path; None when it is not there."""
-        folder = self._directory / recipe.folder
-        try:
-            described: dict[str, Any] = json.loads((folder / "image.json").read_text())
-        except FileNotFoundError:
-            return None
-        return {**described, "path": str(folder)}
+        """What ``image.json`` says about the newest image of the recipe, with its path; None when there is none."""
+        built = self._built(recipe)
+        return {**json.loads((built[-1] / "image.json").read_text()), "path": str(built[-1])} if built else None
+
+    def aged(self, recipe: Recipe, seconds: float) -> bool:
+        """Whether all images of the recipe are older. What guests boot from does not age: they have it open."""
+        built = self._built(recipe)
+        return recipe.boot != "kernel" and bool(built) and time.time() - _when(built[-1]) > seconds
+
+    def _built(self, recipe: Recipe) -> list[Path]:
+        """The folders with images of the recipe, the newest last."""
+        first = self._directory / recipe.folder
+        found = (first, *self._directory.glob(f"{recipe.folder}-*"))
+        return sorted((folder for folder in found if (folder / "image.json").is_file()), key=_when)
 
     def expect(self, recipe: Recipe) -> dict[str, Any]:
         """The same for an image still to be built."""
         return {**recipe.description(), "path": str(self._directory / recipe.folder)}
 
-    def build(self, recipe: Recipe, *, patience: float = _LONG) -> bool:
-        """Build the image unless it is there. True when it was built here; False when somebody else was quicker.
+    def build(self, recipe: Recipe, *, patience: float = _LONG, max_age: float | None = None) -> bool:
+        """Build the image unless it is there, and in ``max_age`` seconds once more. True when it was built here; False
+        when somebody else was quicker. The two newest are kept: from the other one disks may be made just now.
 
         One build at a time on a node and in a cache: the others wait ``patience`` seconds.
         Raises CommandError, WaitTimeout.
@@ -126,7 +135,7 @@ class ImageBuilder:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._work.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(self._work / "lock", patience), _alone(self._directory / ".lock", patience):
-            if self.find(recipe):
+            if self.find(recipe) and not (max_age is not None and self.aged(recipe, max_age)):
                 return False
             draft, work = self._directory / _DRAFT, self._work / "build"
             for leftover in (draft, work):
@@ -140,8 +149,13 @@ class ImageBuilder:
                     _settle(file)
                 draft.chmod(0o755)
                 sync_folder(draft)
-                draft.rename(self._directory / recipe.folder)
+                place = self._directory / recipe.folder
+                if place.exists():
+                    place = place.with_name(f"{recipe.folder}-{time.strftime('%Y%m%d%H%M%S', time.gmtime())}")
+                draft.rename(place)
                 sync_folder(self._directory)
+                for old in self._built(recipe)[:-2]:
+                    shutil.rmtree(old)
             finally:
                 for leftover in (draft, work):
                     shutil.rmtree(leftover, ignore_errors=True)
@@ -211,6 +225,11 @@ class ImageBuilder:
             if error.result is None:
                 raise
             raise CommandError(f"mmdebstrap: {_cause(error.result.stderr)}", error.result) from error
+
+
+def _when(image: Path) -> float:
+    """When an image was built, by the wall clock."""
+    return (image / "image.json").stat().st_mtime
 
 
 def _cause(log: str) -> str:

@@ -51,10 +51,21 @@ def test_the_images_of_present_guests_are_needed() -> None:
     outline = Declaration.read(GUESTS, CLUSTER).outline()
     assert outline["problems"] == []
     assert outline["images"] == [
-        {"name": "debian-13", "kind": "container"},
-        {"name": "debian-13", "kind": "vm"},
-        {"name": "tiny", "kind": "vm"},
+        {"name": "debian-13", "kind": "container", "guests": ["web"]},
+        {"name": "debian-13", "kind": "vm", "guests": ["mail"]},
+        {"name": "tiny", "kind": "vm", "guests": ["game"]},
     ]
+
+
+@pytest.mark.parametrize(
+    ("known", "recreate", "fresh"),
+    [({}, False, True), ({"web": {"rootfs": "/x"}}, False, False), ({"web": {"rootfs": "/x"}}, ["web"], True)],
+)
+def test_what_is_new_is_made_from_a_fresh_image(known: dict[str, Any], recreate: list[str] | bool, fresh: bool) -> None:
+    images = [{"name": "debian-13", "kind": "container", "guests": ["web"]}]
+    seen = {"node1": NOTHING, "node2": {**NOTHING, "known": known}}
+    wanted = {"name": "debian-13", "kind": "container", "fresh": fresh}
+    assert declaration.wanted_images(images, seen, recreate) == [wanted]
 
 
 def test_what_is_wrong_and_what_is_worth_knowing_is_told() -> None:

@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import fcntl
 import inspect
+import os
+import shutil
 import struct
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -227,6 +230,33 @@ def test_build(tmp_path: Path, boot: str, programs: list[str], files: set[str]) 
     assert {file.name for file in (tmp_path / "work").iterdir()} == {"lock"}
     assert not builder.build(recipe), "it is there"
     assert len(node.ran) == 2 + len(programs)
+
+
+@pytest.mark.parametrize(("boot", "ages"), [("rootfs", True), ("disk", True), ("kernel", False)])
+def test_an_image_is_built_once_more_when_it_is_old(tmp_path: Path, boot: str, ages: bool) -> None:
+    builder = ImageBuilder(tmp_path / "images", tmp_path / "work", Node())
+    recipe = Recipe("some", "vm", boot, "trixie", size=16 * 1024 * 1024)
+    assert not builder.aged(recipe, 10), "none is there"
+    builder.build(recipe)
+    assert not builder.aged(recipe, 10)
+    assert not builder.build(recipe, max_age=10)
+    folder = tmp_path / "images" / recipe.folder
+    for days, place in (
+        (9, folder),
+        (6, folder.with_name(f"{folder.name}-1")),
+        (3, folder.with_name(f"{folder.name}-2")),
+    ):
+        if place != folder:
+            shutil.copytree(folder, place)
+        moment = time.time() - days * 86400
+        os.utime(place / "image.json", (moment, moment))
+    found = builder.find(recipe)
+    assert found is not None and found["path"] == str(folder.with_name(f"{folder.name}-2"))
+    assert builder.aged(recipe, 86400) is ages
+    assert builder.build(recipe, max_age=86400) is ages
+    assert not builder.build(recipe, max_age=86400), "somebody was quicker"
+    left = {place.name for place in folder.parent.iterdir()} - {".lock"}
+    assert (f"{folder.name}-2" in left, len(left)) == (True, 2 if ages else 3)
 
 
 @pytest.mark.parametrize(("variant", "stage"), [("minbase", "customize"), ("extract", "extract")])
