@@ -22,7 +22,7 @@ options:
   cluster:
     description:
       - What they are judged against, with C(nodes) by name, C(images), C(pools), C(default_pool), C(bridges),
-        C(ssh_keys) and C(nameservers). First call.
+        C(ssh_keys), C(nameservers), C(firewall_sets) and C(firewall_groups). First call.
     type: dict
   workers:
     description: The nodes that can be worked on. First call.

@@ -13,7 +13,7 @@ from typing import Any
 from ..core import parse
 from ..core.quantities import format_size
 from . import networks
-from .types import Cluster, Guest, Migration, Nic
+from .types import Cluster, Guest, Incoming, Migration, Nic, Outgoing
 
 __all__ = ["CHECKS", "Check"]
 
@@ -93,5 +93,16 @@ def _migration(migration: Migration, raw: Raw, _cluster: Cluster) -> Found:
         )
 
 
+def _rule(rule: Incoming | Outgoing, _raw: Raw, _cluster: Cluster) -> Found:
+    if rule.ports and rule.protocol not in ("tcp", "udp"):
+        yield "protocol", "ports are those of tcp or udp: say which, in two rules for both"
+
+
 #: The checks by the path of the mapping; the empty one is the guest.
-CHECKS: Mapping[str, Check] = {"": _guest, "nics[]": _nic, "migration": _migration}
+CHECKS: Mapping[str, Check] = {
+    "": _guest,
+    "nics[]": _nic,
+    "firewall.in[]": _rule,
+    "firewall.out[]": _rule,
+    "migration": _migration,
+}

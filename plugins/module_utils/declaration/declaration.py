@@ -45,7 +45,8 @@ class Declaration:
         ``cluster`` is what they are judged against: ``nodes`` (by name, with memory, vcpus, addresses,
         power_controller, cpu_models), ``images`` (by name and kind of guest, how it boots), ``pools`` and
         ``default_pool`` (role storage's), ``bridges`` (role network's), ``ssh_keys``, ``nameservers``,
-        ``expected_guests`` (role cluster's cluster_guests). Raises InvalidValue for a pool of a type that is not known.
+        ``firewall_sets``, ``firewall_groups`` (role guests'), ``expected_guests`` (role cluster's cluster_guests).
+        Raises InvalidValue for a pool of a type that is not known.
         """
         pools = pools_from(cluster["pools"])
         return cls(read(guests, _cluster(cluster, pools)), pools)
@@ -279,6 +280,8 @@ def _cluster(cluster: Mapping[str, Any], pools: Mapping[str, Pool]) -> Cluster:
         expected_guests=cluster.get("expected_guests"),
         ssh_keys=cluster.get("ssh_keys", ()),
         nameservers=cluster.get("nameservers", ()),
+        firewall_sets=cluster.get("firewall_sets", {}),
+        firewall_groups=cluster.get("firewall_groups", {}),
     )
 
 

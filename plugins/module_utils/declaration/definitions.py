@@ -9,6 +9,7 @@ from typing import Any
 
 from ..guest.definition import IDMAP, SCHEMA
 from ..storage.volumes import Pool
+from .firewall import rules
 from .types import Guest, Nic
 
 __all__ = ["definition"]
@@ -81,6 +82,7 @@ def _common(guest: Guest) -> dict[str, Any]:
         "vcpus": guest.vcpus,
         "memory": guest.memory,
         "stop_timeout": _seconds(guest.stop_timeout),
+        **({"firewall": passing} if (passing := rules(guest.firewall)) else {}),
     }
 
 
@@ -92,6 +94,8 @@ def _nic(nic: Nic) -> dict[str, Any]:
         "mtu": nic.mtu,
         "addresses": list(nic.addresses),
         "gateways": list(nic.gateways),
+        # Said only where it is so: definitions from before stay as they are.
+        **({"trusted": True} if nic.trusted else {}),
     }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from ..guest.definition import derived_mac
 from .key import CONTAINER, VM, Context, Key, Parts
 from .types import Disk, Nic, Rootfs
-from .values import ADDRESS, BRIDGE, IP, MAC, POOL, SIZE, TARGET, image, list_of, whole
+from .values import ADDRESS, BOOLEAN, BRIDGE, IP, MAC, POOL, SIZE, TARGET, image, list_of, whole
 
 __all__ = ["CONTAINER_ROOTFS", "DISKS", "NICS"]
 
@@ -180,5 +180,12 @@ NICS = (
         default_words="made from the guest's name",
         change={"vm": "live", "container": "restart"},
         change_words="another MAC address is another interface",
+    ),
+    Key(
+        "nics[].trusted",
+        BOOLEAN,
+        "For routers: it may use any MAC, address and VLAN, advertise routes and give addresses.",
+        "true",
+        default=False,
     ),
 )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Any, Literal
 
 from .types import Cluster, Kind
@@ -89,6 +90,11 @@ class Key:
     @property
     def name(self) -> str:
         return self.path.rpartition(".")[2]
+
+    @property
+    def field(self) -> str:
+        """Its field in the class of the mapping that it stands in: its name, unless that is a word of Python's."""
+        return f"{self.name}_" if iskeyword(self.name) else self.name
 
     @property
     def parent(self) -> str:

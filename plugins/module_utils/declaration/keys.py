@@ -11,6 +11,7 @@ from __future__ import annotations
 from ..guest.definition import derived_uuid
 from . import networks
 from .device_keys import CONTAINER_ROOTFS, DISKS, NICS
+from .firewall import FIREWALL
 from .key import CONTAINER, VM, Context, Key, Parts
 from .types import Ha, Migration, Placement
 from .values import (
@@ -153,6 +154,7 @@ _GUEST = (
         elsewhere="is for containers",
     ),
     *NICS,
+    *FIREWALL,
     Key(
         "ssh_keys",
         list_of(SSH_KEY, "list of public SSH keys"),

@@ -20,10 +20,12 @@ from . import networks
 from .advice import advice
 from .checks import CHECKS
 from .conflicts import conflicts, name_problems
+from .firewall import joined
+from .firewall_names import named
 from .keys import STATE_KEYS, children
 from .placement import impossibilities, worries
 from .sections import Notes, Place, Section, unknown
-from .types import Cluster, Disk, Guest, Kind
+from .types import Cluster, Disk, Firewall, Guest, Kind
 from .values import GUEST_NAME, NAMESERVER, SSH_KEY
 
 __all__ = ["Reading", "read"]
@@ -44,7 +46,8 @@ def read(guests: object, cluster: Cluster) -> Reading:
     """Read the value of ``guests:`` and judge it as a whole. Problems come in the order of the guests."""
     if not isinstance(guests, Mapping):
         return Reading({}, (parse.Problem("guests", "is not a mapping from names to guests"),), ())
-    sections = _Sections(cluster)
+    cluster, groups, wrong = named(cluster)
+    sections = _Sections(cluster, groups)
     found: dict[str, Guest] = {}
     notes: dict[str, Notes] = {}
     for name, entry in ((key if isinstance(key, str) else quoted(key), entry) for key, entry in guests.items()):
@@ -58,14 +61,14 @@ def read(guests: object, cluster: Cluster) -> Reading:
     present = {name: guest for name, guest in found.items() if guest.state == "present"}
     for name, at, text in (*conflicts(present, cluster), *impossibilities(present, cluster.nodes)):
         notes[name].problems.append(parse.Problem(f"guests.{step(name)}.{at}", text))
-    problems = dict.fromkeys(chain(_defaults(cluster), *(its.problems for its in notes.values())))
+    problems = dict.fromkeys(chain(_defaults(cluster), wrong, *(its.problems for its in notes.values())))
     # Of those whose names are no names enough has been said.
-    named = {name: guest for name, guest in present.items() if GUEST_NAME.fullmatch(name)}
+    judged = {name: guest for name, guest in present.items() if GUEST_NAME.fullmatch(name)}
     warnings = (
         *chain.from_iterable(its.warnings for its in notes.values()),
-        *worries(named, cluster.nodes),
-        *advice(named, cluster),
-        *networks.worries(named, cluster),
+        *worries(judged, cluster.nodes),
+        *advice(judged, cluster),
+        *networks.worries(judged, cluster),
     )
     return Reading(found, tuple(problems), warnings)
 
@@ -73,8 +76,8 @@ def read(guests: object, cluster: Cluster) -> Reading:
 class _Sections:
     """The mappings that a guest can be, in one cluster."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        make, check = partial(_made, cluster), CHECKS[""]
+    def __init__(self, cluster: Cluster, groups: Mapping[str, Firewall]) -> None:
+        make, check = partial(_made, cluster, groups), CHECKS[""]
         self._present = {kind: Section(children(""), make, kind, cluster, check) for kind in _KINDS}
         self._absent = Section(STATE_KEYS, Guest, "vm", cluster)
         self._known = {key.name for key in children("")}
@@ -95,8 +98,17 @@ class _Sections:
         return guest
 
 
-def _made(cluster: Cluster, *, ssh_keys: tuple[str, ...], disks: tuple[Disk, ...] = (), **values: Any) -> Guest:
+def _made(
+    cluster: Cluster,
+    groups: Mapping[str, Firewall],
+    *,
+    ssh_keys: tuple[str, ...],
+    firewall: Firewall,
+    disks: tuple[Disk, ...] = (),
+    **values: Any,
+) -> Guest:
     return Guest(
+        firewall=joined(firewall, [groups[name] for name in firewall.groups if name in groups]),
         ssh_keys=tuple(dict.fromkeys([*cluster.ssh_keys, *ssh_keys])),
         disks=disks,
         seed_pool=disks[0].pool if disks else cluster.default_pool,

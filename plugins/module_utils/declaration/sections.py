@@ -63,8 +63,8 @@ class Section:
         self._readers: dict[Any, _Reader] = {key.name: _reader(key, kind, cluster) for key in own}
         self._required = [key for key in own if key.required]
         fields = [key for key in own if not key.spelling_of]
-        self._computed = {key.name: key.default for key in fields if callable(key.default)}
-        self._plain = {key.name: key.default for key in fields if not callable(key.default)}
+        self._computed = {key.field: key.default for key in fields if callable(key.default)}
+        self._plain = {key.field: key.default for key in fields if not callable(key.default)}
         #: Mappings that are read also when they are not there, for their defaults or for what is missing in them.
         self._always = {
             name: reader.section
@@ -92,8 +92,8 @@ class Section:
                 elif field:
                     values[field] = (read,)
                 else:
-                    values[name] = read
-                    computed.pop(name, None)
+                    values[reader.key.field] = read
+                    computed.pop(reader.key.field, None)
         for key in self._required:
             if raw.get(key.name) is None:
                 place.note(key.name, f"is missing: {key.required}")

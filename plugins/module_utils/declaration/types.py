@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 __all__ = ["Bridge", "Cluster", "Disk", "Guest", "Ha", "Kind", "Migration", "Nic", "Node", "Placement", "Rootfs"]
 
@@ -41,7 +41,8 @@ class Cluster:
     ``images`` tells by name and kind of guest how an image boots: ``disk``, ``kernel`` or ``rootfs``. Of the ``pools``
     those in ``local_pools`` are every node's own. ``bridges`` are those declared, ``cpu_models`` those that libvirt
     knows on every node; either is None when they are not known. ``taken`` are IP addresses that are no guest's, and
-    whose. Pacemaker was set up for ``expected_guests``.
+    whose. Pacemaker was set up for ``expected_guests``. ``firewall_sets`` are networks by name,
+    ``firewall_groups`` firewalls by name, as they stand in the YAML.
     """
 
     nodes: Mapping[str, Node]
@@ -55,6 +56,8 @@ class Cluster:
     expected_guests: int | None = None
     ssh_keys: Sequence[str] = ()
     nameservers: Sequence[str] = ()
+    firewall_sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    firewall_groups: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class Nic:
     mtu: int | None
     addresses: tuple[str, ...]
     gateways: tuple[str, ...]
+    trusted: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,33 @@ class Ha:
     """High availability: which of the guests goes first when not all can run."""
 
     priority: int = 0
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """What may come to a guest. Of no ``ports`` all are meant, by ``from_`` None everybody; networks as texts."""
+
+    protocol: str = "any"
+    ports: tuple[str, ...] = ()
+    from_: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """What a guest may send, likewise."""
+
+    protocol: str = "any"
+    ports: tuple[str, ...] = ()
+    to: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Firewall:
+    """What passes at a guest's interfaces; None is everything."""
+
+    in_: tuple[Incoming, ...] | None = None
+    out: tuple[Outgoing, ...] | None = None
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,6 +174,7 @@ class Guest:
     nics: tuple[Nic, ...] = ()
     ssh_keys: tuple[str, ...] = ()
     nameservers: tuple[str, ...] = ()
+    firewall: Firewall = Firewall()
     ha: Ha | None = Ha()
     placement: Placement = Placement()
     migration: Migration = Migration()

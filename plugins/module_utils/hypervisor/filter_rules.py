@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ __all__ = ["HOOKS", "REASONS", "TABLE", "Facts", "Port", "admitted", "base", "ex
 
 #: Family and name of the table.
 TABLE = "bridge drover"
+_MAC, _NAME = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}"), re.compile(r"[A-Za-z0-9_.-]+")
 #: The chains that the kernel enters.
 HOOKS = ("from_guests", "to_guests", "to_node")
 #: Why frames are dropped. Each is a chain, a map from interfaces to counters, and the first part of a counter's name.
@@ -84,9 +86,16 @@ class Port(NamedTuple):
 
 
 def ports_of(definition: Definition, also: Mapping[str, Iterable[str]] | None = None) -> list[Port]:
-    """The interfaces of a guest. ``also`` has further addresses by MAC: those it runs with until it restarts."""
+    """The interfaces of a guest. ``also`` has further addresses by MAC: those it runs with until it restarts.
+
+    Raises ValueError for what no guest has.
+    """
     found = []
     for nic in definition.get("nics", ()):
+        if not (_MAC.fullmatch(nic["mac"]) and _NAME.fullmatch(nic["bridge"]) and _NAME.fullmatch(definition["name"])):
+            raise ValueError(
+                f"{definition['name']!r} has an interface {nic['mac']!r} on {nic['bridge']!r}, none of ours"
+            )
         declared = [*nic["addresses"], *((also or {}).get(nic["mac"], ()) if nic["addresses"] else ())]
         found.append(
             Port(

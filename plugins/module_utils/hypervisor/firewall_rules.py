@@ -11,6 +11,7 @@ copied when a guest changes nodes, and nothing is lost with a node.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ __all__ = ["Firewall", "incoming", "outgoing"]
 
 Firewall = Mapping[str, Sequence[Mapping[str, Any]]]
 
+_PORTS = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?")
 #: The ports from which programs ask, and those at which they are asked.
 _ASKING, _ASKED = "32768-65535", "0-32767"
 #: Neighbours, routers, groups, errors and answers: IPv6 does not work without (RFC 4890, section 4.4).
@@ -72,7 +74,9 @@ def _accepting(rule: Mapping[str, Any], peer: str, port: str) -> Iterator[str]:
     """The rules that let pass what one rule of a definition allows, for each family of addresses."""
     match rule["protocol"]:
         case "tcp" | "udp" as protocol:
-            ports = ", ".join(rule.get("ports", ()))
+            ports = ", ".join(port for port in rule.get("ports", ()) if _PORTS.fullmatch(port))
+            if rule.get("ports") and not ports:
+                return
             what = f"{protocol} {port} {{ {ports} }}" if ports else f"meta l4proto {protocol}"
         case "icmp":
             what = "meta l4proto { icmp, ipv6-icmp }"

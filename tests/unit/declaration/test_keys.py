@@ -47,7 +47,9 @@ def declared(key: Key, kind: Kind, value: object) -> dict[str, Any]:
     guest: dict[str, Any] = yaml.safe_load(yaml.safe_dump(LEAST[kind]))
     place: dict[str, Any] = guest
     for step in key.parent.split(".") if key.parent else ():
-        place = place[step[:-2]][0] if step.endswith("[]") else place.setdefault(step, {})
+        # Of what is not in the least guest, only rules of a firewall are in lists.
+        many = step.endswith("[]")
+        place = place.setdefault(step[:-2], [{"protocol": "tcp"}])[0] if many else place.setdefault(step, {})
     place[key.name] = value
     return guest
 
@@ -92,5 +94,5 @@ def test_every_key_has_its_field() -> None:
         key.inside: key.type.make for key in KEYS if isinstance(key.type, Parts)
     }
     for path, made in wholes.items():
-        names = {key.spelling_of or key.name for key in children(path)}
+        names = {key.spelling_of or key.field for key in children(path)}
         assert names == {field.name for field in fields(made)} - ({"name", "seed_pool"} if not path else set()), path
