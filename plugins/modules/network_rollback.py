@@ -10,12 +10,16 @@ module: network_rollback
 short_description: Apply a network configuration, with a timer that takes it back
 version_added: 0.1.0
 description:
-  - With O(state=armed) the node copies its network configuration aside and starts a timer that puts it back. Where an
-    earlier run was interrupted, its copies are kept.
+  - With O(state=armed) the node copies its network configuration aside, remembers which of its O(peers) it reaches and
+    what its bridges carry, and starts a timer that puts the copies back, as a boot does from then on. Where an earlier
+    run was interrupted, its copies are kept.
   - With O(state=applied) systemd-networkd reads its files again. Interfaces of O(takeover) leave ifupdown first.
     Bridges that Drover declared before and does not any more are deleted, and ports that it declared are released.
-  - With O(state=disarmed) the timer is stopped, which the controller can only ask for when it still reaches the node.
-    Fails when the node has taken the way back.
+    A node that then does not reach its peers again, or whose bridges carry less, takes the way back at once, and the
+    module fails and tells what had been changed. In a cluster it waits no longer than the others do before they fence
+    it.
+  - With O(state=disarmed) the way back is given up, which the controller can only ask for when it reaches the node.
+    Fails when the node has taken it, and tells what had been changed.
   - A bridge that is to be deleted while guests are on it is refused.
 options:
   bridges:
@@ -33,6 +37,11 @@ options:
     type: str
     choices: [armed, applied, disarmed]
     required: true
+  peers:
+    description: With O(state=armed), addresses of the other nodes.
+    type: list
+    elements: str
+    default: []
   after:
     description: Seconds until the way back is taken.
     type: int
@@ -56,10 +65,12 @@ EXAMPLES = r"""
     state: armed
     after: 60
     bridges: [br0]
+    peers: [192.0.2.12, 192.0.2.13]
 """
 
 RETURN = r""" # """
 
+import os
 import shutil
 from pathlib import Path
 
@@ -67,7 +78,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import run
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
-from ansible_collections.cspp.drover.plugins.module_utils.host import networkd
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.host import network_proof, networkd
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 
 UNIT = "drover-network-rollback"
@@ -75,32 +87,64 @@ ASIDE = Path("/var/lib/drover/network-before")
 NETWORKD = Path("/etc/systemd/network")
 IFUPDOWN = Path("/etc/network")
 LINKS = Path("/sys/class/net")
+#: What makes a boot take the way back: the unit, and the link that has it started.
+BOOT_UNITS = tuple(
+    f"/etc/systemd/system/{place}drover-network-rollback-boot.service" for place in ("", "multi-user.target.wants/")
+)
 #: There from arming to disarming, unless the way back was taken.
 SCRIPT = "way-back"
-#: Run by the timer, when nobody may be there to ask: the copies go back, then both managers read them.
+#: Run by the timer, when nobody may be there to ask: the copies go back, then both managers read them. With "boot",
+#: before either has started. Half-way it is called "taking", and begun again by the next boot.
 WAY_BACK = f"""set -e
-mv {ASIDE}/{SCRIPT} {ASIDE}/taken
+cd {ASIDE}
+[ ! -e {SCRIPT} ] || mv {SCRIPT} taking
+[ -e refused ] || cp -a {NETWORKD} refused
 rm -rf {NETWORKD} && cp -a {ASIDE}/networkd {NETWORKD}
 if [ -d {ASIDE}/ifupdown ]; then rm -rf {IFUPDOWN} && cp -a {ASIDE}/ifupdown {IFUPDOWN}; fi
-for bridge in $(cat {ASIDE}/new-bridges); do ip link delete "$bridge" || true; done
-networkctl reload || true
-for link in $(networkctl --no-legend --no-pager list | awk '$3 != "loopback" {{ print $2 }}'); do
-    networkctl reconfigure "$link" || true
-done
-if [ -d {ASIDE}/ifupdown ]; then systemctl restart networking.service; fi
+if [ "$1" != boot ]; then
+    for bridge in $(cat {ASIDE}/new-bridges); do ip link delete "$bridge" || true; done
+    networkctl reload || true
+    for link in $(networkctl --no-legend --no-pager list | awk '$3 != "loopback" {{ print $2 }}'); do
+        networkctl reconfigure "$link" || true
+    done
+    if [ -d {ASIDE}/ifupdown ]; then systemctl restart networking.service || true; fi
+fi
+mv taking taken
+rm -f {" ".join(BOOT_UNITS)}
 """
+#: A node that was fenced meanwhile, or lost its power, must not come back with what nobody has confirmed.
+BOOT_UNIT = f"""[Unit]
+Description=Drover: put back the network configuration of before, as the new one was not confirmed
+DefaultDependencies=no
+RequiresMountsFor={ASIDE}
+After=local-fs.target
+Before=network-pre.target systemd-networkd.service networking.service
+Wants=network-pre.target
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'cd {ASIDE} && for it in {SCRIPT} taking; do [ ! -e $it ] || exec sh $it boot; done'
+"""
+#: Seconds that a node of a running cluster waits for the others, who fence it when they have missed it for 2.2 tokens.
+CLUSTER_PATIENCE = 1.5
+#: Seconds in which bridges have to carry again.
+CARRIER_PATIENCE = 10.0
 
 
 class WayBackTaken(DroverError):
     """The node has put its old network configuration back."""
 
 
+class NotProven(WayBackTaken):
+    """The node lost something by the new configuration."""
+
+
 class InUse(DroverError):
     """A bridge that is to go still carries what Drover did not attach to it: guests, most likely."""
 
 
-def arm(after: int) -> None:
-    """Copy the configuration aside and start the timer."""
+def arm(after: int, bridges: list[str], peers: list[str]) -> None:
+    """Copy the configuration aside, note what there is to lose, and start the timer."""
     stop()
     if not (ASIDE / SCRIPT).exists():
         shutil.rmtree(ASIDE, ignore_errors=True)
@@ -110,7 +154,16 @@ def arm(after: int) -> None:
         if IFUPDOWN.is_dir():
             shutil.copytree(IFUPDOWN, ASIDE / "ifupdown", symlinks=True)
         (ASIDE / "new-bridges").write_text("")
+        # The controller, too, where it answers.
+        asked = [*peers, *os.environ.get("SSH_CONNECTION", "").split()[:1]]
+        (ASIDE / "sight.json").write_text(network_proof.look(asked, bridges).dumps())
         (ASIDE / SCRIPT).write_text(WAY_BACK)
+    unit, wanted = map(Path, BOOT_UNITS)
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    unit.write_text(BOOT_UNIT)
+    wanted.unlink(missing_ok=True)
+    wanted.symlink_to(unit)
+    os.sync()
     timer = [f"--unit={UNIT}", f"--on-active={after}", "--timer-property=AccuracySec=1s", "--collect"]
     run(["systemd-run", *timer, "sh", str(ASIDE / SCRIPT)])
 
@@ -127,8 +180,48 @@ def disarm() -> None:
         (ASIDE / SCRIPT).unlink()
     except FileNotFoundError:
         raise WayBackTaken(
-            "The node was not reached in time under its new network configuration and has put the old one back",
-            remedy="Compare network_bridges with what the node had (ports, addresses, gateway), then run this again.",
+            "The node was not reached in time under its new network configuration and has put the old one back"
+            f"{changed()}",
+            remedy="Correct it in network_bridges, then run this again.",
+        ) from None
+    finally:
+        for unit in BOOT_UNITS:
+            Path(unit).unlink(missing_ok=True)
+
+
+def changed() -> str:
+    """What the change was that has been taken back, as the end of a sentence."""
+    texts = ([file.read_text() for file in (ASIDE / name).glob("05-drover-*")] for name in ("networkd", "refused"))
+    differences = networkd.differences(*texts)
+    return f". What was changed: {'; '.join(differences)}" if differences else ""
+
+
+def prove(after: int) -> None:
+    """Wait until the node reaches and carries what it did before. Raises NotProven when it has gone back instead."""
+    before = network_proof.Sight.loads((ASIDE / "sight.json").read_text())
+    ports = {port for bridges in (declared_before(), declared(NETWORKD)) for its in bridges.values() for port in its}
+    clustered = run(["systemctl", "is-active", "--quiet", "corosync.service"], ok=None).rc == 0
+    try:
+        wait_for(
+            lambda: network_proof.unreached(before),
+            lambda lost: not lost,
+            what="the way to the others",
+            timeout=CLUSTER_PATIENCE if clustered else after / 2,
+            interval=0.1,
+        )
+        wait_for(
+            lambda: network_proof.detached(before, ports),
+            lambda lost: not lost,
+            what="carrying",
+            timeout=CARRIER_PATIENCE,
+        )
+    except WaitTimeout as timeout:
+        run(["sh", str(ASIDE / SCRIPT)])
+        stop()
+        raise NotProven(
+            f"The node has put its old network configuration back, for under the new one {'; '.join(timeout.last)}"
+            f"{changed()}",
+            remedy="Correct it in network_bridges, then run this again. The nodes after this one were not touched.",
         ) from None
 
 
@@ -169,6 +262,7 @@ def apply(takeover: list[str], foreign: list[str]) -> None:
     known = (ASIDE / "new-bridges").read_text().split()
     (ASIDE / "new-bridges").write_text("\n".join(name for name in now if name in known or not (LINKS / name).exists()))
     # Only now: it would give an interface to its bridge that ifdown then takes down.
+    run(["systemctl", "enable", "--quiet", "systemd-networkd.service"])
     run(["systemctl", "start", "systemd-networkd.service"])
     run(["networkctl", "reload"])
     # What is not declared any more systemd-networkd leaves as it is.
@@ -223,6 +317,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["armed", "applied", "disarmed"], "required": True},
             "after": {"type": "int", "default": 60},
             "bridges": {"type": "list", "elements": "str", "default": []},
+            "peers": {"type": "list", "elements": "str", "default": []},
             "foreign": {"type": "list", "elements": "str", "default": []},
             "takeover": {"type": "list", "elements": "str", "default": []},
         },
@@ -237,9 +332,10 @@ def main() -> None:
         if module.check_mode:
             pass
         elif params["state"] == "armed":
-            arm(params["after"])
+            arm(params["after"], params["bridges"], params["peers"])
         elif params["state"] == "applied":
             apply(params["takeover"], params["foreign"])
+            prove(params["after"])
         else:
             disarm()
     module.exit_json(changed=True)

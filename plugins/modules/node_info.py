@@ -82,6 +82,12 @@ userfaultfd:
   description: Whether the node has the device for user-space paging.
   type: bool
   returned: always
+resolver:
+  description:
+    - C(manager), who keeps C(/etc/resolv.conf) - C(file) when it is a plain file or not there, C(systemd-resolved), or
+      what it is a link to - and C(kept), the lines in it that are settings other than servers.
+  type: dict
+  returned: always
 ifupdown:
   description: Interfaces that C(/etc/network/interfaces) configures, other than the loopback.
   type: list
@@ -136,6 +142,18 @@ def cpu_models(folder: Path = Path("/usr/share/libvirt/cpu_map")) -> list[str]:
     return sorted(file.stem.removeprefix("x86_") for file in folder.glob("x86_*.xml") if file.stem not in _NO_MODELS)
 
 
+def resolver(file: Path = Path("/etc/resolv.conf")) -> dict[str, Any]:
+    """Who keeps the file that programs look for name servers in, and what else it says."""
+    manager = "file"
+    if file.is_symlink():
+        target = str(file.readlink())
+        manager = "systemd-resolved" if "systemd/resolve" in target else target
+    kept = [
+        line for line in lines(file) if line.split() and line.split()[0] in ("search", "domain", "options", "sortlist")
+    ]
+    return {"manager": manager, "kept": kept}
+
+
 def ifupdown() -> list[str]:
     """Interfaces with a stanza in /etc/network/interfaces or interfaces.d."""
     names: set[str] = set()
@@ -167,6 +185,7 @@ def main() -> None:
             ifupdown=ifupdown(),
             cpu_models=cpu_models(),
             userfaultfd=os.path.exists("/dev/userfaultfd"),
+            resolver=resolver(),
             bridge_firewall=[name for name in BRIDGE_FIREWALL if sysctl(name)],
         )
 

@@ -53,9 +53,10 @@ def test_its_guests_are_accepted(variables: dict[str, Any], hosts: list[dict[str
         "ssh_keys": variables["guests_ssh_keys"],
         "nameservers": [],
     }
-    problems = declaration.Declaration.read(variables["guests"], cluster).outline()["problems"]
+    outline = declaration.Declaration.read(variables["guests"], cluster).outline()
     # The key is the owner's to write: one that were right would open guests to whoever has it.
-    assert [problem.partition(":")[0] for problem in problems] == ["guests_ssh_keys[0]"]
+    assert [problem.partition(":")[0] for problem in outline["problems"]] == ["guests_ssh_keys[0]"]
+    assert outline["worth_knowing"] == []
 
 
 def test_every_node_can_be_fenced(hosts: list[dict[str, Any]]) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +12,27 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.host import networkd
+from ansible_collections.cspp.drover.plugins.module_utils.host import network_proof, networkd
 from ansible_collections.cspp.drover.plugins.modules import network_rollback
 
 Call = Callable[..., dict[str, Any]]
 Programs = Callable[..., list[list[str]]]
-ANSWERS = {"systemctl stop": 5, "systemctl start": "", "systemd-run": "", "networkctl reload": "", "ifdown": 1}
-STARTED = [["systemctl", "start", "systemd-networkd.service"], ["networkctl", "reload"]]
+ANSWERS = {
+    "systemctl stop": 5,
+    "systemctl enable": "",
+    "systemctl start": "",
+    "systemctl is-active": 3,
+    "systemd-run": "",
+    "networkctl reload": "",
+    "ifdown": 1,
+    "sh": "",
+}
+STARTED = [
+    ["systemctl", "enable", "--quiet", "systemd-networkd.service"],
+    ["systemctl", "start", "systemd-networkd.service"],
+    ["networkctl", "reload"],
+]
+PROVEN = ["systemctl", "is-active", "--quiet", "corosync.service"]
 
 
 @pytest.fixture
@@ -25,6 +40,11 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A node's folders below tmp_path: networkd's and ifupdown's."""
     for name, place in {"ASIDE": "aside", "NETWORKD": "networkd", "IFUPDOWN": "ifupdown", "LINKS": "links"}.items():
         monkeypatch.setattr(network_rollback, name, tmp_path / place)
+    units = [tmp_path / "units" / it for it in ("way-back.service", "multi-user.target.wants/way-back.service")]
+    monkeypatch.setattr(network_rollback, "BOOT_UNITS", tuple(map(str, units)))
+    monkeypatch.setattr(network_proof, "LINKS", tmp_path / "links")
+    monkeypatch.setattr(network_rollback, "CARRIER_PATIENCE", 0.0)
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
     for place in ("networkd", "ifupdown"):
         (tmp_path / place).mkdir()
     (tmp_path / "networkd" / "10-eth0.network").write_text("old\n")
@@ -75,23 +95,26 @@ def test_the_whole_way(call: Call, programs: Programs, node: Path) -> None:
     assert calls[1][0] == "systemd-run"
     assert {"--unit=drover-network-rollback", "--on-active=45", "--collect"} <= set(calls[1])
     assert len(calls) == 2
+    unit = node / "units" / "way-back.service"
+    assert (node / "units" / "multi-user.target.wants" / unit.name).readlink() == unit
 
     declare(node, {"br0": ["eno1"], "there": []})
     attach(node, {"there": []})
     call(network_rollback, state="applied")
-    assert calls[2:] == STARTED
+    assert calls[2:] == [*STARTED, PROVEN]
     assert (node / "aside" / "new-bridges").read_text() == "br0"
     assert tree(node / "ifupdown") == {"interfaces": "iface eno1 inet dhcp\n"}
 
     call(network_rollback, state="disarmed")
-    assert calls[4:] == [["systemctl", "stop", "drover-network-rollback.timer"]]
+    assert calls[6:] == [["systemctl", "stop", "drover-network-rollback.timer"]]
+    assert list((node / "units").rglob("*.service")) == []
 
 
 def test_interfaces_are_taken_over_and_the_old_file_is_kept(call: Call, programs: Programs, node: Path) -> None:
     calls = programs(network_rollback, ANSWERS)
     call(network_rollback, state="armed")
     call(network_rollback, state="applied", takeover=["eno1"])
-    assert calls[2:] == [["ifdown", "--force", "eno1"], *STARTED]
+    assert calls[2:] == [["ifdown", "--force", "eno1"], *STARTED, PROVEN]
     now = tree(node / "ifupdown")
     assert now["interfaces.before-drover"] == "iface eno1 inet dhcp\n"
     assert "eno1" not in now["interfaces"]
@@ -143,9 +166,66 @@ def test_a_way_back_that_was_taken_is_no_success(call: Call, programs: Programs,
     programs(network_rollback, ANSWERS)
     call(network_rollback, state="armed")
     (node / "aside" / "way-back").rename(node / "aside" / "taken")
+    (node / "aside" / "refused").mkdir()
+    (node / "aside" / "refused" / "05-drover-br0.network").write_text(
+        networkd.files({"br0": {"mtu": 9000}})[1]["content"]
+    )
     result = call(network_rollback, state="disarmed")
     assert result["failed"]
-    assert "has put the old one back" in result["msg"]
+    assert (
+        "has put the old one back. What was changed: br0.accept_ra (nothing -> no); br0.mtu (nothing -> 9000)"
+        in (result["msg"])
+    )
+    assert list((node / "units").rglob("*.service")) == []
+
+
+@pytest.mark.parametrize(
+    ("lost", "expected"),
+    [
+        ("192.0.2.12", "192.0.2.12 cannot be reached any more"),
+        ("carrier", "br0 has no carrier any more"),
+        ("vnet7", "vnet7 is not attached to br0 any more"),
+    ],
+)
+def test_a_node_that_lost_something_goes_back_at_once(
+    call: Call, programs: Programs, node: Path, monkeypatch: pytest.MonkeyPatch, lost: str, expected: str
+) -> None:
+    calls = programs(network_rollback, {**ANSWERS, "systemctl is-active": ""})
+    monkeypatch.setattr(network_rollback, "CLUSTER_PATIENCE", 0.0)
+    answering = {"192.0.2.12", "192.0.2.13"}
+    monkeypatch.setattr(network_proof, "reachable", lambda asked, _patience: answering & set(asked))
+    declare(node, {"br0": ["eno1"]})
+    attach(node, {"br0": ["eno1", "vnet7"]})
+    (node / "links" / "vnet7").mkdir()
+    (node / "links" / "br0" / "carrier").write_text("1\n")
+    call(network_rollback, state="armed", bridges=["br0"], peers=["192.0.2.12", "192.0.2.13", "192.0.2.14"])
+    # What is lost before anything was changed is not missed, and ports may come and go.
+    (node / "links" / "br0" / "brif" / "eno1").rmdir()
+    if lost == "carrier":
+        (node / "links" / "br0" / "carrier").write_text("0\n")
+    elif lost == "vnet7":
+        (node / "links" / "br0" / "brif" / "vnet7").rmdir()
+    else:
+        answering.discard(lost)
+    result = call(network_rollback, state="applied")
+    assert result["failed"]
+    assert f"put its old network configuration back, for under the new one {expected}" in result["msg"]
+    assert calls[-2:] == [
+        ["sh", str(node / "aside" / "way-back")],
+        ["systemctl", "stop", "drover-network-rollback.timer"],
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="raw sockets are root's")
+def test_who_answers_an_echo_is_reachable() -> None:
+    asked = ["127.0.0.1", "::1", "127.0.0.2", "240.0.0.1"]
+    assert network_proof.reachable(asked, 0.3) == {"127.0.0.1", "::1", "127.0.0.2"}
+
+
+def test_an_echo_request_sums_up_to_nothing() -> None:
+    message = network_proof._echo(8)
+    words = [int.from_bytes(message[at : at + 2], "big") for at in range(0, len(message), 2)]
+    assert (message[0], sum(words) % 0xFFFF) == (8, 0)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +300,8 @@ def test_the_way_back_is_a_shell_script() -> None:
     subprocess.run(["sh", "-n"], input=network_rollback.WAY_BACK, text=True, check=True, timeout=10)
 
 
-def test_the_way_back_restores_everything(tmp_path: Path) -> None:
+@pytest.mark.parametrize("moment", ["now", "boot"])
+def test_the_way_back_restores_everything(tmp_path: Path, moment: str) -> None:
     """Run it with paths below tmp_path and networkctl, ip and systemctl that only note that they were called."""
     folders = {"NETWORKD": tmp_path / "networkd", "IFUPDOWN": tmp_path / "ifupdown", "ASIDE": tmp_path / "aside"}
     script = network_rollback.WAY_BACK
@@ -233,20 +314,29 @@ def test_the_way_back_restores_everything(tmp_path: Path) -> None:
                 (folder / file).write_text(content)
     (tmp_path / "networkd" / "05-drover-br0.netdev").write_text("new")
     (tmp_path / "aside" / "new-bridges").write_text("br0")
-    (tmp_path / "aside" / "way-back").write_text(script)
+    # One that a boot finds half-way is begun again.
+    (tmp_path / "aside" / ("way-back" if moment == "now" else "taking")).write_text(script)
     programs = tmp_path / "bin"
     programs.mkdir()
     for program in ("networkctl", "ip", "systemctl"):
         listing = 'case "$*" in *list*) printf "1 lo loopback\\n2 eth0 ether\\n";; esac\n'
         (programs / program).write_text(f'#!/bin/sh\n{listing}echo {program} "$@" >> {tmp_path}/calls\n')
         (programs / program).chmod(0o755)
-    subprocess.run(["sh", "-c", script], env={"PATH": f"{programs}:/usr/bin:/bin"}, check=True, timeout=10)
+    argv = ["sh", "-c", script, "way-back", moment]
+    subprocess.run(argv, env={"PATH": f"{programs}:/usr/bin:/bin"}, check=True, timeout=10)
     assert tree(tmp_path / "networkd") == {"a": "old"}
     assert tree(tmp_path / "ifupdown") == {"interfaces": "old"}
-    assert (tmp_path / "calls").read_text().splitlines() == [
-        "ip link delete br0",
-        "networkctl reload",
-        "networkctl --no-legend --no-pager list",
-        "networkctl reconfigure eth0",
-        "systemctl restart networking.service",
-    ]
+    assert tree(tmp_path / "aside" / "refused") == {"05-drover-br0.netdev": "new", "a": "new"}
+    assert {entry.name for entry in (tmp_path / "aside").iterdir()} & {"way-back", "taking", "taken"} == {"taken"}
+    called = (tmp_path / "calls").read_text().splitlines() if moment == "now" else []
+    assert (
+        called
+        == [
+            "ip link delete br0",
+            "networkctl reload",
+            "networkctl --no-legend --no-pager list",
+            "networkctl reconfigure eth0",
+            "systemctl restart networking.service",
+        ][: 5 if moment == "now" else 0]
+    )
+    assert (tmp_path / "calls").exists() == (moment == "now")

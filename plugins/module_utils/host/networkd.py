@@ -10,11 +10,20 @@ from typing import Any
 from ..core.network import reaches
 from ..core.quantities import ETHERNET_MTU
 
-__all__ = ["Bridges", "files", "read"]
+__all__ = ["Bridges", "differences", "files", "read", "resolver_files"]
 
 FOLDER = "/etc/systemd/network"
 HEADER = "# Kept by Drover's role network.\n"
 
+#: What says it in systemd-networkd's files, and the key of a bridge that it comes from.
+_KEYS = {
+    "Address": "addresses",
+    "Gateway": "gateway",
+    "DNS": "dns",
+    "MTUBytes": "mtu",
+    "VLANFiltering": "vlan_aware",
+    "IPv6AcceptRA": "accept_ra",
+}
 #: The ports of each bridge.
 Bridges = dict[str, frozenset[str]]
 
@@ -53,7 +62,7 @@ def files(bridges: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, str
             "Network": [
                 *(("Address", address) for address in addresses),
                 *([("Gateway", gateway)] if gateway and not outside else []),
-                *(("DNS", str(server)) for server in bridge.get("dns", [])),
+                *(("DNS", str(server)) for server in bridge.get("dns") or [] if addresses),
                 ("ConfigureWithoutCarrier", "yes"),
                 # Any guest could be the router that says so.
                 ("IPv6AcceptRA", "yes" if accept_ra else "no"),
@@ -77,6 +86,22 @@ def files(bridges: Mapping[str, Mapping[str, Any] | None]) -> list[dict[str, str
     return entries
 
 
+def resolver_files(
+    bridges: Mapping[str, Mapping[str, Any] | None], resolver: Mapping[str, Any]
+) -> list[dict[str, str]]:
+    """What makes programs of the node ask the servers that its bridges declare, as [{path, content}].
+
+    systemd-networkd tells systemd-resolved alone, which Debian does not install. ``resolver`` is what module node_info
+    says of it. Where no servers are declared, what there is stays. A bridge without the node on it is for guests.
+    """
+    its_own = [bridge for bridge in bridges.values() if bridge and bridge.get("addresses")]
+    servers = dict.fromkeys(str(server) for bridge in its_own for server in bridge.get("dns") or ())
+    if not servers or resolver["manager"] != "file":
+        return []
+    lines = [*resolver["kept"], *(f"nameserver {server}" for server in servers)]
+    return [{"path": "/etc/resolv.conf", "content": HEADER + "".join(f"{line}\n" for line in lines)}]
+
+
 def read(texts: Iterable[str]) -> Bridges:
     """The bridges and ports that files of :func:`files` declare, by their contents. Other files are passed over."""
     ports: dict[str, set[str]] = {}
@@ -89,3 +114,30 @@ def read(texts: Iterable[str]) -> Bridges:
         elif "Bridge" in pairs:
             ports.setdefault(pairs["Bridge"], set()).add(pairs["Name"])
     return {bridge: frozenset(names) for bridge, names in ports.items()}
+
+
+def differences(before: Iterable[str], after: Iterable[str]) -> list[str]:
+    """What a change of such files changes, by the keys of ``network_bridges`` and for people."""
+    old, new = _told(before), _told(after)
+    return [
+        f"{place} ({', '.join(old.get(place, ())) or 'nothing'} -> {', '.join(new.get(place, ())) or 'nothing'})"
+        for place in sorted({*old, *new})
+        if sorted(old.get(place, ())) != sorted(new.get(place, ()))
+    ]
+
+
+def _told(texts: Iterable[str]) -> dict[str, list[str]]:
+    """What files of :func:`files` say, by BRIDGE.KEY."""
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        if not text.startswith(HEADER):
+            continue
+        pairs = [line.split("=", 1) for line in text.splitlines() if "=" in line]
+        its = dict(pairs)
+        if "Bridge" in its:
+            found.setdefault(f"{its['Bridge']}.ports", []).append(its["Name"])
+            continue
+        for key, value in pairs:
+            if key in _KEYS:
+                found.setdefault(f"{its['Name']}.{_KEYS[key]}", []).append(value)
+    return found

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.host.networkd import HEADER, files, read
+from ansible_collections.cspp.drover.plugins.module_utils.host.networkd import (
+    HEADER,
+    differences,
+    files,
+    read,
+    resolver_files,
+)
 
 
 def written(bridges: dict[str, Any]) -> dict[str, list[str]]:
@@ -87,3 +93,47 @@ def test_what_was_written_is_read_again() -> None:
         "br-1": {"br-x"},
     }
     assert read(["[NetDev]\nName=br9\nKind=bridge\n", ""]) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, []),
+        ({"addresses": []}, ["br0.addresses (192.0.2.11/24 -> nothing)"]),
+        ({"ports": ["eno9"], "mtu": 9000}, ["br0.mtu (1500 -> 9000)", "br0.ports (eno1 -> eno9)"]),
+        ({"gateway": "192.0.2.254"}, ["br0.gateway (192.0.2.1 -> 192.0.2.254)"]),
+        ({"vlan_aware": True, "accept_ra": True}, ["br0.accept_ra (no -> yes)", "br0.vlan_aware (no -> yes)"]),
+        ({"dns": ["192.0.2.53", "192.0.2.54"]}, ["br0.dns (nothing -> 192.0.2.53, 192.0.2.54)"]),
+    ],
+)
+def test_a_change_is_told_by_the_keys_of_the_declaration(change: dict[str, Any], expected: list[str]) -> None:
+    bridge = {"ports": ["eno1"], "addresses": ["192.0.2.11/24"], "gateway": "192.0.2.1"}
+    before, after = ([one["content"] for one in files({"br0": its})] for its in (bridge, bridge | change))
+    assert differences([*before, "[Match]\nName=eth0\n"], after) == expected
+
+
+@pytest.mark.parametrize(
+    ("dns", "manager", "kept", "expected"),
+    [
+        (["192.0.2.53", "2001:db8::53"], "file", [], "nameserver 192.0.2.53\nnameserver 2001:db8::53\n"),
+        (["192.0.2.53"], "file", ["search example.org"], "search example.org\nnameserver 192.0.2.53\n"),
+        # systemd-networkd tells it.
+        (["192.0.2.53"], "systemd-resolved", [], None),
+        (["192.0.2.53"], "/run/resolvconf/resolv.conf", [], None),
+        ([], "file", [], None),
+        (None, "file", [], None),
+    ],
+)
+def test_programs_ask_the_servers_of_the_bridges(
+    dns: list[str] | None, manager: str, kept: list[str], expected: str | None
+) -> None:
+    addresses = ["192.0.2.11/24"]
+    bridges: dict[str, Any] = {
+        "br0": {"dns": dns, "addresses": addresses},
+        "br1": {"dns": dns, "addresses": addresses},
+        # The node is not on it.
+        "br2": {"dns": ["203.0.113.53"]},
+        "by-hand": {},
+    }
+    found = resolver_files(bridges, {"manager": manager, "kept": kept})
+    assert [entry["content"] for entry in found] == ([HEADER + expected] if expected else [])
