@@ -1,13 +1,18 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""IP networks: what an interface reaches by its addresses alone."""
+"""What an interface reaches by its addresses alone, and whom a mount is from."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 
-__all__ = ["reaches"]
+__all__ = ["reaches", "servers"]
+
+#: What is before the path in the source of a network file system's mount: nas:/export, [fe80::1]:/x, //nas/share,
+#: 10.0.0.1:6789,10.0.0.2:6789:/.
+_SERVER = re.compile(r"(?://)?(\[[^]]+\]|[^:/,\[\]]+)(?::\d+)?(?=[:/,]|$)")
 
 
 def reaches(addresses: Iterable[str], gateway: str) -> bool:
@@ -17,3 +22,10 @@ def reaches(addresses: Iterable[str], gateway: str) -> bool:
     """
     its = ipaddress.ip_address(gateway)
     return its.is_link_local or any(its in ipaddress.ip_interface(address).network for address in addresses)
+
+
+def servers(source: str) -> list[str]:
+    """The names or addresses of the servers in the source of a mount; none for a device or a directory."""
+    if ":" not in source and not source.startswith("//"):
+        return []
+    return [host.strip("[]") for host in _SERVER.findall(source)]

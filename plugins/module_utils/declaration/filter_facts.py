@@ -11,15 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from ..core.network import servers
 from .nodes import addresses
 
 __all__ = ["filter_facts"]
 
 #: The node's side of a guest's interface (guest/definition.host_interface).
 _OF_A_GUEST = re.compile(r".{1,8}-[0-9a-f]{6}")
-#: What is before the path in the source of a network file system's mount: nas:/export, [fe80::1]:/x, //nas/share,
-#: 10.0.0.1:6789,10.0.0.2:6789:/.
-_SERVER = re.compile(r"(?://)?(\[[^]]+\]|[^:/,\[\]]+)(?::\d+)?(?=[:/,]|$)")
 
 
 def filter_facts(
@@ -66,8 +64,8 @@ def _walled(node: Mapping[str, Any], resolve: Callable[[str], Sequence[str]]) ->
         yield from resolve(str(bmc))
     for pool in (node.get("storage_pools") or {}).values():
         source = str(((pool or {}).get("mount") or {}).get("src") or "")
-        for server in _SERVER.findall(source) if ":" in source or source.startswith("//") else ():
-            yield from resolve(server.strip("[]"))
+        for server in servers(source):
+            yield from resolve(server)
 
 
 def _own_ports(bridges: Mapping[str, Any], interfaces: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

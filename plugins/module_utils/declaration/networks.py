@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..core import parse
-from ..core.network import reaches
+from ..core.network import reaches, servers
 from ..core.quantities import ETHERNET_MTU
 from .nodes import enumerated
 from .types import Bridge, Cluster, Guest, Nic
@@ -124,18 +124,10 @@ def machines(nodes: Mapping[str, Mapping[str, Any]], pools: Mapping[str, Mapping
         if controller := _ip(str(node.get("power_controller", ""))):
             found.setdefault(controller, f"the power controller of {name}")
     for pool, its in pools.items():
-        for server in _servers(str((its.get("mount") or {}).get("src", ""))):
-            found.setdefault(server, f"the storage server of pool {pool}")
+        for server in servers(str((its.get("mount") or {}).get("src", ""))):
+            if address := _ip(server):
+                found.setdefault(address, f"the storage server of pool {pool}")
     return found
-
-
-def _servers(source: str) -> Iterator[str]:
-    """The IP addresses in a mount's source: HOST:/PATH, HOST,HOST:PORT:/PATH, //HOST/PATH."""
-    hosts = source[2:].partition("/")[0] if source.startswith("//") else source.rpartition(":/")[0]
-    for host in hosts.split(","):
-        bare = host[1:].partition("]")[0] if host.startswith("[") else host
-        if address := _ip(bare) or _ip(bare.rpartition(":")[0]):
-            yield address
 
 
 def _ip(text: str) -> str | None:
