@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..cluster.quorum import majority
 from ..reporting.status import STRAY
 
 __all__ = ["Membership", "judge", "known"]
@@ -57,7 +58,8 @@ def judge(
     names = {member["name"] for member in inventory}
     refusals = [*_two_clusters(seen), *(why for member in inventory if (why := _refusal(member, present, names)))]
     strays = sorted(present.keys() - names)
-    joining = [member["name"] for member in inventory if member["name"] not in present]
+    joining = [] if leaving else [member["name"] for member in inventory if member["name"] not in present]
+    refusals += _too_many(joining, present, seen)
     if leaving:
         members = [member for name, member in present.items() if name not in leaving]
     else:
@@ -117,6 +119,26 @@ def _refusal(member: Member, present: Mapping[str, Member], names: Collection[st
                 f"number {member['id']} both, from the last 16 bits of their addresses: give {name} another address"
             )
     return None
+
+
+def _too_many(
+    joining: Sequence[str], present: Mapping[str, Member], seen: Mapping[str, Mapping[str, Any]]
+) -> Iterable[str]:
+    """What to say of more nodes at once than the members that are up can do without: each counts as soon as it is
+    listed, and is there some seconds later."""
+    up = sum(1 for one in seen.values() if one.get("quorate"))
+    votes = len(present) + len(joining)
+    needed = majority(votes)
+    if joining and 0 < up < needed:
+        most = next(more for more in range(len(joining), -1, -1) if more == 0 or up >= majority(len(present) + more))
+        remedy = "Bring back the members that are away first"
+        if most:
+            remedy = f"Add {most} at most in one run: leave the others out of the inventory for now"
+        yield (
+            f"{', '.join(joining)} would join {len(present)} members, of which {up} are up. {up} of {votes} votes "
+            f"are no "
+            f"quorum, {needed} are needed: the guests would be stopped until the new nodes are there. {remedy}"
+        )
 
 
 def _two_clusters(seen: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:

@@ -15,6 +15,7 @@ from ..cluster.cib import Configuration
 from ..cluster.fencing import device_id
 from ..cluster.guests import data_id
 from ..cluster.objects import Location, Pin, Wanted
+from ..cluster.quorum import majority
 from ..cluster.status import ClusterStatus
 
 __all__ = ["Standing", "forget", "kept_by", "refusals"]
@@ -90,8 +91,7 @@ def _quorum(standing: Standing, status: ClusterStatus) -> list[str]:
     listed = set(standing.listed)
     if not listed - {standing.node}:
         return [f"{standing.node} is the only node of the cluster"]
-    # Of two nodes one is enough, see two_node in votequorum(5).
-    needed = 1 if len(listed) == 2 else len(listed) // 2 + 1
+    needed = majority(len(listed))
     present = [name for name in others if name in listed]
     if len(present) >= needed:
         return []

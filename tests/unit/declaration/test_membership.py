@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -129,3 +130,37 @@ def test_nodes_of_two_clusters_are_not_made_one() -> None:
     theirs = knows(FOUR, member(5))
     [refusal] = judge([ONE, TWO, THREE, FOUR], {**CLUSTER, "node4": theirs}).refusals
     assert "different clusters (node1, node2, node3; node4, node5)" in refusal
+
+
+@pytest.mark.parametrize(
+    ("up", "members", "new", "words"),
+    [
+        (3, 3, 2, ""),
+        (3, 3, 3, "3 of 6 votes are no quorum, 4 are needed.*Add 2 at most in one run"),
+        (3, 3, 9, "3 of 12 votes.*Add 2 at most"),
+        (2, 2, 1, ""),
+        (2, 2, 2, "2 of 4 votes are no quorum, 3 are needed.*Add 1 at most"),
+        (1, 1, 1, ""),
+        (1, 1, 2, "Add 1 at most"),
+        # One is away.
+        (2, 3, 1, "2 of 4 votes are no quorum, 3 are needed.*Bring back the members that are away first"),
+        (3, 4, 1, ""),
+        # The first run, and a cluster that has no quorum to lose.
+        (0, 0, 12, ""),
+        (0, 3, 12, ""),
+    ],
+)
+def test_no_more_join_at_once_than_the_members_keep_quorum_with(up: int, members: int, new: int, words: str) -> None:
+    inventory = [member(number) for number in range(1, members + new + 1)]
+    known = knows(*inventory[:members], running=up > 0)
+    seen = {one["name"]: known if place < up else BARE for place, one in enumerate(inventory)}
+    if members and not up:
+        seen["node1"] = knows(*inventory[:members], running=False)
+    found = judge(inventory, seen)
+    assert len(found.joining) == new
+    if words:
+        assert re.search(words, found.refusals[0])
+    else:
+        assert found.refusals == []
+    # Whoever is listed already counts already: a run that was interrupted is finished.
+    assert judge(inventory, {"node1": knows(*inventory)}).refusals == []
