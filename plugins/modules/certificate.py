@@ -75,13 +75,13 @@ options:
         type: bool
         default: false
   days:
-    description: Days a new certificate is good for.
+    description: Days a certificate is good for. One that is good for longer is replaced.
     type: int
-    default: 825
+    default: 90
   renew_days:
     description: Renew when fewer days than this are left.
     type: int
-    default: 90
+    default: 30
 requirements: [python3-cryptography]
 extends_documentation_fragment:
   - cspp.drover.attributes
@@ -115,15 +115,16 @@ settled:
   returned: always
 """
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.cspp.drover.plugins.module_utils.host.keyfiles import SECRETS
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
+from ansible_collections.cspp.drover.plugins.module_utils.trust.keyfiles import SECRETS
 
 try:
-    from ansible_collections.cspp.drover.plugins.module_utils.host import identity, pki
+    from ansible_collections.cspp.drover.plugins.module_utils.trust import identity, pki
 except ImportError:
     pki = None  # type: ignore[assignment]
 
@@ -151,8 +152,8 @@ def main() -> None:
                     "libvirt": {"type": "bool", "default": False},
                 },
             },
-            "days": {"type": "int", "default": 825},
-            "renew_days": {"type": "int", "default": 90},
+            "days": {"type": "int", "default": 90},
+            "renew_days": {"type": "int", "default": 30},
         },
         supports_check_mode=True,
     )
@@ -168,22 +169,14 @@ def main() -> None:
         module.fail_json(msg=f"{SECRETS}/{missing[0]}.key is missing: let the role `node` run first.")
     if pki is None:
         module.fail_json(msg=missing_required_lib("cryptography") + " On Debian it is python3-cryptography.")
-    identities = [
-        identity.Identity(
-            SECRETS,
-            declared["authority"],
-            Path(declared["bundle"]),
-            tuple(identity.Pair(Path(pair["certificate"]), Path(pair["key"])) for pair in declared["pairs"]),
-            declared["group"],
-            declared["libvirt"],
-        )
-        for declared in params["identities"]
-    ]
-    subject = identity.Subject(
-        params["name"], params["names"], params["addresses"], params["days"], params["renew_days"]
-    )
+    identities = [identity.Identity.declared(SECRETS, declared) for declared in params["identities"]]
     with fail_on_error(module, OSError):
-        module.exit_json(**identity.advance(identities, params["step"], subject, look=module.check_mode))
+        subject = identity.Subject(
+            params["name"], params["names"], params["addresses"], params["days"], params["renew_days"]
+        )
+        with nullcontext() if module.check_mode else identity.alone():
+            result = identity.advance(identities, params["step"], subject, look=module.check_mode)
+        module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -72,6 +72,11 @@ problems:
   type: list
   elements: str
   returned: on a member
+node_problems:
+  description: What is wrong on this node itself, a sentence each.
+  type: list
+  elements: str
+  returned: always
 table:
   description: All of it as lines for a terminal.
   type: list
@@ -79,6 +84,7 @@ table:
   returned: on a member
 """
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -86,6 +92,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
+from ansible_collections.cspp.drover.plugins.module_utils.core.node_name import node_name
 from ansible_collections.cspp.drover.plugins.module_utils.core.parallel import both
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress
 from ansible_collections.cspp.drover.plugins.module_utils.reporting import moves
@@ -105,11 +113,24 @@ def look(cluster: Pacemaker, inventory: Sequence[str] = ()) -> dict[str, Any]:
     return {"member": able, "reason": reason, **seen, "moves": under_way, "table": lines}
 
 
+def of_node(now: float) -> list[str]:
+    """What is wrong on this node itself."""
+    try:
+        from ansible_collections.cspp.drover.plugins.module_utils.trust import renewal
+
+        return [f"{node_name()}: {line}" for line in renewal.overdue(renewal.declared()[0], now)]
+    except (ImportError, OSError):  # no node yet, or one of a Drover that had nothing renewed by itself
+        return []
+    except (DroverError, ValueError, KeyError, TypeError) as error:
+        return [f"{node_name()}: its certificates cannot be read: {error}; run site.yml"]
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={"inventory": {"type": "list", "elements": "str", "default": []}}, supports_check_mode=True
     )
-    module.exit_json(changed=False, **look(Pacemaker(), module.params["inventory"]))
+    seen = look(Pacemaker(), module.params["inventory"])
+    module.exit_json(changed=False, node_problems=of_node(time.time()), **seen)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure im
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 
 try:
-    from ansible_collections.cspp.drover.plugins.module_utils.host import pki
+    from ansible_collections.cspp.drover.plugins.module_utils.trust import pki
 except ImportError:
     pki = None  # type: ignore[assignment]
 

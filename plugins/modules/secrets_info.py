@@ -32,7 +32,7 @@ secrets:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.host.keyfiles import SECRETS
+from ansible_collections.cspp.drover.plugins.module_utils.trust.keyfiles import SECRETS
 
 
 def main() -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import yaml
 
-from ansible_collections.cspp.drover.plugins.module_utils.host.keyfiles import SECRETS
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.accelerator import RECORD
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.packet_filter import FACTS
 from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import PKI
+from ansible_collections.cspp.drover.plugins.module_utils.trust.keyfiles import SECRETS
+from ansible_collections.cspp.drover.plugins.module_utils.trust.renewal import DECLARED
 from ansible_collections.cspp.drover.plugins.modules import accelerator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +24,8 @@ HOMES = {
     str(FACTS): "plugins/module_utils/hypervisor/packet_filter.py",
     str(PKI): "plugins/module_utils/peer/channel.py",
     str(RECORD): "plugins/module_utils/hypervisor/accelerator.py",
-    str(SECRETS): "plugins/module_utils/host/keyfiles.py",
+    str(DECLARED): "plugins/module_utils/trust/renewal.py",
+    str(SECRETS): "plugins/module_utils/trust/keyfiles.py",
 }
 PATH = re.compile(r"/etc/drover/[\w.-]+")
 TEXTS = {"DOCUMENTATION", "EXAMPLES", "RETURN"}

@@ -17,7 +17,8 @@ HOUSE = ROOT / "plugins" / "module_utils"
 PREFIX = "ansible_collections.cspp.drover."
 
 #: From the ground up: a package imports itself and those before it.
-ON_NODES = ("core", "guest", "cluster", "storage", "hypervisor", "peer", "journal", "measure", "migration", "agents")
+GROUND = ("core", "trust", "guest", "cluster", "storage", "hypervisor")
+ON_NODES = (*GROUND, "peer", "journal", "measure", "migration", "agents")
 ELSEWHERE = ("preflight", "planning", "reporting", "verbs", "declaration", "images", "host", "lab")
 ORDER = (*ON_NODES, *ELSEWHERE)
 

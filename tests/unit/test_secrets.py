@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from ansible_collections.cspp.drover.plugins.module_utils.host import pki
+from ansible_collections.cspp.drover.plugins.module_utils.trust import pki
 from ansible_collections.cspp.drover.plugins.modules import secrets, secrets_info
 
 Call = Callable[..., dict[str, Any]]

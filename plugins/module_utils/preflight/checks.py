@@ -184,7 +184,8 @@ def _way(definition: Definition, source: NodeView, target: NodeView) -> Iterator
     elif way["ends"] is not None and way["ends"] - target.facts["time"] < _CERTIFICATE_DAYS * _DAY:
         days = (way["ends"] - target.facts["time"]) / _DAY
         message = f"the certificate of {there} is good for {days:.0f} more days"
-        yield Finding("certificate_ending", message, "playbooks/site.yml renews it")
+        why = f"`journalctl -t drover-certificates` on {there} says why it did not renew it"
+        yield Finding("certificate_ending", message, f"{why}, playbooks/site.yml does")
     cut = "let {0} reach {1} through the firewall between them"
     if way["peer"]:
         message = f"{here} cannot reach the peer service of {there} (TCP 16515): {way['peer']}"

@@ -15,13 +15,13 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
-from ansible_collections.cspp.drover.plugins.module_utils.host import pki as trust
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_connection import HostError
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.lxc_host import LxcError
 from ansible_collections.cspp.drover.plugins.module_utils.peer import channel
 from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import Peer, PeerError, ask
 from ansible_collections.cspp.drover.plugins.module_utils.peer.members import Members
 from ansible_collections.cspp.drover.plugins.module_utils.peer.server import serve
+from ansible_collections.cspp.drover.plugins.module_utils.trust import pki as trust
 from ansible_collections.cspp.drover.tests.unit.peer.samples import conf
 
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.host import pki
 from ansible_collections.cspp.drover.plugins.module_utils.peer import channel, facts
+from ansible_collections.cspp.drover.plugins.module_utils.trust import pki
 
 TCP = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0B07E90A:C000 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1

@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
-from ansible_collections.cspp.drover.plugins.module_utils.host import pki as trust
 from ansible_collections.cspp.drover.plugins.module_utils.peer import channel, server
 from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import Peer, PeerError, ask
 from ansible_collections.cspp.drover.plugins.module_utils.peer.members import Members
 from ansible_collections.cspp.drover.plugins.module_utils.peer.server import serve
+from ansible_collections.cspp.drover.plugins.module_utils.trust import pki as trust
 from ansible_collections.cspp.drover.tests.unit.peer.samples import conf
 
 SERVER, OTHER, STRANGER = "127.0.0.1", "127.0.0.3", "127.0.0.9"

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.host import pki
 from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import Peer
 from ansible_collections.cspp.drover.plugins.module_utils.peer.splice import relay
+from ansible_collections.cspp.drover.plugins.module_utils.trust import pki
 
 Ends = tuple[ssl.SSLSocket, ssl.SSLSocket]
 

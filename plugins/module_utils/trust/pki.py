@@ -31,11 +31,13 @@ __all__ = [
     "TrustError",
     "beside",
     "choose",
+    "ends",
     "fault",
     "issue",
     "new_authority",
     "newest",
     "rotate",
+    "unsound",
 ]
 
 #: The certificate authorities, by what their files are called; their common names begin with these words.
@@ -190,10 +192,8 @@ def issue(
     return _key_pem(key), _pem([certificate])
 
 
-def fault(
-    certificate: str, key: str, authority: str, names: Sequence[str], addresses: Sequence[str], renew_days: int
-) -> str | None:
-    """Why the certificate has to be made anew, or None when it serves."""
+def unsound(certificate: str, key: str, authority: str) -> str | None:
+    """Why the certificate proves nothing to those who believe the authority, or None when it does."""
     try:
         held = _certificates(certificate)[0]
         public = serialization.load_pem_private_key(key.encode(), None).public_key()
@@ -205,15 +205,44 @@ def fault(
         held.verify_directly_issued_by(_certificates(authority)[0])
     except (ValueError, TypeError, InvalidSignature):
         return "another authority signed it"
+    return None
+
+
+def fault(
+    certificate: str,
+    key: str,
+    authority: str,
+    names: Sequence[str],
+    addresses: Sequence[str],
+    days: int,
+    renew_days: int,
+) -> str | None:
+    """Why the certificate has to be made anew, or None when it serves.
+
+    One that is good for longer than ``days`` is made anew as well: it was made when certificates lived longer.
+    """
+    if reason := unsound(certificate, key, authority):
+        return reason
+    held = _certificates(certificate)[0]
     try:
         alternatives = held.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return "it carries no names"
     if set(alternatives) != set(_alternatives(names, addresses)):
         return "the node's names or addresses changed"
-    if held.not_valid_after_utc - datetime.datetime.now(datetime.UTC) < datetime.timedelta(days=renew_days):
-        return f"it ends on {held.not_valid_after_utc:%Y-%m-%d}"
+    now, begin, end = datetime.datetime.now(datetime.UTC), held.not_valid_before_utc, held.not_valid_after_utc
+    if begin > now:
+        return f"it begins on {begin:%Y-%m-%d}, as the clock was when it was made"
+    if end - now < datetime.timedelta(days=renew_days):
+        return f"it ends on {end:%Y-%m-%d}"
+    if end - begin > datetime.timedelta(days=days + 1):
+        return f"it is good for {(end - begin).days} days rather than {days}"
     return None
+
+
+def ends(certificate: str) -> datetime.datetime:
+    """When the certificate ends; of several, the first. Raises TrustError."""
+    return _certificates(certificate)[0].not_valid_after_utc
 
 
 def _certificates(pem: str, name: str = "a certificate") -> list[x509.Certificate]:

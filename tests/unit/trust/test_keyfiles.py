@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.host import keyfiles
-from ansible_collections.cspp.drover.plugins.module_utils.host.keyfiles import Rights, held, put, tighten
+from ansible_collections.cspp.drover.plugins.module_utils.trust import keyfiles
+from ansible_collections.cspp.drover.plugins.module_utils.trust.keyfiles import Rights, held, put, tighten
 
 
 @pytest.fixture(autouse=True)

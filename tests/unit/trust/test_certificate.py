@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandResult
-from ansible_collections.cspp.drover.plugins.module_utils.host import identity, keyfiles
-from ansible_collections.cspp.drover.plugins.module_utils.host import pki as trust
-from ansible_collections.cspp.drover.plugins.module_utils.host.identity import Identity, Pair, Subject, advance
+from ansible_collections.cspp.drover.plugins.module_utils.trust import identity, keyfiles
+from ansible_collections.cspp.drover.plugins.module_utils.trust import pki as trust
+from ansible_collections.cspp.drover.plugins.module_utils.trust.identity import Identity, Pair, Subject, advance
 from ansible_collections.cspp.drover.plugins.modules import certificate
 
 Call = Callable[..., dict[str, Any]]
@@ -39,6 +39,7 @@ def anybody(monkeypatch: pytest.MonkeyPatch) -> None:
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Arguments for a node that holds the cluster's secrets."""
     monkeypatch.setattr(certificate, "SECRETS", tmp_path / "secrets")
+    monkeypatch.setattr(identity, "LOCKS", tmp_path / "locks")
     (tmp_path / "secrets").mkdir()
     hold(tmp_path, AUTHORITY)
     pair = {"certificate": str(tmp_path / "pki" / "node.crt"), "key": str(tmp_path / "pki" / "node.key")}
@@ -46,6 +47,8 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "name": "node1",
         "names": ["node1"],
         "addresses": ["192.0.2.1"],
+        "days": 20,
+        "renew_days": 10,
         "identities": [
             {
                 "authority": "ca",
@@ -99,7 +102,8 @@ def test_made_kept_and_made_anew(call: Call, node: dict[str, Any], tmp_path: Pat
     [
         ({"names": ["node1", "node1.example"]}, "the node's names or addresses changed"),
         ({"addresses": ["192.0.2.2"]}, "the node's names or addresses changed"),
-        ({"renew_days": 826}, "it ends on "),
+        ({"days": 90, "renew_days": 30}, "it ends on "),
+        ({"days": 10, "renew_days": 5}, "it is good for 20 days rather than 10"),
     ],
 )
 def test_an_option_changed_makes_a_new_one(
@@ -180,7 +184,7 @@ def test_without_an_authority_there_is_none(call: Call, node: dict[str, Any], tm
 
 # From one key for everything to a key of QEMU's own.
 
-SUBJECT = {name: Subject(name, [name], [f"192.0.2.{name[-1]}"], 825, 90) for name in ("node1", "node2")}
+SUBJECT = {name: Subject(name, [name], [f"192.0.2.{name[-1]}"], 90, 30) for name in ("node1", "node2")}
 GROUP = grp.getgrgid(os.getgid()).gr_name
 
 
@@ -192,7 +196,7 @@ class Node:
         secrets = folder / "secrets"
         for place in (self.qemu, self.pki):
             place.mkdir(parents=True)
-        key, signed = trust.issue(AUTHORITY, name, SUBJECT[name].names, SUBJECT[name].addresses, 825)
+        key, signed = trust.issue(AUTHORITY, name, SUBJECT[name].names, SUBJECT[name].addresses, 90)
         for file, text in {"node.key": key, "node.crt": signed, "ca.crt": AUTHORITY[1]}.items():
             (self.pki / file).write_text(text)
         (self.pki / "node.key").chmod(0o644)
@@ -216,7 +220,7 @@ class Node:
 def believes(one: Node, other: Node) -> bool:
     """Whether QEMU on the one node accepts what QEMU on the other shows."""
     signers = (one.qemu / "ca-cert.pem").read_text().split("-----BEGIN")[1:]
-    asked = SUBJECT[other.name].names, SUBJECT[other.name].addresses, 0
+    asked = SUBJECT[other.name].names, SUBJECT[other.name].addresses, 90, 0
     certificate, key = other.pair("server")
     return any(trust.fault(certificate, key, f"-----BEGIN{signer}", *asked) is None for signer in signers)
 

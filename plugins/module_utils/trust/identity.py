@@ -13,16 +13,18 @@ import grp
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from ..core.command import Runner, run
 from ..core.errors import InvalidValue
+from ..core.lock import LOCKS, locked
 from . import pki
 from .keyfiles import Rights, held, put, tighten
 
-__all__ = ["Identity", "Pair", "Step", "Subject", "advance"]
+__all__ = ["Identity", "Pair", "Step", "Subject", "advance", "alone"]
 
 #: ``trust``: believe who signs from now on, beside everybody who is believed now. ``issue``: make the certificates that
 #: have to be made. ``settle``: believe nobody else any more, and let nobody read a key who need not.
@@ -30,19 +32,31 @@ Step = Literal["trust", "issue", "settle"]
 
 #: Seconds in which both ends of a migration or a connection that has begun have read what they need.
 _OPENING = 5.0
+#: Seconds for another change of certificates on this node to end.
+_OTHER = 60.0
 #: As old as the certificates that libvirt's daemon was last told to read.
 _TOLD = Path("/run/drover/libvirt-certificates")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Whom certificates are made out to, and for how long: renewed ``renew_days`` before their end."""
+    """Whom certificates are made out to, and for how long: renewed ``renew_days`` before their end.
+
+    Raises InvalidValue for certificates that would be renewed as soon as they are made.
+    """
 
     name: str
     names: Sequence[str]
     addresses: Sequence[str]
     days: int
     renew_days: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.renew_days < self.days:
+            raise InvalidValue(
+                f"certificates that are good for {self.days} days cannot be renewed {self.renew_days} days before "
+                "their end: renew them later, or make them good for longer"
+            )
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,19 @@ class Identity:
     group: str = "root"
     libvirt: bool = False
 
+    @classmethod
+    def declared(cls, secrets: Path, arguments: Mapping[str, Any]) -> Identity:
+        """What one element of the ``identities`` of module certificate says."""
+        pairs = tuple(Pair(Path(pair["certificate"]), Path(pair["key"])) for pair in arguments["pairs"])
+        return cls(
+            secrets,
+            arguments["authority"],
+            Path(arguments["bundle"]),
+            pairs,
+            arguments.get("group", "root"),
+            arguments.get("libvirt", False),
+        )
+
     @property
     def known(self) -> str:
         """The authority, and those that it replaces at the moment."""
@@ -87,10 +114,15 @@ class Identity:
             certificate, key = held(pair.certificate), held(pair.key)
             if not certificate or not key:
                 return "there is none"
-            asked = subject.names, subject.addresses, subject.renew_days
+            asked = subject.names, subject.addresses, subject.days, subject.renew_days
             if fault := pki.fault(certificate, key, self.known, *asked):
                 return fault
         return ""
+
+    def unsound(self) -> str:
+        """Why the present certificate proves nothing to those who believe the authority; empty when it does."""
+        faults = (pki.unsound(held(pair.certificate), held(pair.key), self.known) for pair in self.pairs)
+        return next((fault for fault in faults if fault), "")
 
     def believe(self, text: str, *, look: bool) -> bool:
         """Believe these authorities; whether that is (with ``look``: would be) a change."""
@@ -132,6 +164,11 @@ class Identity:
     @property
     def _certificates(self) -> Path:
         return self.secrets / f"{self.authority}.crt"
+
+
+def alone() -> AbstractContextManager[None]:
+    """While a play or the node itself changes certificates here, wait."""
+    return locked(LOCKS / "certificates", _OTHER, what="the end of another change of this node's certificates")
 
 
 def advance(

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import datetime
+import time
 from functools import cache
 
 import pytest
 from cryptography import x509
 
-from ansible_collections.cspp.drover.plugins.module_utils.host import pki
+from ansible_collections.cspp.drover.plugins.module_utils.trust import pki
 
 SHARED = {"corosync.key": "c", "pacemaker.key": "p"}
 NAMES, ADDRESSES = ["node1"], ["192.0.2.1", "2001:db8::1"]
@@ -137,11 +139,11 @@ def test_an_authority_is_replaced_without_anybody_losing_faith() -> None:
     # A node that was down still has the old one: all follow the bundle.
     chosen, new = pki.choose({}, {"node1": holding(both), "node2": holding(old)})
     assert ((chosen["ca.key"], chosen["ca.crt"]), new) == (both, [])
-    key, certificate = pki.issue(both, "node1", NAMES, ADDRESSES, 825)
-    assert pki.fault(certificate, key, both[1], NAMES, ADDRESSES, 90) is None
+    key, certificate = pki.issue(both, "node1", NAMES, ADDRESSES, 90)
+    assert pki.fault(certificate, key, both[1], NAMES, ADDRESSES, 90, 30) is None
     # What the old authority signed is to be renewed, yet still believed by the bundle.
-    key, certificate = pki.issue(old, "node1", NAMES, ADDRESSES, 825)
-    assert pki.fault(certificate, key, both[1], NAMES, ADDRESSES, 90) == "another authority signed it"
+    key, certificate = pki.issue(old, "node1", NAMES, ADDRESSES, 90)
+    assert pki.fault(certificate, key, both[1], NAMES, ADDRESSES, 90, 30) == "another authority signed it"
     assert both[1].endswith(old[1])
     only = pki.newest(both[1])
     assert both[1] == only + old[1]
@@ -149,7 +151,7 @@ def test_an_authority_is_replaced_without_anybody_losing_faith() -> None:
 
 
 def test_a_certificate_serves_as_server_and_client_and_no_authority() -> None:
-    _key, pem = pki.issue(authority(1), "node1", NAMES, ADDRESSES, 825)
+    _key, pem = pki.issue(authority(1), "node1", NAMES, ADDRESSES, 90)
     certificate = x509.load_pem_x509_certificate(pem.encode())
     extensions = certificate.extensions
     assert extensions.get_extension_for_class(x509.BasicConstraints).value.ca is False
@@ -163,26 +165,44 @@ def test_a_certificate_serves_as_server_and_client_and_no_authority() -> None:
     issuer = extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
     assert issuer.key_identifier == identity.digest
     # Clocks may differ a little.
-    assert (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days == 825
+    assert (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days == 90
 
 
 KEY, CERTIFICATE = pki.issue(authority(1), "node1", NAMES, ADDRESSES, 91)
 
 
+def _early() -> tuple[str, str]:
+    """As made by a node whose clock was ahead."""
+
+    class Ahead(datetime.datetime):
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> Ahead:
+            return cls.fromtimestamp(time.time() + 86400 * 400, tz)
+
+    with pytest.MonkeyPatch.context() as clock:
+        clock.setattr(datetime, "datetime", Ahead)
+        return pki.issue(authority(1), "node1", NAMES, ADDRESSES, 91)
+
+
+EARLY_KEY, EARLY = _early()
+
+
 @pytest.mark.parametrize(
-    ("certificate", "key", "by", "names", "addresses", "renew_days", "reason"),
+    ("certificate", "key", "by", "names", "addresses", "days", "renew_days", "reason"),
     [
-        (CERTIFICATE, KEY, 1, NAMES, ADDRESSES, 90, None),
-        (CERTIFICATE, KEY, 1, NAMES, ADDRESSES[::-1], 90, None),
-        (CERTIFICATE, KEY, 1, NAMES, ADDRESSES, 92, "it ends on "),
-        (CERTIFICATE, KEY, 1, ["node1", "node9"], ADDRESSES, 90, "the node's names or addresses changed"),
-        (CERTIFICATE, KEY, 1, NAMES, ADDRESSES[:1], 90, "the node's names or addresses changed"),
-        (CERTIFICATE, KEY, 2, NAMES, ADDRESSES, 90, "another authority signed it"),
-        (CERTIFICATE, authority(2)[0], 1, NAMES, ADDRESSES, 90, "the key is another's"),
-        (authority(1)[1], authority(1)[0], 1, NAMES, ADDRESSES, 90, "it carries no names"),
-        ("", KEY, 1, NAMES, ADDRESSES, 90, "it cannot be read"),
-        (CERTIFICATE[:200], KEY, 1, NAMES, ADDRESSES, 90, "it cannot be read"),
-        (CERTIFICATE, "rubbish", 1, NAMES, ADDRESSES, 90, "it cannot be read"),
+        (CERTIFICATE, KEY, 1, NAMES, ADDRESSES, 91, 90, None),
+        (CERTIFICATE, KEY, 1, NAMES, ADDRESSES[::-1], 91, 90, None),
+        (CERTIFICATE, KEY, 1, NAMES, ADDRESSES, 93, 92, "it ends on "),
+        (CERTIFICATE, KEY, 1, NAMES, ADDRESSES, 60, 30, "it is good for 91 days rather than 60"),
+        (EARLY, EARLY_KEY, 1, NAMES, ADDRESSES, 91, 90, "it begins on "),
+        (CERTIFICATE, KEY, 1, ["node1", "node9"], ADDRESSES, 91, 90, "the node's names or addresses changed"),
+        (CERTIFICATE, KEY, 1, NAMES, ADDRESSES[:1], 91, 90, "the node's names or addresses changed"),
+        (CERTIFICATE, KEY, 2, NAMES, ADDRESSES, 91, 90, "another authority signed it"),
+        (CERTIFICATE, authority(2)[0], 1, NAMES, ADDRESSES, 91, 90, "the key is another's"),
+        (authority(1)[1], authority(1)[0], 1, NAMES, ADDRESSES, 91, 90, "it carries no names"),
+        ("", KEY, 1, NAMES, ADDRESSES, 91, 90, "it cannot be read"),
+        (CERTIFICATE[:200], KEY, 1, NAMES, ADDRESSES, 91, 90, "it cannot be read"),
+        (CERTIFICATE, "rubbish", 1, NAMES, ADDRESSES, 91, 90, "it cannot be read"),
     ],
 )
 def test_why_a_certificate_is_made_anew(
@@ -191,8 +211,9 @@ def test_why_a_certificate_is_made_anew(
     by: int,
     names: list[str],
     addresses: list[str],
+    days: int,
     renew_days: int,
     reason: str | None,
 ) -> None:
-    found = pki.fault(certificate, key, authority(by)[1], names, addresses, renew_days)
+    found = pki.fault(certificate, key, authority(by)[1], names, addresses, days, renew_days)
     assert found == reason if reason is None else (found or "").startswith(reason)

@@ -1,0 +1,3 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Certificates: the cluster's authorities, what they sign, and how a node's own are kept valid."""
