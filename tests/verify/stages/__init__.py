@@ -48,6 +48,8 @@ STAGES: dict[str, tuple[str, ...]] = {
         "preflight/test_obstacles.py",
         "guests/test_validation.py",
         "fencing/test_power_controllers.py",
+        "peers/test_flood.py",
+        "secrets/test_secrecy.py",
         "cluster/test_foreign_objects.py",
         "migration/test_client_impact.py",
         "journal/test_replication.py",
