@@ -22,6 +22,7 @@ class FilterModule:
             "members": nodes.members,
             "capacities": nodes.capacities,
             "fencing_devices": nodes.fencing_devices,
+            "fencing_passwords": nodes.fencing_passwords,
             "fencing_report": nodes.fencing_report,
             "filter_facts": filter_facts,
             "ipc_buffer": sizing.ipc_buffer,

@@ -15,6 +15,12 @@ options:
   fencing:
     description: The devices.
     required: true
+  passwords:
+    description:
+      - Passwords of power controllers whose devices have none, by address and port with a space between them. They
+        reach C(ipmitool) by its environment.
+    type: dict
+    default: {}
   timeout:
     description: Seconds until a device counts as not answering.
     type: int
@@ -43,11 +49,13 @@ results:
   returned: always
 """
 
+import os
 import re
 import shutil
 from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster import fence_arguments
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.ipmitool import PASSWORD, place
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run
 from ansible_collections.cspp.drover.plugins.module_utils.core.parallel import side_by_side
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
@@ -56,13 +64,17 @@ from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module impo
 TIME = re.compile(r"^[0-9-]+ [0-9:,]+ [A-Z]+: ")
 
 
-def ask(device: dict[str, Any], timeout: int) -> dict[str, Any]:
+def ask(device: dict[str, Any], password: str, timeout: int) -> dict[str, Any]:
     """One device's answer. Fence agents read their parameters from standard input, where no other user sees them."""
     parameters = {**fence_arguments.device(device).parameters, "action": "status"}
+    if password and not os.path.exists(parameters["ipmitool_path"]):
+        # A dry run on a node whose Drover is older.
+        del parameters["ipmitool_path"]
+        parameters["password"] = password
     text = "".join(f"{key}={value}\n" for key, value in parameters.items())
     try:
         # 0 says that the node is on, 2 that it is off: both are answers.
-        run([device["agent"]], stdin=text, timeout=timeout, ok=(0, 2))
+        run([device["agent"]], stdin=text, timeout=timeout, ok=(0, 2), env={PASSWORD: password} if password else None)
     except CommandError as error:
         message = str(error)
         if error.result is not None:
@@ -78,6 +90,7 @@ def main() -> None:
     module = QuietModule(
         argument_spec={
             "fencing": {"type": "list", "elements": "dict", "required": True, "options": fence_arguments.FENCING},
+            "passwords": {"type": "dict", "default": {}, "no_log": True},
             "timeout": {"type": "int", "default": 20},
         },
         supports_check_mode=True,
@@ -96,8 +109,14 @@ def main() -> None:
         if device["agent"] in missing
     ]
     present = [device for device in devices if device["agent"] not in missing]
-    timeout = module.params["timeout"]
-    results += side_by_side(lambda place: ask(present[place], timeout), range(len(present)), most=16).values()
+    passwords, timeout = module.params["passwords"], module.params["timeout"]
+    module.no_log_values.update(passwords.values())
+
+    def answer(number: int) -> dict[str, Any]:
+        device = present[number]
+        return ask(device, passwords.get(place(device["address"], device["port"]), ""), timeout)
+
+    results += side_by_side(answer, range(len(present)), most=16).values()
     module.exit_json(changed=False, results=results)
 
 

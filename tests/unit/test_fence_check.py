@@ -61,6 +61,25 @@ def test_the_agent_reads_its_parameters_where_nobody_else_sees_them(
     assert wanted <= set(asked)
 
 
+def test_a_password_that_is_to_be_kept_is_tried_first(
+    call: Call, device: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    tool, passwords = tmp_path / "ipmitool", {"192.0.2.101 623": "tiger", "192.0.2.102 623": "lion"}
+    asked = device(f'echo "$IPMI_PASSWORD" >{tmp_path}/environment', options={"ipmitool_path": str(tool)}, password="")
+    # A dry run before this Drover has brought its own: the agent is told.
+    result = call(fence_check, fencing=[asked], passwords=passwords)
+    told = set((tmp_path / "asked-node1").read_text().splitlines())
+    assert "password=tiger" in told
+    assert not any(line.startswith("ipmitool_path") for line in told)
+    tool.touch()
+    result = call(fence_check, fencing=[asked], passwords=passwords)
+    told = set((tmp_path / "asked-node1").read_text().splitlines())
+    assert not any(line.startswith("password") for line in told)
+    assert f"ipmitool_path={tool}" in told
+    assert (tmp_path / "environment").read_text() == "tiger\n"
+    assert "tiger" not in str(result)
+
+
 def test_devices_are_asked_at_once(call: Call, device: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
     # Each waits until all three have been asked.
     everybody = f"for i in 1 2 3; do while [ ! -e {tmp_path}/asked-node$i ]; do sleep 0.05; done; done"

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..cluster.ipmitool import AGENTS, IPMITOOL, place
 from ..core.quantities import MIB, parse_size
 
-__all__ = ["addresses", "capacities", "enumerated", "fencing_devices", "fencing_report", "members"]
+__all__ = ["addresses", "capacities", "enumerated", "fencing_devices", "fencing_passwords", "fencing_report", "members"]
 
 #: Names that are told one by one.
 _TOLD = 4
@@ -78,23 +79,52 @@ def capacities(
 
 
 def fencing_devices(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A fencing device for each node whose variables have ``fencing_bmc`` (see role fencing's defaults)."""
+    """A fencing device for each node whose variables have ``fencing_bmc`` (see role fencing's defaults).
+
+    What Pacemaker is told has no password where :func:`fencing_passwords` has it.
+    """
     devices = []
+    for node, bmc in _controllers(nodes):
+        options = {str(key): str(value) for key, value in (bmc.get("options") or {}).items()}
+        hidden = _hides(bmc)
+        devices.append(
+            {
+                "node": node,
+                "agent": _agent(bmc),
+                "address": str(bmc["address"]),
+                "port": int(bmc.get("port", 623)),
+                "username": str(bmc.get("user", "")),
+                "password": "" if hidden else str(bmc.get("password", "")),
+                "options": {**options, "ipmitool_path": IPMITOOL} if hidden else options,
+            }
+        )
+    return devices
+
+
+def fencing_passwords(nodes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The passwords that nodes keep for ipmitool, by power controller (see cluster/ipmitool.py)."""
+    return {
+        place(str(bmc["address"]), int(bmc.get("port", 623))): str(bmc["password"])
+        for _node, bmc in _controllers(nodes)
+        if _hides(bmc)
+    }
+
+
+def _controllers(nodes: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for node in nodes:
         bmc = node.get("fencing_bmc") or {}
         if bmc.get("address"):
-            devices.append(
-                {
-                    "node": str(node["inventory_hostname"]),
-                    "agent": str(bmc.get("agent", "fence_ipmilan")),
-                    "address": str(bmc["address"]),
-                    "port": int(bmc.get("port", 623)),
-                    "username": str(bmc.get("user", "")),
-                    "password": str(bmc.get("password", "")),
-                    "options": {str(key): str(value) for key, value in (bmc.get("options") or {}).items()},
-                }
-            )
-    return devices
+            yield str(node["inventory_hostname"]), bmc
+
+
+def _agent(bmc: Mapping[str, Any]) -> str:
+    return str(bmc.get("agent", "fence_ipmilan"))
+
+
+def _hides(bmc: Mapping[str, Any]) -> bool:
+    """Whether its password can be kept from arguments; somebody's own ipmitool is told it as the agent does."""
+    own = "ipmitool_path" in (bmc.get("options") or {})
+    return bool(bmc.get("password")) and _agent(bmc) in AGENTS and not own
 
 
 def fencing_report(

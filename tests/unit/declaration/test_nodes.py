@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.ipmitool import IPMITOOL
 from ansible_collections.cspp.drover.plugins.module_utils.declaration import nodes
 
 
@@ -62,9 +63,26 @@ def test_a_node_with_a_power_controller_gets_a_device() -> None:
         "address": "192.0.2.101",
         "port": 623,
         "username": "fence",
-        "password": "s",
-        "options": {"power_wait": "2"},
+        "password": "",
+        "options": {"power_wait": "2", "ipmitool_path": IPMITOOL},
     }
+
+
+@pytest.mark.parametrize(
+    ("bmc", "passwords", "told"),
+    [
+        ({}, {"192.0.2.101 623": "s"}, ""),
+        ({"port": 6230, "agent": "fence_idrac"}, {"192.0.2.101 6230": "s"}, ""),
+        ({"agent": "fence_redfish"}, {}, "s"),
+        ({"options": {"ipmitool_path": "/opt/ipmitool"}}, {}, "s"),
+        ({"password": ""}, {}, ""),
+    ],
+)
+def test_a_password_goes_one_way_or_the_other(bmc: dict[str, Any], passwords: dict[str, str], told: str) -> None:
+    hosts = [host(1, fencing_bmc={"address": "192.0.2.101", "password": "s", **bmc}), host(2)]
+    assert nodes.fencing_passwords(hosts) == passwords
+    [device] = nodes.fencing_devices(hosts)
+    assert device["password"] == told
 
 
 DEVICES = [{"node": "node1"}, {"node": "node2"}]

@@ -372,6 +372,7 @@ def test_every_program_that_nodes_are_given_is_one(monkeypatch: pytest.MonkeyPat
         "deadman": "agents.deadman.main",
         "storage": "agents.storage_back.main",
         "filter": "agents.packet_filter_unit.main",
+        "ipmitool": "cluster.ipmitool.main",
         "renew": "trust.renewal.main",
     }
     assert set(CODE["__cluster_agents"] + CODE["__cluster_programs"]) == mains.keys()
