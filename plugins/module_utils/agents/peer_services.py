@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..journal import book
@@ -19,6 +19,10 @@ from ..storage.pool_mark import GUEST
 
 __all__ = ["SERVICES", "main"]
 
+#: Absolute, and one way to write it: no empty part, no "." and no "..", nothing that ends a line.
+_PATH = re.compile(r"(/(?!\.{0,2}(/|$))[^/\0-\x1f\x7f]+)+")
+_FORMAT = re.compile("qcow2|raw")
+
 
 def _forward(request: Mapping[str, Any], peer: Peer) -> None:
     """Put packets that came for a VM at its old node into its interface here."""
@@ -27,24 +31,40 @@ def _forward(request: Mapping[str, Any], peer: Peer) -> None:
 
 
 def _checked(service: Service) -> Service:
-    """A service that is only asked about guests, and interfaces of guests, whose names can be such.
+    """A service that is only asked about guests, interfaces of guests, nodes, paths and formats that can be such.
 
-    They become parts of paths and of programs' arguments.
+    They become parts of paths and of programs' arguments. Which of the paths are a guest's, the services know.
     """
 
     def serve_checked(request: Mapping[str, Any], peer: Peer) -> None:
-        guest = request.get("guest", "a")
-        # Of all guests is asked by naming none.
-        guests = [guest, *(request.get("guests") or ()), *request.get("measure", ())]
-        strange = [name for name in guests if not (isinstance(name, str) and GUEST.fullmatch(name))]
-        # Of this guest and no other (definition.host_interface).
-        tap = re.compile(re.escape(str(guest)[:8]) + "-[0-9a-f]{6}")
-        strange += [name for name in request.get("taps", ()) if not (isinstance(name, str) and tap.fullmatch(name))]
-        if strange:
-            raise PeerError(f"{strange[0]!r} is no name of a guest, or of an interface of {guest!r}")
+        strange = next(_strange(request), None)
+        if strange is not None:
+            raise PeerError(strange)
         service(request, peer)
 
     return serve_checked
+
+
+def _strange(request: Mapping[str, Any]) -> Iterator[str]:
+    """What in a request is not what it is to be, in words."""
+    guest = request.get("guest", "a")
+    # Of all guests is asked by naming none.
+    guests = [guest, *(request.get("guests") or ()), *request.get("measure", ())]
+    # Of this guest and no other (definition.host_interface).
+    tap = re.compile(re.escape(str(guest)[:8]) + "-[0-9a-f]{6}")
+    volumes = [*request.get("disks", ()), *request.get("seeds", ())]
+    paths = [*request.get("paths", ()), *request.get("count", ()), *(volume["path"] for volume in volumes)]
+    paths += [request["path"]] if "path" in request else []
+    for pattern, words, what in (
+        (GUEST, guests, "name of a guest"),
+        (tap, request.get("taps", ()), f"interface of {guest!r}"),
+        (GUEST, request.get("reach", ()), "name of a node"),
+        (_PATH, paths, "path that is written as it should be"),
+        (_FORMAT, [disk["format"] for disk in request.get("disks", ())], "format of a disk"),
+    ):
+        for word in words:
+            if not (isinstance(word, str) and pattern.fullmatch(word)):
+                yield f"{word!r} is no {what}"
 
 
 _SERVICES: dict[str, Service] = {

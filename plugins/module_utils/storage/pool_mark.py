@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -39,4 +40,9 @@ def pool_of(guest: str, path: str, kind: str, name: str | None = None) -> str:
     mark = place.parents[2] / MARK
     if not mark.is_file():
         raise PoolError(f"there is no storage pool at {mark.parent}: is it mounted? Run site.yml for this node")
+    # What is inside of a guest's data, a guest has written.
+    outer = [folder.parent for folder in mark.parents if folder.name in ("vms", "containers")]
+    inside = any((folder / MARK).exists() for folder in outer)
+    if inside or mark.is_symlink() or mark.stat().st_uid != os.geteuid():
+        raise PoolError(f"{mark} is not one that Drover has put there: {mark.parent} is no storage pool")
     return mark.read_text(encoding="ascii").strip()

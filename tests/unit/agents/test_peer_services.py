@@ -37,6 +37,25 @@ MAC = "52:54:00:12:ab:cd"
         ({"guest": "web", "taps": [host_interface("mc", MAC)]}, "mc-"),
         ({"guest": "web", "taps": ["../web-12abcd"]}, "web-"),
         ({"guest": "web", "taps": [7]}, "7"),
+        ({"guest": "web", "path": "/srv/pool/containers/web/rootfs"}, None),
+        ({"guest": "web", "path": "/srv/pool/..x/a b"}, None),
+        ({"guest": "web", "path": "srv/pool"}, "srv"),
+        ({"guest": "web", "path": "/srv/../etc"}, "etc"),
+        ({"guest": "web", "path": "/srv/.."}, "srv"),
+        ({"guest": "web", "path": "/srv/./x"}, "srv"),
+        ({"guest": "web", "path": "/srv//x"}, "srv"),
+        ({"guest": "web", "path": "/srv/"}, "srv"),
+        ({"guest": "web", "path": "/srv/x\n"}, "srv"),
+        ({"guest": "web", "path": "/srv/\0"}, "srv"),
+        ({"guest": "web", "path": None}, "None"),
+        ({"paths": ["/a", "../b"], "count": ["/a"]}, "b"),
+        ({"paths": ["/a"], "count": ["-a"]}, "-a"),
+        ({"guest": "web", "disks": [{"path": "/a/vda", "format": "qcow2"}], "seeds": [{"path": "/a/seed"}]}, None),
+        ({"guest": "web", "disks": [{"path": "../vda", "format": "qcow2"}]}, "vda"),
+        ({"guest": "web", "disks": [{"path": "/a/vda", "format": "-o backing"}]}, "backing"),
+        ({"guest": "web", "disks": [], "seeds": [{"path": "seed"}]}, "seed"),
+        ({"reach": ["node1", "node-2"]}, None),
+        ({"reach": ["192.0.2.1"]}, "192"),
     ],
 )
 def test_names_are_checked_before_any_service_sees_them(
@@ -48,7 +67,7 @@ def test_names_are_checked_before_any_service_sees_them(
         service(request_, None)  # type: ignore[arg-type]
         assert seen == [request_]
     else:
-        with pytest.raises(PeerError, match=f"{strange}.* is no name of a guest"):
+        with pytest.raises(PeerError, match=f"{strange}.* is no (name|interface|path|format) ?"):
             service(request_, None)  # type: ignore[arg-type]
         assert seen == []
 
