@@ -7,7 +7,7 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo test docs lint unit scenario fuzz mutants faults real bench-second-run bench-agents bench-declaration \
+.PHONY: help setup setup-dev demo test docs lock lint unit scenario fuzz mutants faults real bench-second-run bench-agents bench-declaration \
 	bench-migration bench-scale soak-migration upgrade-test lab-up lab-down clean
 
 help:
@@ -30,18 +30,26 @@ setup: $(VENV)/setup $(COLLECTION)
 
 setup-dev: setup $(VENV)/setup-dev
 
-$(VENV)/setup: requirements.txt
+$(VENV)/setup: requirements.lock
 	tests/setup
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	touch $@
 
-$(VENV)/setup-dev: requirements-dev.txt $(VENV)/setup
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/setup-dev: requirements-dev.lock $(VENV)/setup
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
-$(VENV)/setup-mutants: requirements-mutation.txt $(VENV)/setup-dev
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-mutation.txt
+$(VENV)/setup-mutants: requirements-mutation.lock $(VENV)/setup-dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mutation.lock
 	touch $@
+
+# Every package with its version and the hashes of its files, also those that these need in turn.
+lock:
+	tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && python3 -m venv $$tmp && $$tmp/bin/pip install --quiet uv && \
+	for name in requirements requirements-dev requirements-mutation; do \
+		$$tmp/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+			$$name.txt -o $$name.lock || exit 1; \
+	done
 
 # The checkout is the collection: cspp.drover.* resolves to it.
 $(COLLECTION):
