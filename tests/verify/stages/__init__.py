@@ -37,6 +37,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     # What people do to a cluster.
     "changed": (
+        "certificates/test_renewal.py",
         "certificates/test_authority_rotation.py",
         "guests/test_debian_vm.py",
         "guests/test_lifecycle.py",
