@@ -299,6 +299,8 @@ def main() -> None:
     changed: list[str] = []
     differences: list[dict[str, str]] = []
     entries = module.params["files"]
+    # Ansible's -vvv shows what the module was called with.
+    module.no_log_values.update(entry["content"] for entry in entries if entry["sensitive"] and entry["content"])
     for entry in [*entries, *strays(module.params["owned"], entries)]:
         path = entry["path"]
         if entry["state"] == "file" and (entry["content"] is None) == (entry["link"] is None):

@@ -109,10 +109,13 @@ def test_the_diff_tells_rights_and_keeps_secrets(call: Call, tmp_path: Path, sen
     path.write_text("old secret\n")
     path.chmod(0o644)
     entry = {"path": str(path), "content": "new secret\n", "mode": "0600", "sensitive": sensitive, **OWNER}
-    [difference] = call(files, files=[entry])["diff"]
+    result = call(files, files=[entry])
+    [difference] = result["diff"]
     assert difference["before"].startswith("# mode 0644\n")
     assert difference["after"].startswith("# mode 0600\n")
     assert ("secret" in difference["before"] + difference["after"]) is not sensitive
+    # With -vvv, all that a module returns is shown, what it was called with included.
+    assert ("new secret" in str(result)) is not sensitive
 
 
 def test_bytes_that_are_no_text_are_replaced(call: Call, tmp_path: Path) -> None:
