@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..core.errors import DroverError
-from .keyfiles import SECRETS
+from ..trust.keyfiles import SECRETS
 
 __all__ = ["DepartureError", "traces"]
 
