@@ -274,6 +274,17 @@ def watchdog(shown: Shown) -> str:
     return "softdog is /dev/watchdog on both nodes"
 
 
+def paging(shown: Shown) -> str:
+    """The device for fetching memory on demand, which is QEMU's and nobody else's, also after a boot."""
+    for node in NODES:
+        # What udev does with every device at a boot.
+        shown.shell(node, "udevadm trigger --action=add --settle /sys/class/misc/userfaultfd")
+        look = "stat -c '%G %a' /dev/userfaultfd && cat /proc/sys/vm/unprivileged_userfaultfd"
+        said = shown.shell(node, look).split()
+        need(said == ["libvirt-qemu", "660", "0"], f"{node.name}: group and mode, and what everybody may: {said}")
+    return "root:libvirt-qemu 0660, and unprivileged_userfaultfd is 0"
+
+
 def confinement(shown: Shown, node: Node) -> str:
     """The AppArmor profile of the VM's QEMU, and its mode."""
     find = f"pgrep -f '^/usr/bin/qemu-system-x86_64 .*guest={site.VM},' | head -n 1"
@@ -341,6 +352,7 @@ STEPS: Mapping[str, Callable[[Shown], str]] = {
     "container": container,
     "quota": quota,
     "watchdog": watchdog,
+    "paging": paging,
     "migration": migration,
     "denials": denials,
 }
