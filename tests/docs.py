@@ -107,14 +107,16 @@ def _table(title: str, owner: Key | None = None) -> Iterator[str]:
     if owner:
         yield f"`{owner.path}: {owner.example}`"
         yield ""
-    yield "| key | of | is | default | change | |"
-    yield "|---|---|---|---|---|---|"
-    yield from map(_row, keys)
+    mixed = len({key.kinds for key in keys}) > 1
+    yield f"| key |{' of |' if mixed else ''} is | default | change | |"
+    yield f"|---|{'---|' if mixed else ''}---|---|---|---|"
+    yield from (_row(key, mixed=mixed) for key in keys)
     yield ""
 
 
-def _row(key: Key) -> str:
-    of = "" if key.kinds == BOTH else {"vm": "VMs", "container": "containers"}[key.kinds[0]]
+def _row(key: Key, *, mixed: bool) -> str:
+    kinds = "" if key.kinds == BOTH else {"vm": "VMs", "container": "containers"}[key.kinds[0]]
+    of = f" {kinds} |" if mixed else ""
     default = "**required**" if key.required else key.default_text
     change = " / ".join(dict.fromkeys(key.how(kind) for kind in key.kinds))
     change += f": {key.change_words}" if key.change_words else ""
@@ -122,7 +124,7 @@ def _row(key: Key) -> str:
         more = f"[{key.type.title}](#{key.type.title.lower().replace(' ', '-')})"
     else:
         more = f"`{key.name}: {key.example}`"
-    return f"| `{key.name}` | {of} | {key.type.name} | {default} | {change} | {key.help} {more} |"
+    return f"| `{key.name}` |{of} {key.type.name} | {default} | {change} | {key.help} {more} |"
 
 
 #: What is made, by the place where it stands.

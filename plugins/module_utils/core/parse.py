@@ -146,7 +146,7 @@ def boolean(value: object) -> bool:
 
 def integer(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
+        return int(value)
     # Values that came through a template are text.
     if not isinstance(value, str) or not re.fullmatch(r"-?[0-9]{1,18}", value):
         raise ValueError(f"{quoted(value)} is not a whole number")

@@ -54,7 +54,8 @@ DISKS = (
         VM,
         default=_default_pool,
         default_words="storage_default_pool",
-        change="restart",
+        change="refused",
+        change_words="the run says how data is moved by hand",
     ),
     Key(
         "disks[].target",
@@ -105,7 +106,8 @@ CONTAINER_ROOTFS = (
         CONTAINER,
         default=_default_pool,
         default_words="storage_default_pool",
-        change="restart",
+        change="refused",
+        change_words="the run says how data is moved by hand",
     ),
 )
 

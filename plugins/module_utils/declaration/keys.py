@@ -75,7 +75,7 @@ _GUEST = (
     Key(
         "vcpus",
         whole(1, 1024),
-        "Processors.",
+        "Processors; a VM can have 255.",
         "2",
         default=1,
         change_words="a VM gets more, up to max_vcpus, while it runs, and fewer by a restart",
