@@ -18,10 +18,13 @@ Place = tuple[str, int]
 
 
 class Flood:
-    """Connections to these places in turn, ``rate`` a second in all, each held open for ``hold`` seconds."""
+    """Connections to these places in turn, ``rate`` a second in all, each held open for ``hold`` seconds.
 
-    def __init__(self, places: Sequence[Place], *, rate: int, hold: float) -> None:
-        self._places, self._rate, self._hold = places, rate, hold
+    They come from the address ``source``, by default from the one that the kernel chooses.
+    """
+
+    def __init__(self, places: Sequence[Place], *, rate: int, hold: float, source: str = "") -> None:
+        self._places, self._rate, self._hold, self._source = places, rate, hold, source
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._began = 0.0
@@ -44,6 +47,8 @@ class Flood:
                 one = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
                 one.setblocking(False)
                 with suppress(OSError):  # it is under way, or refused already
+                    if self._source:
+                        one.bind((self._source, 0))
                     one.connect((host, port))
                 open_.append((now + self._hold, one))
         for _end, one in open_:

@@ -16,6 +16,8 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress
 from ansible_collections.cspp.drover.plugins.module_utils.preflight.survey import NodeView
+from ansible_collections.cspp.drover.plugins.module_utils.trust import renewal
+from ansible_collections.cspp.drover.plugins.module_utils.trust.pki import TrustError
 from ansible_collections.cspp.drover.plugins.modules import (
     cluster_config,
     cluster_status_info,
@@ -175,6 +177,33 @@ def test_when_fencing_is_relied_on(call: Call, on: Any, given: dict[str, Any], e
     cluster = on(cluster_config, FakeCluster(cib=transcript("cib-fresh")))
     call(cluster_config, **given)
     assert read(cluster.cib).properties.get("stonith-enabled") == expected
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ([], []),
+        (["the certificate ca is good for 3 more days"], ["here: the certificate ca is good for 3 more days"]),
+        (FileNotFoundError("no node yet"), []),
+        (TrustError("what it shows is no certificate"), ["here: its certificates cannot be read: what it shows is no"]),
+    ],
+    ids=["well", "ending", "bare", "broken"],
+)
+def test_each_node_tells_of_its_own_certificates(
+    call: Call, on: Any, monkeypatch: pytest.MonkeyPatch, found: list[str] | Exception, told: list[str]
+) -> None:
+    def overdue(_identities: Any, _now: float) -> list[str]:
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    on(cluster_status_info, FakeCluster())
+    monkeypatch.setattr(renewal, "declared", lambda: ([], None))
+    monkeypatch.setattr(renewal, "overdue", overdue)
+    monkeypatch.setattr(cluster_status_info, "node_name", lambda: "here")
+    said = call(cluster_status_info)["node_problems"]
+    assert len(said) == len(told)
+    assert all(line.startswith(start) for line, start in zip(said, told, strict=True))
 
 
 def test_how_far_guests_are_is_asked_of_the_nodes_when_something_moves(

@@ -7,7 +7,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
@@ -22,6 +21,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import Pe
 from ansible_collections.cspp.drover.plugins.module_utils.peer.members import Members
 from ansible_collections.cspp.drover.plugins.module_utils.peer.server import serve
 from ansible_collections.cspp.drover.plugins.module_utils.trust import pki as trust
+from ansible_collections.cspp.drover.tests.flood import Flood
 from ansible_collections.cspp.drover.tests.unit.peer.samples import conf
 
 SERVER, OTHER, STRANGER = "127.0.0.1", "127.0.0.3", "127.0.0.9"
@@ -121,30 +121,12 @@ def test_no_process_is_spent_on_a_stranger(node: Node) -> None:
 
 
 def test_a_flood_of_strangers_holds_nobody_up(node: Node) -> None:
-    over = threading.Event()
-    floods = 0
-
-    def flood() -> None:
-        nonlocal floods
-        while not over.is_set():
-            with suppress(OSError):
-                node.dial(STRANGER).close()
-                floods += 1
-            over.wait(0.001)
-
-    attackers = [threading.Thread(target=flood) for _ in range(2)]
-    for attacker in attackers:
-        attacker.start()
-    try:
+    with Flood([(SERVER, node.port)], rate=300, hold=5.0, source=STRANGER) as flood:
         for _turn in range(20):
-            before = time.monotonic()
-            assert ask("localhost", {"do": "who"}, 2.0) == {"asks": "localhost"}
-            assert time.monotonic() - before < 2
-    finally:
-        over.set()
-        for attacker in attackers:
-            attacker.join()
-    assert floods > 20
+            assert ask("localhost", {"do": "who"}, 5.0) == {"asks": "localhost"}
+            assert node.children() < 4
+        wait_for(lambda: flood.opened, lambda opened: opened > 300, what="a flood worth the name", timeout=30)
+        assert ask("localhost", {"do": "who"}, 5.0) == {"asks": "localhost"}
 
 
 @pytest.mark.parametrize("node", [30.0], indirect=True)
