@@ -61,7 +61,6 @@ An editor knows nothing of your bridges, pools and nodes; `ansible-playbook play
 - **live**: it is carried out at once.
 - **restart**: it waits for a restart, and every run says so until you allow one (`-e guests_allow_restart=NAME`).
 - **refused**: the run ends before anything is touched, and says what to do instead.
-- **new**: it only matters for what is not there yet.
 
 Sizes are written `512MiB` or `20GiB`; `GB` is refused, since some mean 1000 by it and some 1024. Durations are
 written `50ms`, `30s`, `10min`, `1h`. Put MAC and IPv6 addresses into quotes, and write numbers without a leading

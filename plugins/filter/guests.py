@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils.declaration import declaration
+from ansible_collections.cspp.drover.plugins.module_utils.reporting import changes
 
 
 class FilterModule:
-    """cspp.drover.guest_*: see module_utils/declaration/declaration.py."""
+    """cspp.drover.guest_*: see module_utils/declaration/declaration.py and module_utils/reporting/changes.py."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
@@ -19,6 +20,7 @@ class FilterModule:
             "guest_images": declaration.wanted_images,
             "guest_nodes": declaration.nodes,
             "guest_permission": declaration.permission,
-            "guest_report": declaration.report,
-            "guest_restarts": declaration.restarts,
+            "guest_differing": changes.differing,
+            "guest_report": changes.report,
+            "guest_restarts": changes.restarts,
         }

@@ -19,6 +19,10 @@ options:
     type: list
     elements: str
     default: []
+  changes:
+    description: Whether to look at the guests that run on this node, for changes that wait.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - cspp.drover.attributes.INFO
   - cspp.drover.attributes.CLUSTER
@@ -67,6 +71,11 @@ strays:
   description: The nodes of the cluster that are not among O(inventory), and what to do about each, by name.
   type: dict
   returned: on a member
+waiting:
+  description: What guests that run on this node have not taken over of their definitions, a sentence each.
+  type: list
+  elements: str
+  returned: always
 problems:
   description: What is wrong, a sentence each.
   type: list
@@ -85,18 +94,21 @@ table:
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import guest_of
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.core.node_name import node_name
 from ansible_collections.cspp.drover.plugins.module_utils.core.parallel import both
+from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import read as read_definition
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress
-from ansible_collections.cspp.drover.plugins.module_utils.reporting import moves
+from ansible_collections.cspp.drover.plugins.module_utils.reporting import changes, moves, reasons
 from ansible_collections.cspp.drover.plugins.module_utils.reporting import status as overview
 
 
@@ -105,6 +117,7 @@ def look(cluster: Pacemaker, inventory: Sequence[str] = ()) -> dict[str, Any]:
         cib, status = both(cluster.query, cluster.status)
     except ClusterError as error:
         return {"member": False, "reason": str(error)}
+    status = reasons.explained(status)
     seen = overview.overview(read(cib), status, inventory)
     under_way = progress.under_way(status)
     lines = [*overview.table(seen), *(f"> {moves.progress(move)}" for move in under_way)]
@@ -125,12 +138,36 @@ def of_node(now: float) -> list[str]:
         return [f"{node_name()}: its certificates cannot be read: {error}; run site.yml"]
 
 
+def waiting(cib: str, here: Collection[str]) -> list[str]:
+    """What the guests that run here have not taken over of their definitions."""
+    from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.guest_state import running
+
+    definitions = []
+    for name, resource in read(cib).guests().items():
+        with suppress(ValueError):
+            if name not in here:
+                continue
+            its = read_definition(guest_of(resource) or {})
+            definitions += [] if its.missing else [its.definition]
+    return changes.waiting([running(definitions)])
+
+
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"inventory": {"type": "list", "elements": "str", "default": []}}, supports_check_mode=True
+        argument_spec={
+            "changes": {"type": "bool", "default": False},
+            "inventory": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
     )
-    seen = look(Pacemaker(), module.params["inventory"])
-    module.exit_json(changed=False, node_problems=of_node(time.time()), **seen)
+    found = look(Pacemaker(), module.params["inventory"])
+    found["waiting"] = []
+    if module.params["changes"] and "table" in found:
+        # A node that cannot look at its guests tells of the cluster all the same.
+        with suppress(DroverError, ImportError):
+            here = [guest["name"] for guest in found["guests"] if node_name() in guest["nodes"]]
+            found["waiting"] = waiting(Pacemaker().query(), here)
+    module.exit_json(changed=False, node_problems=of_node(time.time()), **found)
 
 
 if __name__ == "__main__":

@@ -48,62 +48,10 @@ guests:
         - {path: memory, before: 1GiB, after: 2GiB, how: live}
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
-
-from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import Change, Definition, read
+from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import read
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
-from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import domain_xml, lxc_config
-from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_connection import VmGone
-from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_host import LibvirtHost
-from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.lxc_host import LxcHost
-from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.vm_state import State
-
-_NOT_HERE = (State.ABSENT, State.OFF, State.INCOMING)
-
-
-def vm(host: LibvirtHost, definition: Definition) -> dict[str, Any] | None:
-    """The VM as it runs on this node, or None."""
-    name = definition["name"]
-    seen = host.seen(name)
-    if seen.state in _NOT_HERE:
-        return None
-    try:
-        sizes = host.disk_sizes(name, [disk["target"] for disk in definition["disks"]])
-        changes = domain_xml.difference(host.live_xml(name), definition, sizes)
-    except VmGone:  # it has just left
-        return None
-    return _found("vm", seen.state.value, changes)
-
-
-def lxc(host: LxcHost, definition: Definition) -> dict[str, Any] | None:
-    """The container as it runs on this node, or None."""
-    name = definition["name"]
-    state = host.state(name)
-    if state == "STOPPED":
-        return None
-    return _found("container", state.lower(), lxc_config.difference(host.config(name), definition))
-
-
-def _found(kind: str, state: str, changes: Iterable[Change]) -> dict[str, Any]:
-    told = [{"path": c.path, "before": c.before, "after": c.after, "how": c.how} for c in changes]
-    return {"kind": kind, "state": state, "changes": told}
-
-
-def guests(wanted: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Those of the wanted guests that run here."""
-    definitions = [read(guest["definition"]).definition for guest in wanted if guest.get("definition")]
-    vms = [definition for definition in definitions if definition["kind"] == "vm"]
-    containers = [definition for definition in definitions if definition["kind"] == "container"]
-    found = {}
-    if vms:
-        libvirt_host = LibvirtHost()
-        found.update({definition["name"]: vm(libvirt_host, definition) for definition in vms})
-    if containers:
-        lxc_host = LxcHost()
-        found.update({definition["name"]: lxc(lxc_host, definition) for definition in containers})
-    return {name: guest for name, guest in found.items() if guest}
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.guest_state import running
 
 
 def main() -> None:
@@ -112,7 +60,8 @@ def main() -> None:
     )
     what, remedy = "Cannot look at this node's guests", "Run site.yml for this node."
     with fail_on_error(module, ImportError, what=what, remedy=remedy):
-        module.exit_json(changed=False, guests=guests(module.params["guests"]))
+        definitions = [guest["definition"] for guest in module.params["guests"] if guest.get("definition")]
+        module.exit_json(changed=False, guests=running(read(definition).definition for definition in definitions))
 
 
 if __name__ == "__main__":

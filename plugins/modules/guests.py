@@ -27,12 +27,17 @@ options:
         type: str
         required: true
       state:
-        description: Whether it is to be. V(absent) stops and forgets it; its disks stay.
+        description:
+          - Whether it is to be. V(stopped) is known to the cluster, and does not run. V(absent) stops and forgets it.
         type: str
-        choices: [present, absent]
+        choices: [present, stopped, absent]
         default: present
+      remove_disks:
+        description: Whether the disks of an absent guest go as well, which is for M(cspp.drover.volumes) to do.
+        type: bool
+        default: false
       definition:
-        description: What the agents make the guest from. Required when it is to be present.
+        description: What the agents make the guest from. Required unless it is to be absent.
         type: dict
       ha:
         description:
@@ -61,6 +66,11 @@ options:
         type: str
   restart_needed:
     description: Guests with changes that only a restart applies, as M(cspp.drover.guest_state_info) found.
+    type: list
+    elements: str
+    default: []
+  differing:
+    description: Guests that are not what is declared in any way.
     type: list
     elements: str
     default: []
@@ -116,6 +126,11 @@ plan:
   type: list
   elements: str
   returned: always
+absent:
+  description: The guests that are declared not to be there.
+  type: list
+  elements: str
+  returned: always
 kept:
   description: Settings made by hand that were left standing.
   type: list
@@ -127,28 +142,17 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.cspp.drover.plugins.module_utils.cluster import guest_health
-from ansible_collections.cspp.drover.plugins.module_utils.cluster import guests as resources
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.failed_migration import Recovery
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Wanted
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import (
-    Applied,
-    ClusterError,
-    Pacemaker,
-    Snapshot,
-)
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.prediction import Prediction
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import GuestSpec
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import InvalidValue
-from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
-from ansible_collections.cspp.drover.plugins.module_utils.planning import move
+from ansible_collections.cspp.drover.plugins.module_utils.verbs.declare import Declare
 
 GUEST = {
     "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "state": {"type": "str", "choices": ["present", "stopped", "absent"], "default": "present"},
+    "remove_disks": {"type": "bool", "default": False},
     "definition": {"type": "dict"},
     "ha": {"type": "raw", "default": {}},
     "prefer": {"type": "list", "elements": "str", "default": []},
@@ -158,12 +162,12 @@ GUEST = {
 }
 
 
-def specification(guest: dict[str, Any]) -> resources.GuestSpec:
+def specification(guest: dict[str, Any]) -> GuestSpec:
     """One guest of the arguments. Raises InvalidValue for a priority that isn't a number."""
     ha = guest["ha"]
     if not isinstance(ha, dict):
         ha = {} if ha is None or truth(ha) else None
-    return resources.GuestSpec(
+    return GuestSpec(
         name=guest["name"],
         definition=None if guest["state"] == "absent" else guest["definition"],
         priority=None if ha is None else number(ha.get("priority") or 0),
@@ -171,6 +175,7 @@ def specification(guest: dict[str, Any]) -> resources.GuestSpec:
         apart_from=tuple(guest["apart_from"]),
         together_with=tuple(guest["together_with"]),
         home=guest["home"],
+        stopped=guest["state"] == "stopped",
     )
 
 
@@ -197,133 +202,17 @@ def number(value: Any) -> int:
         raise InvalidValue(str(error)) from error
 
 
-class Run:
-    """One run of the module: what was asked, and the cluster it is asked of."""
-
-    def __init__(self, cluster: Pacemaker, params: dict[str, Any]) -> None:
-        self.cluster = cluster
-        self.specs = [specification(guest) for guest in params["guests"]]
-        self.restart_needed = frozenset(params["restart_needed"])
-        self.may_restart = permitted(params["allow_restart"])
-        self.timeout = params["wait_timeout"]
-        self.present = [spec.name for spec in self.specs if not spec.absent]
-        self.absent = frozenset(spec.name for spec in self.specs if spec.absent)
-        self.status = cluster.status()
-        if not self.status.quorum:
-            raise ClusterError(
-                "the cluster has no quorum: more than half of its nodes must be up before guests can be changed"
-            )
-
-    def plan(self, cib: str) -> resources.GuestsPlan:
-        return resources.plan_guests(
-            self.specs,
-            read(cib),
-            self.status,
-            restart_needed=self.restart_needed,
-            may_restart=self.may_restart,
-        )
-
-    def guard(self, applied: Applied[Wanted]) -> None:
-        unasked = guest_health.unasked(
-            applied.prediction, self.status, may_stop=self.absent, may_restart=self.may_restart
-        )
-        if unasked:
-            raise ClusterError(
-                "refused, for it would take running guests down that nobody asked to: " + "; ".join(unasked)
-            )
-
-    def go(self, check: bool) -> dict[str, Any]:
-        def whole(cib: str) -> Wanted:
-            return self.plan(cib).wanted
-
-        applied = self.cluster.apply(whole, check=True, guard=self.guard)
-        planned = self.plan(applied.difference.live)
-        pending = planned.pending_restart
-        # To try a guest again that waits for its node would only fail again.
-        held = guest_health.held_back(self.present, read(applied.difference.live), self.status)
-        repairs = guest_health.repairs([name for name in self.present if name not in held], self.status)
-        changed = applied.difference.changed or bool(repairs)
-        if changed and not check:
-            self.remove(applied.difference.live)
-            self.cluster.apply(whole, check=False, guard=self.guard)
-            for name, way in repairs.items():
-                if way == "recover":
-                    self.recover(name)
-                else:
-                    self.cluster.retry(name)
-        seen = self.cluster.look() if check else self.settled()
-        helped = [f"{name}: {guest_health.REPAIRS[way]}" for name, way in repairs.items()]
-        difference, prediction = applied.difference, applied.prediction
-        return {
-            "changed": changed,
-            "diff": difference.diff(),
-            "objects": difference.names(),
-            "actions": [action.as_dict() for action in prediction.actions],
-            "plan": prediction.sentences() + helped,
-            "kept": list(difference.kept),
-            "guests": {name: self.report(name, seen, prediction, pending) for name in self.present},
-            "doubts": [
-                *self.doubts(seen, prediction if check and difference.changed else None),
-                *(
-                    f"{name} may come to use its max_memory, for which its node has no room: it is counted with less "
-                    "until it moves or the node has room"
-                    for name in planned.undercounted
-                ),
-            ],
-        }
-
-    def remove(self, cib: str) -> None:
-        """Stop the guests that are to go. Their resources may only go once they are down everywhere."""
-        plan = self.plan(cib)
-        if not plan.stopping:
-            return
-        unmanaged = [name for name in plan.stopping if (seen := self.status.resource(name)) and not seen.managed]
-        if unmanaged:
-            raise ClusterError(
-                f"the cluster was told to leave {', '.join(unmanaged)} alone (maintenance or a failure), so it "
-                "will not stop it: end that first, see playbooks/status.yml"
-            )
-        self.cluster.apply(lambda cib: self.plan(cib).first, check=False, guard=self.guard)
-
-        def down(status: ClusterStatus) -> bool:
-            guests = (status.resource(name) for name in plan.stopping)
-            return not any(guest is not None and (guest.active or guest.pending) for guest in guests)
-
-        self.status = self.cluster.wait(down, what=f"the stop of {', '.join(plan.stopping)}", timeout=self.timeout)
-
-    def settled(self) -> Snapshot:
-        """Wait until nothing is left to be done for the guests. Raises ClusterError for those that don't run."""
-        try:
-            seen = self.cluster.settle(self.present, what="the start of the guests", timeout=self.timeout)
-        except WaitTimeout as late:
-            seen = late.last
-        troubles = guest_health.troubles(self.present, read(seen.cib), seen)
-        if troubles:
-            raise ClusterError("not all guests run. " + " ".join(f"{name}: {why}." for name, why in troubles.items()))
-        return seen
-
-    def doubts(self, seen: Snapshot, predicted: Prediction | None) -> list[str]:
-        """What the user should know of guests that don't run, or would not."""
-        held = guest_health.held_back(self.present, read(seen.cib), seen.status)
-        doubts = [f"{name} does not run: {why}" for name, why in held.items()]
-        doubts += [f"{name} is {seen.status.notes[name]}" for name in self.present if name in seen.status.notes]
-        if predicted is not None:
-            nowhere = [name for name in self.present if name not in held and predicted.place(name) is None]
-            doubts += [f"{name} would run nowhere: no node that is up has room for it" for name in nowhere]
-        return doubts
-
-    def recover(self, name: str) -> None:
-        """Put a guest in order whose move failed, and forget the move."""
-        Recovery(self.cluster, name, also=lambda _cib: move.finished(name)).run()
-
-    def report(self, name: str, seen: Snapshot, prediction: Prediction, pending: tuple[str, ...]) -> dict[str, Any]:
-        guest = seen.status.resource(name)
-        return {
-            "node": guest.node if guest else None,
-            "state": guest.word if guest else "absent",
-            "actions": [action.as_dict() for action in prediction.of(name)],
-            "pending_restart": name in pending,
-        }
+def declared(cluster: Pacemaker, params: dict[str, Any]) -> Declare:
+    """What was asked, and of which cluster."""
+    return Declare(
+        cluster,
+        [specification(guest) for guest in params["guests"]],
+        restart_needed=frozenset(params["restart_needed"]),
+        differing=frozenset(params["differing"]),
+        may_restart=permitted(params["allow_restart"]),
+        removed={guest["name"]: guest["remove_disks"] for guest in params["guests"] if guest["state"] == "absent"},
+        timeout=params["wait_timeout"],
+    )
 
 
 def main() -> None:
@@ -331,16 +220,17 @@ def main() -> None:
         argument_spec={
             "guests": {"type": "list", "elements": "dict", "required": True, "options": GUEST},
             "restart_needed": {"type": "list", "elements": "str", "default": []},
+            "differing": {"type": "list", "elements": "str", "default": []},
             "allow_restart": {"type": "raw", "default": False},
             "wait_timeout": {"type": "int", "default": 300},
         },
         supports_check_mode=True,
     )
     for guest in module.params["guests"]:
-        if guest["state"] == "present" and not guest["definition"]:
+        if guest["state"] != "absent" and not guest["definition"]:
             module.fail_json(msg=f"guest {guest['name']} has no definition")
     with fail_on_error(module):
-        result = Run(Pacemaker(), module.params).go(module.check_mode)
+        result = declared(Pacemaker(), module.params).run(module.check_mode)
     for doubt in result.pop("doubts"):
         module.warn(doubt)
     module.exit_json(**result)

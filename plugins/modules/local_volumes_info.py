@@ -66,6 +66,12 @@ known:
   type: dict
   returned: always
   sample: {minecraft: {vda: /srv/drover/shared/vms/minecraft/vda.qcow2}}
+guests:
+  description:
+    - Every guest of the cluster by name, with its C(kind), C(uuid), C(macs), C(addresses), and the C(images) that its
+      volumes were made from.
+  type: dict
+  returned: always
 """
 
 from pathlib import Path
@@ -77,6 +83,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import Con
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import data_id, guest_of
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Location
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.known_guests import identity
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.known_volumes import places
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.migration.rootfs_receiver import Folder
@@ -99,6 +106,11 @@ def known(live: Configuration, guests: list[str]) -> dict[str, dict[str, str]]:
     return {name: places(guest_of(resources[name]) or {}) for name in guests if name in resources}
 
 
+def everybody(live: Configuration) -> dict[str, dict[str, Any]]:
+    """What every guest of the cluster is known by."""
+    return {name: identity(guest_of(resource) or {}) for name, resource in live.guests().items()}
+
+
 def main() -> None:
     guest = {"name": {"type": "str", "required": True}, "paths": {"type": "list", "elements": "path", "required": True}}
     module = AnsibleModule(
@@ -116,6 +128,7 @@ def main() -> None:
         changed=False,
         kept=kept(live, [entry["name"] for entry in wanted]) if live else {},
         known=known(live, module.params["names"]) if live else {},
+        guests=everybody(live) if live else {},
         held=[entry["name"] for entry in wanted if held(entry["paths"])],
     )
 

@@ -61,8 +61,13 @@ node:
   description: Name of the node.
   type: str
   returned: success
+stopped:
+  description: Those of them that run nowhere, as those do with O(force) that no other node has room for.
+  type: list
+  elements: str
+  returned: always
 guests:
-  description: The guests that left, or came home.
+  description: The guests that were to leave, or to come home.
   type: list
   elements: str
   returned: success

@@ -57,6 +57,7 @@ _LXC = (
     *("lxc.include", "lxc.idmap", "lxc.arch", "lxc.uts.name", "lxc.rootfs.path", "lxc.start.auto", "lxc.signal.halt"),
     *(
         "lxc.apparmor.profile",
+        "lxc.hook.post-stop",
         "lxc.apparmor.allow_nesting",
         "lxc.seccomp.profile",
         "lxc.cgroup2.memory.max",

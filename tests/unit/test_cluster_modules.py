@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import guest_state
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress
 from ansible_collections.cspp.drover.plugins.module_utils.preflight.survey import NodeView
 from ansible_collections.cspp.drover.plugins.module_utils.trust import renewal
@@ -47,7 +48,8 @@ def test_guests_as_they_are_need_nothing(call: Call, on: Any) -> None:
     result = call(guests, **arguments(ASKED))
     assert not result["changed"]
     assert cluster.writes == []
-    assert result["guests"]["mc"] == {"node": "n2", "state": "running", "actions": [], "pending_restart": False}
+    said = {"node": "n2", "state": "running", "actions": [], "pending_restart": False, "redefined": False}
+    assert result["guests"]["mc"] == said
 
 
 def test_a_changed_guest_is_one_patch_which_check_mode_tells_and_does_not_make(call: Call, on: Any) -> None:
@@ -59,7 +61,7 @@ def test_a_changed_guest_is_one_patch_which_check_mode_tells_and_does_not_make(c
     for key in ("changed", "diff", "objects", "actions", "plan"):
         assert told[key] == done[key]
     assert told["objects"] == ["update resource mc"]
-    assert told["plan"] == ["mc: apply changes live on n2"]
+    assert told["plan"] == ["mc: change live what can be on n2"]
     assert not call(guests, **arguments(GROWN))["changed"]
 
 
@@ -231,6 +233,25 @@ def test_the_state_of_the_cluster(call: Call, on: Any) -> None:
     assert result["member"]
     assert [guest["name"] for guest in result["guests"]] == ["mc", "web"]
     assert cluster.writes == []
+
+
+def test_a_node_tells_what_waits_of_its_own_guests_alone(call: Call, on: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    on(cluster_status_info, FakeCluster())
+    asked: list[str] = []
+
+    def running(definitions: Iterable[dict[str, Any]]) -> dict[str, Any]:
+        names = [definition["name"] for definition in definitions]
+        asked.extend(names)
+        change = {"path": "cpu", "before": None, "after": "EPYC", "how": "restart"}
+        return {name: {"changes": [change]} for name in names}
+
+    monkeypatch.setattr(guest_state, "running", running)
+    monkeypatch.setattr(cluster_status_info, "node_name", lambda: "n3")
+    cib = CIB.replace('&quot;vcpus&quot;:1}"', '&quot;disks&quot;:[],&quot;vcpus&quot;:1}"')
+    on(cluster_status_info, FakeCluster(cib=cib))
+    assert call(cluster_status_info)["waiting"] == []
+    told = call(cluster_status_info, changes=True)["waiting"]
+    assert (asked, told) == (["web"], ["guest web: cpu: nothing -> EPYC (waits for a restart)"])
 
 
 def test_a_node_without_a_cluster_says_so(call: Call, on: Any) -> None:

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import Change
-from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import domain_xml, lxc_config
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import (
+    domain_xml,
+    guest_state,
+    lxc_config,
+)
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_connection import (
     LibvirtUnreachable,
     VmGone,
@@ -55,8 +59,8 @@ class Lxc:
 @pytest.fixture
 def hosts(monkeypatch: pytest.MonkeyPatch) -> tuple[type[Libvirt], type[Lxc]]:
     libvirt, lxc = type("ThisLibvirt", (Libvirt,), {}), type("ThisLxc", (Lxc,), {})
-    monkeypatch.setattr(guest_state_info, "LibvirtHost", libvirt)
-    monkeypatch.setattr(guest_state_info, "LxcHost", lxc)
+    monkeypatch.setattr(guest_state, "LibvirtHost", libvirt)
+    monkeypatch.setattr(guest_state, "LxcHost", lxc)
     monkeypatch.setattr(domain_xml, "difference", lambda *_arguments: CHANGES)
     monkeypatch.setattr(lxc_config, "difference", lambda *_arguments: ())
     return libvirt, lxc
@@ -87,7 +91,7 @@ def test_a_node_that_cannot_tell_fails(call: Any, hosts: Any, monkeypatch: pytes
     def unreachable() -> None:
         raise LibvirtUnreachable("no socket")
 
-    monkeypatch.setattr(guest_state_info, "LibvirtHost", unreachable)
+    monkeypatch.setattr(guest_state, "LibvirtHost", unreachable)
     result = call(guest_state_info, guests=[VM])
     assert result["failed"]
     assert "no socket" in result["msg"]

@@ -17,11 +17,13 @@ from typing import Any
 from ..core.wait import WaitTimeout
 from ..guest.definition import is_local
 from ..hypervisor.lxc_host import PASSING, STOPPED, LxcError, LxcHost, controllers
+from ..hypervisor.power_off import container_shut_down
 from ..migration import progress
 from . import container_start, container_stop, filtering, glance, ocf
 from .fallback import monitor_or_look, or_else
 from .metadata import guest_agent
 from .ocf import RECORD_RESERVE, AgentError, Code, Request, house_keeping
+from .power_off import stays_down
 
 __all__ = ["METADATA", "main"]
 
@@ -91,6 +93,8 @@ def monitor(request: Request, host: LxcHost) -> Code:
     """Whether the container runs here."""
     name, state = request.instance, host.state(request.instance)
     if state == STOPPED:
+        if stays_down(request, lambda: container_shut_down(name)):
+            return Code.SUCCESS
         _tidy(request)
         with house_keeping(f"{name} does not run here"):
             filtering.expel(name, on_its_way=True)
@@ -160,7 +164,7 @@ def reload_agent(request: Request, host: LxcHost) -> Code:
     except AgentError as error:
         ocf.warning(f"{name} stays as it is: {error}")
         return Code.SUCCESS
-    from ..hypervisor.lxc_config import difference, limits, render, started_from
+    from ..hypervisor.lxc_config import difference, limits, updated
 
     live = host.config(name)
     with house_keeping(f"{name} is changed"):
@@ -177,13 +181,10 @@ def reload_agent(request: Request, host: LxcHost) -> Code:
             host.set_limits(name, limits(definition, controllers()))
         except LxcError as error:
             ocf.warning(f"{name}: its limits could not be changed while it runs: {error}")
-        else:
-            now = {**started_from(live), **{key: definition[key] for key in limited if key in definition}}
-            if "rootfs.size" in limited:
-                # Of the rest of it, what waits for a restart is not so yet.
-                size = {key: value for key, value in definition["rootfs"].items() if key == "size"}
-                now["rootfs"] = {key: value for key, value in now["rootfs"].items() if key != "size"} | size
-            host.write_config(name, render(now, controllers()))
+            limited = set()
+    now = updated(live, definition, limited, controllers())
+    if now != live:
+        host.write_config(name, now)
     return Code.SUCCESS
 
 

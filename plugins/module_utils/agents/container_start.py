@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ..guest.definition import Definition
 from ..hypervisor.lxc_host import STOPPED, LxcError, LxcHost, controllers
+from ..storage.told import settle
 from . import filtering, ocf
-from .ocf import AgentError
+from .ocf import AgentError, house_keeping
 
 __all__ = ["keep_size", "require_files", "start"]
 
@@ -22,6 +23,9 @@ def start(host: LxcHost, definition: Definition, timeout: float) -> float:
     from ..hypervisor.lxc_config import render
 
     name = definition["name"]
+    with house_keeping(f"{name} starts"):
+        for file in settle(Path(definition["rootfs"]["path"]), definition):
+            ocf.info(f"{name}: wrote {file} as it is declared now")
     # Before there is an interface that could join a bridge.
     filtering.admit(definition)
     host.start(name, render(definition, controllers()), timeout)

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from ..core.errors import DroverError
+from ..core.errors import CUT, DroverError
 from ..core.wait import Deadline
 from ..guest.definition import Reading, read
 from .metadata import Metadata
@@ -31,9 +31,12 @@ __all__ = [
     "house_keeping",
     "info",
     "run",
+    "shortened",
     "warning",
 ]
 
+#: Bytes that Pacemaker keeps of a reason (EXIT_REASON_MAX_LEN), less one.
+_MOST_OF_A_REASON = 127
 #: Seconds that an action keeps for telling the journal of moves, whose other nodes may not answer.
 RECORD_RESERVE = 6.0
 
@@ -63,7 +66,7 @@ class Request(NamedTuple):
     """One call of an agent.
 
     ``instance`` is the resource's id, which is the guest's name; ``target`` and ``source`` are the nodes at
-    the ends of a migration.
+    the ends of a migration. ``recurring`` is said of a monitor of a guest that runs here as far as the cluster knows.
     """
 
     action: str
@@ -72,6 +75,7 @@ class Request(NamedTuple):
     deadline: Deadline
     target: str | None = None
     source: str | None = None
+    recurring: bool = False
 
     @classmethod
     def read(cls, argv: Sequence[str], environ: Mapping[str, str], metadata: Metadata) -> Request:
@@ -91,6 +95,7 @@ class Request(NamedTuple):
             deadline=Deadline(seconds),
             target=environ.get(f"{meta}migrate_target"),
             source=environ.get(f"{meta}migrate_source"),
+            recurring=environ.get(f"{meta}interval", "0") != "0",
         )
 
     def parameter(self, name: str) -> str:
@@ -194,8 +199,17 @@ def _failed(request: Request, reason: str, code: Code) -> Code:
     line = " ".join(reason.split())
     syslog.syslog(syslog.LOG_ERR, f"{request.action} failed: {line}")
     # Pacemaker keeps what follows the prefix and shows it in the cluster's status.
-    sys.stderr.write(f"ocf-exit-reason:{line}\n")
+    sys.stderr.write(f"ocf-exit-reason:{shortened(line)}\n")
     return code
+
+
+def shortened(line: str) -> str:
+    """A reason as Pacemaker keeps it: it cuts what is longer, wherever that is, and shows quotes and angles escaped."""
+    plain = line.translate({ord('"'): "'", ord("<"): "(", ord(">"): ")", ord("&"): "+"})
+    if len(plain.encode()) <= _MOST_OF_A_REASON:
+        return plain
+    cut = plain.encode()[: _MOST_OF_A_REASON - len(CUT)].decode(errors="ignore")
+    return (cut.rpartition(" ")[0] or cut) + CUT
 
 
 def info(message: str) -> None:

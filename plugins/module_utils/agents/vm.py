@@ -16,12 +16,14 @@ from ..core.wait import Deadline, WaitTimeout
 from ..hypervisor.emulator import emulator_pid, kill_emulator
 from ..hypervisor.libvirt_connection import HostError, LibvirtUnreachable
 from ..hypervisor.libvirt_host import LibvirtHost
+from ..hypervisor.power_off import vm_shut_down
 from ..hypervisor.vm_state import Seen, State
 from . import filtering, ocf
 from .fallback import monitor_or_look, or_else
 from .libvirt_daemon import DESTROY_RESERVE, come_back
 from .metadata import guest_agent
 from .ocf import AgentError, Code, Request, house_keeping
+from .power_off import stays_down
 from .vm_recovery import look_after, tidy
 from .vm_start import accelerator, require_files, start
 
@@ -39,6 +41,8 @@ METADATA = guest_agent(
 
 #: Seconds between two presses of the power button: a guest that is still booting does not notice the first.
 _PRESS_AGAIN = 5.0
+#: Seconds for a VM to bring new processors online.
+_TAKE_UP = 10.0
 #: Seconds kept for ending a VM without libvirt, when that has not answered by then.
 _ROUGH_RESERVE = 6.0
 #: Seconds kept for answering a question about a VM that is still to come.
@@ -107,6 +111,8 @@ def monitor(request: Request, host: LibvirtHost) -> Code:
         return Code.SUCCESS
     if seen.state is State.FAILED:
         raise AgentError(f"{name} {seen.predicate}")
+    if stays_down(request, lambda: vm_shut_down(name)):
+        return Code.SUCCESS
     tidy(request, on_its_way=True)
     return Code.NOT_RUNNING
 
@@ -144,6 +150,7 @@ def reload_agent(request: Request, host: LibvirtHost) -> Code:
         # First what it is to have, then what it has.
         filtering.keep(request, lambda: live)
     sizes = host.disk_sizes(name, [disk["target"] for disk in definition["disks"]])
+    made: set[str] = set()
     for change in difference(live, definition, sizes):
         what = f"{name}: {change.path} from {change.before} to {change.after}"
         if change.how == "restart":
@@ -151,15 +158,41 @@ def reload_agent(request: Request, host: LibvirtHost) -> Code:
             continue
         try:
             host.apply(name, change)
-            if change.action == "set-memory":
-                host.remember(name, remembered(live, definition), METADATA_URI)
         except HostError as error:
             ocf.warning(f"{what} could not be made while it runs: {error}")
         else:
+            if change.action == "set-vcpus" and not _taken_up(request, host, change.value or 0):
+                ocf.warning(f"{what}: they are there, but the system in the VM has not brought them online")
+                continue
+            made.add(change.path)
             ocf.info(what)
+    metadata = remembered(live, definition, made)
+    if metadata is not None:
+        with house_keeping(f"{name} is changed"):
+            host.remember(name, metadata, METADATA_URI)
     with house_keeping(f"{name} is changed"):
         filtering.keep(request, lambda: live)
     return Code.SUCCESS
+
+
+def _taken_up(request: Request, host: LibvirtHost, vcpus: int) -> bool:
+    """Whether the system in the VM comes to use its new processors."""
+    from ..hypervisor.vcpus import in_use
+
+    host.bring_online(request.instance, vcpus)
+    pid = emulator_pid(request.instance)
+    if pid is None:
+        return False
+    try:
+        request.deadline.wait(
+            lambda: in_use(pid),
+            lambda used: used is None or used >= vcpus,
+            what="the new processors' use",
+            timeout=min(_TAKE_UP, request.deadline.left(_ANSWER_RESERVE)),
+        )
+    except WaitTimeout:
+        return False
+    return True
 
 
 def validate_all(request: Request, _host: LibvirtHost) -> Code:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from .cib import Configuration
@@ -13,20 +13,27 @@ from .objects import Location, Pin
 from .pacemaker import Snapshot
 from .prediction import Prediction
 from .status import ClusterStatus
+from .stopped import described, remedy, stopped_by
 
-__all__ = ["REPAIRS", "held_back", "repairs", "troubles", "unasked"]
+__all__ = ["Repair", "held_back", "repair", "repairs", "still_up", "troubles", "unasked"]
 
-#: What a repair does to a guest, in words.
-REPAIRS = {
-    "recover": "put in order after a failed migration, without a restart",
-    "retry": "try again after a failure",
-}
+Repair = Literal["recover", "retry"]
 
 
-def repairs(names: Sequence[str], status: ClusterStatus) -> dict[str, Literal["recover", "retry"]]:
+def repair(way: Repair, name: str, status: ClusterStatus, prediction: Prediction | None = None) -> str:
+    """What a repair does to a guest, in words. ``prediction`` is what the cluster does to it in the same breath."""
+    if way == "retry":
+        return "try again after a failure"
+    guest = status.resource(name)
+    # A container that failed to move has been stopped on the way, whoever runs it now.
+    undisturbed = guest is not None and guest.agent.endswith(":vm") and not (prediction and prediction.restarts(name))
+    return "put in order after a failed migration" + (", without a restart" if undisturbed else "")
+
+
+def repairs(names: Sequence[str], status: ClusterStatus) -> dict[str, Repair]:
     """The guests to be helped, and how: ``recover`` one whose migration failed, which still runs; ``retry``
     one that failed to start or stop."""
-    found: dict[str, Literal["recover", "retry"]] = {}
+    found: dict[str, Repair] = {}
     for name in names:
         guest = status.resource(name)
         failures = status.failures_of(name)
@@ -59,18 +66,16 @@ def unasked(
 
 
 def held_back(names: Sequence[str], live: Configuration, status: ClusterStatus) -> dict[str, str]:
-    """Why each of these guests rightly does not run: somebody stopped it, or the one node it needs is away."""
+    """Why each of these guests rightly does not run: it is to stay down, or the one node it needs is away."""
     found: dict[str, str] = {}
     for name in names:
         guest = status.resource(name)
         if guest is not None and guest.active:
             continue
-        meta = live.primitives[name].meta if name in live.primitives else {}
-        if meta.get("target-role") == "Stopped":
-            found[name] = (
-                "somebody stopped it; to start it: "
-                f"crm_resource --resource {name} --meta --delete-parameter target-role"
-            )
+        why_down = stopped_by(live.primitives[name]) if name in live.primitives else None
+        if why_down is not None:
+            found[name] = f"it {described(why_down)}; {remedy(name, why_down)}"
+            continue
         for kept, why in ((data_id(name), "its data is there"), (pin_id(name), "ha: false")):
             bond = live.constraints.get(kept)
             node = bond.node if isinstance(bond, (Location, Pin)) else None
@@ -78,6 +83,24 @@ def held_back(names: Sequence[str], live: Configuration, status: ClusterStatus) 
             if node and (host is None or not host.usable):
                 word = host.word if host else "not a member"
                 found[name] = f"it is bound to {node} ({why}), which is {word}; it starts when that node is back"
+    return found
+
+
+def still_up(names: Collection[str], seen: Snapshot) -> dict[str, str]:
+    """Why each of these guests that are to stay down does not, with the remedy."""
+    found: dict[str, str] = {}
+    for name in names:
+        guest = seen.status.resource(name)
+        if guest is None or not guest.active:
+            continue
+        where = ", ".join(guest.nodes)
+        causes = "; ".join(dict.fromkeys(str(failure) for failure in seen.status.failures_of(name)))
+        if not guest.managed:
+            found[name] = f"it is {guest.word} on {where}: the cluster was told to leave it alone, end that first"
+        elif causes:
+            found[name] = f"{causes}. Cure that and run this again"
+        else:
+            found[name] = f"it is {guest.word} on {where}; run this again to go on waiting"
     return found
 
 

@@ -24,6 +24,7 @@ from .capacity import free
 from .cib import Configuration
 from .objects import PREFIX, PROVIDER, Colocation, Constraint, Location, Operation, Pin, Primitive, Wanted
 from .status import ClusterStatus
+from .stopped import stopped, stopped_by
 
 __all__ = [
     "GuestSpec",
@@ -51,7 +52,8 @@ class GuestSpec:
 
     ``definition`` is None for an absent one. ``priority`` is None for a guest without high availability, which
     is pinned to one node. ``prefer`` lists nodes, ``apart_from`` and ``together_with`` other guests. ``home`` is
-    where the data of a guest on local storage was made: it holds until the cluster knows where that is.
+    where the data of a guest on local storage was made: it holds until the cluster knows where that is. One that is
+    ``stopped`` is all that, and does not run.
     """
 
     name: str
@@ -61,6 +63,7 @@ class GuestSpec:
     apart_from: tuple[str, ...] = ()
     together_with: tuple[str, ...] = ()
     home: str | None = None
+    stopped: bool = False
 
     @property
     def absent(self) -> bool:
@@ -175,6 +178,16 @@ def _as_written(primitive: Primitive, there: Primitive | None) -> Primitive:
     return replace(primitive, params={**primitive.params, "definition": written})
 
 
+def _down_or_up(primitive: Primitive, spec: GuestSpec, live: Configuration) -> Primitive:
+    """The resource of a guest that stays down, if it is declared to, or has shut itself down and may stay so."""
+    there = live.primitives.get(spec.name)
+    if spec.stopped:
+        return replace(primitive, meta={**primitive.meta, **stopped("declared")})
+    if there is not None and stopped_by(there) == "itself":
+        return replace(primitive, meta={**primitive.meta, **stopped("itself")})
+    return primitive
+
+
 def plan_guests(
     specs: Sequence[GuestSpec],
     live: Configuration,
@@ -211,7 +224,7 @@ def plan_guests(
             pending.append(spec.name)
         boot = _boot(spec, live.primitives.get(spec.name), spec.name in restart_needed and permitted)
         primitive = guest_primitive(spec.definition, priority=spec.priority, boot=boot)
-        primitive = _as_written(primitive, live.primitives.get(spec.name))
+        primitive = _as_written(_down_or_up(primitive, spec, live), live.primitives.get(spec.name))
         counted = _counted(primitive, live.primitives.get(spec.name), status, room)
         if counted.utilization != primitive.utilization:
             undercounted.append(spec.name)

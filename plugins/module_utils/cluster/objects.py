@@ -16,6 +16,7 @@ __all__ = [
     "PREFIX",
     "PROVIDER",
     "RECOVERY",
+    "STOPPED_BY",
     "Colocation",
     "Constraint",
     "Foreign",
@@ -33,6 +34,8 @@ PROVIDER = "drover"
 PREFIX = "drover-"
 #: Marks a guest that is out of Pacemaker's hands only while Drover puts it in order after a failed migration.
 RECOVERY = "drover-recovery"
+#: Says beside ``target-role`` that it is Drover's, and why the guest stays down (see stopped.py).
+STOPPED_BY = "drover-stopped"
 
 
 @dataclass(frozen=True)

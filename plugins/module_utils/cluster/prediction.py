@@ -9,10 +9,12 @@ that do not exist yet, and for nodes that are still to be put in standby.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from xml.etree import ElementTree as ET
+
+from .objects import PROVIDER
 
 __all__ = ["Action", "Prediction", "parse"]
 
@@ -21,12 +23,20 @@ _PHRASES = {
     "start": "start on {target}",
     "stop": "stop on {source}",
     "restart": "restart on {source}",
-    "reload": "apply changes live on {source}",
+    # The agent carries out what can be, and leaves the rest for a restart.
+    "reload": "change live what can be on {source}",
     "migrate": "migrate live {source} -> {target}",
     "move": "stop on {source}, start on {target}",
     "recover": "recover {source} -> {target}",
     "fence": "fence (power-cycle)",
 }
+#: A container is copied while it runs, but then it stops and starts.
+_RESTARTED = frozenset({f"ocf:{PROVIDER}:container"})
+_BY_RESTART = "move by a restart {source} -> {target}"
+#: The scheduler's reasons that people would not understand.
+_REASONS = {"node availability": "no node that is up can take it"}
+#: What ends a guest's run, on whichever node it goes on.
+_ENDING = frozenset({"start", "stop", "restart", "move", "recover"})
 #: What is done to a resource that runs and goes on running elsewhere, or not at all.
 _DISTURBING = frozenset({"stop", "restart", "migrate", "move", "recover"})
 
@@ -39,7 +49,8 @@ class Action:
     """One predicted action.
 
     ``kind`` is one of start, stop, restart, reload, migrate, move, recover, fence, or whatever else the
-    scheduler names; ``name`` is a resource, or a node when fenced; ``reason`` is the scheduler's own.
+    scheduler names; ``name`` is a resource, or a node when fenced; ``reason`` is the scheduler's own, ``agent`` the
+    resource's.
     """
 
     kind: str
@@ -47,13 +58,23 @@ class Action:
     source: str | None = None
     target: str | None = None
     reason: str | None = None
+    agent: str = ""
+
+    @property
+    def live(self) -> bool:
+        """Whether the resource runs on meanwhile."""
+        return self.kind == "reload" or (self.kind == "migrate" and self.agent not in _RESTARTED)
 
     def __str__(self) -> str:
         phrase = _PHRASES.get(self.kind, self.kind)
+        if self.kind == "migrate" and not self.live:
+            phrase = _BY_RESTART
         if self.kind == "recover" and self.target in {None, self.source}:
             phrase = "recover on {source}"
         text = f"{self.name}: {phrase.format(source=self.source, target=self.target)}"
-        return f"{text} ({self.reason})" if self.reason and self.kind in {"stop", "fence"} else text
+        if not self.reason or self.kind not in {"stop", "fence"}:
+            return text
+        return f"{text} ({_REASONS.get(self.reason, self.reason)})"
 
     def as_dict(self) -> dict[str, str | None]:
         return {
@@ -82,6 +103,10 @@ class Prediction:
 
     def of(self, name: str) -> tuple[Action, ...]:
         return tuple(action for action in self.actions if action.name == name)
+
+    def restarts(self, name: str) -> bool:
+        """Whether a resource begins anew, wherever."""
+        return any(action.kind in _ENDING or not action.live for action in self.of(name))
 
     def place(self, name: str) -> str | None:
         return self._places.get(name)
@@ -114,6 +139,10 @@ def parse(output: str, graph: str) -> Prediction:
     """
     root = ET.fromstring(output)
     actions = []
+    agents = {
+        resource.get("id", ""): resource.get("resource_agent", "")
+        for resource in root.iterfind("cluster_status/resources//resource")
+    }
     places = {
         resource.get("id", ""): node.get("name")
         if (node := resource.find("node")) is not None and resource.get("active") == "true"
@@ -121,7 +150,7 @@ def parse(output: str, graph: str) -> Prediction:
         for resource in root.iterfind("cluster_status/resources//resource")
     }
     for element in root.iterfind("actions/*"):
-        action = _action(element)
+        action = _action(element, agents)
         actions.append(action)
         if action.name in places and element.get("blocked") != "true":
             places[action.name] = _place_after(action, places[action.name])
@@ -135,7 +164,7 @@ def _place_after(action: Action, before: str | None) -> str | None:
     return action.target or before
 
 
-def _action(element: ET.Element) -> Action:
+def _action(element: ET.Element, agents: Mapping[str, str]) -> Action:
     reason = element.get("reason")
     if element.tag == "node_action":
         task = element.get("task", "")
@@ -146,4 +175,5 @@ def _action(element: ET.Element) -> Action:
     source, target = element.get("source"), element.get("dest")
     if node is not None:
         source, target = (None, node) if kind == "start" else (node, None)
-    return Action(kind, element.get("resource", ""), source, target, reason)
+    name = element.get("resource", "")
+    return Action(kind, name, source, target, reason, agents.get(name, ""))

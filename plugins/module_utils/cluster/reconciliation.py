@@ -6,7 +6,8 @@ Everything here is pure: XML text and typed objects in, one Difference out. The 
 anything changes, says what in words people can read, and carries the whole wanted CIB as XML.
 
 Ownership. Ours are ours whole, save meta attributes that Drover never declares: an administrator sets ``target-role``
-or ``maintenance`` in an emergency, and a run of a playbook must not undo that; they are kept, and reported.
+or ``maintenance`` in an emergency, and a run of a playbook must not undo that; they are kept, and reported. A
+``target-role`` with Drover's mark beside it is Drover's.
 Nothing else in the CIB is touched, except that a constraint naming a resource we remove goes with it.
 """
 
@@ -38,7 +39,7 @@ from .cib_xml import (
     version_of,
 )
 from .difference import Change, Difference
-from .objects import Constraint, NodeSettings, Object, Primitive, Wanted
+from .objects import STOPPED_BY, Constraint, NodeSettings, Object, Primitive, Wanted
 
 __all__ = ["NotOurs", "reconcile"]
 
@@ -134,7 +135,8 @@ class _Reconciliation:
             self.changes.append(Change(wanted.kind, wanted.id, None, wanted.view()))
             return
         live = primitive_of(element)
-        by_hand = {name: value for name, value in live.meta.items() if name not in OUR_META}
+        ours = OUR_META | ({"target-role", STOPPED_BY} if STOPPED_BY in live.meta else set())
+        by_hand = {name: value for name, value in live.meta.items() if name not in ours}
         by_hand = {name: value for name, value in by_hand.items() if name not in wanted.meta}
         if by_hand:
             told = ", ".join(f"{name}={value}" for name, value in sorted(by_hand.items()))

@@ -7,7 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import unescape
 from xml.etree import ElementTree as ET
+
+from ..core.errors import CUT
 
 __all__ = [
     "NOTE",
@@ -128,6 +131,8 @@ class FailedAction:
             f"{self.status}, and its agent left no word of why, as one that was killed "
             "('journalctl -u pacemaker' there tells more)"
         )
+        if why.endswith(CUT):
+            why += " ('journalctl -u pacemaker' there has the rest)"
         return f"{self.operation} of {self.resource} failed on {self.node}: {why}"
 
 
@@ -218,7 +223,8 @@ def parse_status(output: str) -> ClusterStatus:
                 operation=failure.get("task", ""),
                 node=failure.get("node", ""),
                 status=failure.get("exitstatus", ""),
-                reason=failure.get("exitreason", ""),
+                # Pacemaker escapes it once more than XML asks for.
+                reason=unescape(failure.get("exitreason", "")),
                 when=failure.get("last-rc-change", ""),
             )
             for failure in root.iterfind("failures/failure")

@@ -11,7 +11,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-__all__ = ["DroverError", "InvalidValue", "in_words", "run_program"]
+__all__ = ["CUT", "DroverError", "InvalidValue", "in_words", "run_program"]
+
+
+#: The end of a text that was cut.
+CUT = " ..."
 
 
 class DroverError(Exception):

@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""From the guests a user declares to what each module of role guests is told, and back to a report.
+"""From the guests a user declares to what each module of role guests is told.
 
 :class:`Declaration` is read once in a run, on the controller, and everything that follows comes from it: what is wrong,
 which images have to be there, which node makes which volumes, and what the cluster is told.
@@ -20,13 +20,14 @@ from ..storage import seed
 from ..storage.volumes import Pool, pools_from
 from . import networks
 from .definitions import definition
+from .known_guests import KnownGuests
 from .known_volumes import KnownVolumes
 from .nodes import addresses, capacities
 from .pool_promises import promises
 from .reader import Reading, read
 from .types import Cluster, Guest, Node
 
-__all__ = ["Declaration", "id_range", "nodes", "permission", "report", "restarts", "wanted_images"]
+__all__ = ["Declaration", "id_range", "nodes", "permission", "wanted_images"]
 
 Images = Mapping[str, Mapping[str, Any]]
 
@@ -53,8 +54,8 @@ class Declaration:
 
     @property
     def present(self) -> list[Guest]:
-        """The guests that are to be there."""
-        return [guest for guest in self.reading.guests.values() if guest.state == "present"]
+        """The guests that are to be there, also those that are not to run."""
+        return [guest for guest in self.reading.guests.values() if guest.state != "absent"]
 
     def outline(self) -> dict[str, Any]:
         """What can be told before any node was asked.
@@ -101,14 +102,17 @@ class Declaration:
         small: list[str] = []
         parts: dict[str, dict[str, list[Any]]] = {node: {"volumes": [], "leftovers": []} for node in workers}
         resources: list[dict[str, Any]] = []
+        wanted: dict[str, Definition | None] = {}
         for guest in self.reading.guests.values():
             if guest.state == "absent":
-                resources.append({"name": guest.name, "state": "absent"})
+                wanted[guest.name] = None
+                resources.append({"name": guest.name, "state": "absent", "remove_disks": guest.remove_disks})
                 for node, part in parts.items() if guest.remove_disks else ():
                     part["leftovers"] += self._leftovers(guest, shared=node == first)
                 continue
             its, home = _definition(guest, self.pools, images), homes.get(guest.name)
             resources.append({**_resource(guest, its), "home": home.node if home else None})
+            wanted[guest.name] = its
             elsewhere += known.elsewhere(guest.name, its)
             own = set(_local_paths(guest, self.pools))
             small += _too_small(guest, its, images, known)
@@ -117,6 +121,8 @@ class Declaration:
                 if maker in parts:
                     lost = {"known": guest.name} if known.has(guest.name, volume["path"]) else {}
                     parts[maker]["volumes"].append(volume | lost)
+        if refusals := list(KnownGuests.of(seen).refusals(wanted)):
+            raise InvalidValue("\n- ".join([f"{len(refusals)} problem(s) with guests the cluster knows:", *refusals]))
         if small:
             raise InvalidValue("\n- ".join([f"{len(small)} disk(s) have no room for their image:", *small]))
         promised = promises(self.present, {name: home.node for name, home in homes.items()}, self.pools, rooms or {})
@@ -225,47 +231,6 @@ def permission(value: object) -> list[str] | bool:
     return True if value is True or "all" in stripped else [name for name in stripped if name]
 
 
-def restarts(states: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Names of the guests that need a restart for their changes; ``states`` is what each node says of those it runs."""
-    return sorted(
-        name
-        for state in states
-        for name, guest in state.items()
-        if any(change["how"] == "restart" for change in guest["changes"])
-    )
-
-
-def report(
-    outcome: Mapping[str, Any], states: Iterable[Mapping[str, Any]], worth_knowing: Iterable[str] = ()
-) -> list[str]:
-    """For people: a line per guest with its node, what has come of its changes, and what the cluster does about it all.
-
-    ``outcome`` is the result of module guests, ``states`` what module guest_state_info said on each node before.
-    """
-    guests = outcome["guests"]
-    changes = {name: guest["changes"] for state in states for name, guest in state.items()}
-    width = max(map(len, guests), default=0)
-    lines: list[str] = []
-    for name, guest in sorted(guests.items()):
-        lines.append(f"{name:{width}}  {guest['state']}" + (f" on {guest['node']}" if guest["node"] else ""))
-        lines += (f"{'':{width}}    {_change(change, guest)}" for change in changes.get(name, ()))
-    lines += (f"The cluster: {sentence}" for sentence in outcome["plan"])
-    lines += (f"Left as it was set by hand: {setting}" for setting in outcome["kept"])
-    lines += (f"Worth knowing: {warning}" for warning in worth_knowing)
-    pending = sorted(name for name, guest in guests.items() if guest["pending_restart"])
-    if pending:
-        lines += [
-            "What waits for a restart comes with the next one. To restart now:",
-            f"  ansible-playbook playbooks/guests.yml -e guests_allow_restart={','.join(pending)}",
-        ]
-    return lines or ["No guest is declared to be there."]
-
-
-def _change(change: Mapping[str, Any], guest: Mapping[str, Any]) -> str:
-    what = f"{change['path']}: {change['before'] or 'nothing'} -> {change['after'] or 'nothing'}"
-    return f"{what} (waits for a restart)" if change["how"] == "restart" and guest["pending_restart"] else what
-
-
 def _cluster(cluster: Mapping[str, Any], pools: Mapping[str, Pool]) -> Cluster:
     known = cluster["nodes"]
     return Cluster(
@@ -367,7 +332,7 @@ def _volumes(guest: Guest, its: Definition, pools: Mapping[str, Pool], images: I
 def _resource(guest: Guest, its: Definition) -> dict[str, Any]:
     return {
         "name": guest.name,
-        "state": "present",
+        "state": guest.state,
         "definition": its,
         "ha": {"priority": guest.ha.priority} if guest.ha else False,
         "prefer": list(guest.placement.prefer),

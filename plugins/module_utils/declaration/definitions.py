@@ -34,6 +34,7 @@ def _vm(guest: Guest, pools: Mapping[str, Pool], images: Mapping[str, Mapping[st
             "target": disk.target,
             "source": pools[disk.pool].disk(guest.name, disk.target),
             "size": disk.size,
+            "image": disk.image,
             "readonly": False,
         }
         for disk in guest.disks
@@ -65,7 +66,11 @@ def _container(guest: Guest, pool: Pool) -> dict[str, Any]:
         **_common(guest),
         "privileged": guest.privileged,
         "idmap": dict(IDMAP),
-        "rootfs": {**pool.rootfs(guest.name), **({} if size is None else {"size": size})},
+        "rootfs": {
+            **pool.rootfs(guest.name),
+            "image": guest.rootfs.image if guest.rootfs else None,
+            **({} if size is None else {"size": size}),
+        },
         "nics": [{"name": f"eth{index}", **_nic(nic)} for index, nic in enumerate(guest.nics)],
         # On shared storage nothing is copied.
         **({} if pool.shared else {"migration": _migration(guest)}),
@@ -83,6 +88,9 @@ def _common(guest: Guest) -> dict[str, Any]:
         "memory": guest.memory,
         "stop_timeout": _seconds(guest.stop_timeout),
         **({"firewall": passing} if (passing := rules(guest.firewall)) else {}),
+        "on_poweroff": guest.on_poweroff,
+        "nameservers": list(guest.nameservers),
+        "ssh_keys": list(guest.ssh_keys),
     }
 
 

@@ -44,7 +44,8 @@ DISKS = (
         "What the new disk is a copy of; without, it is empty.",
         "debian-13",
         VM,
-        change="new",
+        change="refused",
+        change_words="it was made already",
     ),
     Key(
         "disks[].pool",
@@ -76,7 +77,8 @@ CONTAINER_ROOTFS = (
         "The container's root file system.",
         "{image: debian-13, size: 4GiB}",
         CONTAINER,
-        change="restart",
+        change="refused",
+        change_words="it was made already",
         elsewhere="is for containers: a VM has disks",
     ),
     Key(
@@ -87,7 +89,8 @@ CONTAINER_ROOTFS = (
         CONTAINER,
         default="",
         required="such as debian-13",
-        change="new",
+        change="refused",
+        change_words="it was made already",
     ),
     Key(
         "rootfs.size",

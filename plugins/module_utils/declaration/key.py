@@ -18,8 +18,8 @@ CONTAINER: tuple[Kind, ...] = ("container",)
 BOTH: tuple[Kind, ...] = ("vm", "container")
 
 #: What a change of a key is for a guest that runs: carried out at once, carried out by its next restart, refused before
-#: anything is touched. ``new`` is for what a guest is made with: it matters to those that are not there yet.
-Change = Literal["live", "restart", "refused", "new"]
+#: anything is touched. tests/unit/declaration/changes.py has a row for each, which tries whether that is true.
+Change = Literal["live", "restart", "refused"]
 
 
 @dataclass(frozen=True)

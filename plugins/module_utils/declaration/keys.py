@@ -45,9 +45,10 @@ def _channels(known: Context) -> int:
 STATE_KEYS = (
     Key(
         "state",
-        choice("a state", "present", "absent"),
-        "Absent stops the guest and takes it out of the cluster; one that is not mentioned is left alone.",
-        "absent",
+        choice("a state", "present", "stopped", "absent"),
+        "Stopped keeps the guest and its disks without running it; absent stops it and takes it out of the cluster. "
+        "One that is not mentioned is left alone.",
+        "stopped",
         default="present",
     ),
     Key(
@@ -78,7 +79,7 @@ _GUEST = (
         "Processors; a VM can have 255.",
         "2",
         default=1,
-        change_words="a VM gets more, up to max_vcpus, while it runs, and fewer by a restart",
+        change_words="a VM on KVM gets more, up to max_vcpus, while it runs; fewer, or more without KVM, by a restart",
     ),
     Key(
         "max_vcpus",
@@ -161,7 +162,16 @@ _GUEST = (
         "Public keys that open the guest as root, besides guests_ssh_keys.",
         "[ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl you@laptop]",
         default=(),
-        change="new",
+        change="restart",
+        change_words="those that somebody in the guest has added are left alone",
+    ),
+    Key(
+        "on_poweroff",
+        choice("what follows a shutdown from inside", "restart", "stop"),
+        "What follows when the guest is shut down from inside: it starts again, or stays down until somebody starts it "
+        "(playbooks/start.yml). One that crashes starts again in any case.",
+        "stop",
+        default="restart",
     ),
     Key(
         "nameservers",
@@ -170,7 +180,7 @@ _GUEST = (
         "[192.0.2.53]",
         default=lambda known: networks.nameservers(known.values["nics"], known.cluster),
         default_words="guests_nameservers, else dns of its first bridge",
-        change={"vm": "restart", "container": "new"},
+        change="restart",
     ),
     Key(
         "stop_timeout",

@@ -58,7 +58,7 @@ def read(guests: object, cluster: Cluster) -> Reading:
             place.note("", "is not a mapping with the guest's properties")
         else:
             found[name] = sections.read(entry, place)
-    present = {name: guest for name, guest in found.items() if guest.state == "present"}
+    present = {name: guest for name, guest in found.items() if guest.state != "absent"}
     for name, at, text in (*conflicts(present, cluster), *impossibilities(present, cluster.nodes)):
         notes[name].problems.append(parse.Problem(f"guests.{step(name)}.{at}", text))
     problems = dict.fromkeys(chain(_defaults(cluster), wrong, *(its.problems for its in notes.values())))

@@ -157,7 +157,7 @@ class Guest:
 
     name: str
     kind: Kind = "vm"
-    state: Literal["present", "absent"] = "present"
+    state: Literal["present", "stopped", "absent"] = "present"
     remove_disks: bool = False
     description: str = ""
     vcpus: int = 1
@@ -179,6 +179,7 @@ class Guest:
     placement: Placement = Placement()
     migration: Migration = Migration()
     stop_timeout: int = 60_000
+    on_poweroff: Literal["restart", "stop"] = "restart"
 
     @property
     def promised_memory(self) -> int:

@@ -20,11 +20,13 @@ from typing import Any, Literal, NamedTuple
 
 __all__ = [
     "IDMAP",
+    "READ_AT_START",
     "SCHEMA",
     "Action",
     "Change",
     "Definition",
     "Reading",
+    "adopted",
     "alike",
     "compact",
     "derived_mac",
@@ -33,6 +35,7 @@ __all__ = [
     "is_local",
     "promised_memory",
     "read",
+    "read_anew",
     "restart",
     "shown",
 ]
@@ -57,6 +60,9 @@ SCHEMA = 1
 
 #: What an unprivileged container's users 0 to 65535 are on the node.
 IDMAP = {"start": 10_000_000, "count": 65_536}
+
+#: The keys of a definition that a guest reads when it starts, and not again.
+READ_AT_START = ("nameservers", "ssh_keys")
 
 #: QEMU's and Xen's customary prefix for virtual interfaces.
 _MAC_PREFIX = "52:54:00"
@@ -107,6 +113,10 @@ _COMMON: dict[str, _Key] = {
     "memory": _Key(_NUMBER),
     "description": _Key(_TEXT, _ABSENT),
     "stop_timeout": _Key((int, float), 60),
+    "on_poweroff": _Key(frozenset({"restart", "stop"}), "restart"),
+    # What the guest reads when it starts. Nobody knows what one has read of which an older version wrote nothing.
+    "nameservers": _Key((list,), _ABSENT),
+    "ssh_keys": _Key((list,), _ABSENT),
     "nics": _Key([_NIC], ()),
     # A list that is missing lets everything pass.
     "firewall": _Key({"in": _Key([_RULE], _ABSENT), "out": _Key([_RULE], _ABSENT)}, _ABSENT),
@@ -122,6 +132,7 @@ _DISK: dict[str, _Key] = {
     "target": _Key(_TEXT),
     "source": _Key({**_SOURCE, "type": _Key(frozenset({"file"})), "format": _Key(_TEXT)}),
     "size": _Key(_NUMBER, 0),
+    "image": _Key(_TEXT_OR_NONE, _ABSENT),
     "readonly": _Key(_FLAG, False),
 }
 _KERNEL: dict[str, _Key] = {"kernel": _Key(_TEXT), "initrd": _Key(_TEXT), "cmdline": _Key(_TEXT, "")}
@@ -149,7 +160,14 @@ _CONTAINER: dict[str, _Key] = {
     **_COMMON,
     "privileged": _Key(_FLAG, False),
     "idmap": _Key({"start": _Key(_NUMBER), "count": _Key(_NUMBER)}, IDMAP),
-    "rootfs": _Key({**_SOURCE, "type": _Key(frozenset({"directory"})), "size": _Key(_NUMBER, _ABSENT)}),
+    "rootfs": _Key(
+        {
+            **_SOURCE,
+            "type": _Key(frozenset({"directory"})),
+            "size": _Key(_NUMBER, _ABSENT),
+            "image": _Key(_TEXT_OR_NONE, _ABSENT),
+        }
+    ),
     "migration": _Key(_POLICY, {}),
 }
 _KINDS = {"vm": _VM, "container": _CONTAINER}
@@ -317,6 +335,30 @@ class Change:
     def how(self) -> Literal["live", "restart"]:
         """Whether the change can be made while the guest runs."""
         return "restart" if self.action == "restart" else "live"
+
+
+def read_anew(started: Definition, definition: Definition) -> list[Change]:
+    """What the guest would read otherwise if it started now: its DNS servers and SSH keys.
+
+    ``started`` is what it was started from; what that does not say is taken for what is wanted.
+    """
+    return [
+        restart(key, [_short(value) for value in started[key]], [_short(value) for value in definition[key]])
+        for key in READ_AT_START
+        if key in started and key in definition and list(started[key]) != list(definition[key])
+    ]
+
+
+def adopted(started: Definition, definition: Definition) -> dict[str, Any]:
+    """What a running guest is to remember of what it has read, where an older version has written nothing."""
+    return {key: definition[key] for key in READ_AT_START if key in definition and key not in started}
+
+
+def _short(value: str) -> str:
+    """A line that people can tell from others: of an SSH key whose it is, else its end."""
+    kind, _, rest = value.partition(" ")
+    key, _, comment = rest.partition(" ")
+    return value if not key else comment or f"{kind} ...{key[-8:]}"
 
 
 def restart(path: str, before: object, after: object) -> Change:

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal
 
 from ..core.quantities import KIB, format_size
-from ..guest.definition import Change, Definition, compact, host_interface, restart, shown
+from ..guest.definition import Change, Definition, adopted, compact, host_interface, read_anew, restart, shown
 
 __all__ = [
     "METADATA_URI",
@@ -37,6 +37,8 @@ Accelerator = Literal["kvm", "tcg"]
 #: The namespace of the element in <metadata> that carries the definition a domain was started from.
 METADATA_URI = "urn:cspp:drover:1"
 _METADATA = f"{{{METADATA_URI}}}definition"
+#: What can be changed while a VM runs and does not show in libvirt's XML as it was asked for.
+_UNTOLD = frozenset({"memory", "vcpus"})
 
 
 def render(definition: Definition, accelerator: Accelerator) -> str:
@@ -77,31 +79,39 @@ def render_interface(name: str, nic: Mapping[str, Any]) -> str:
     return _pretty(_interface(name, nic))
 
 
-def difference(live_xml: str, definition: Definition, sizes: Mapping[str, int] | None = None) -> tuple[Change, ...]:
+def difference(
+    live_xml: str, definition: Definition, sizes: Mapping[str, int] | None = None, in_use: int | None = None
+) -> tuple[Change, ...]:
     """What would make the running domain ``live_xml`` what ``definition`` says, in the order to apply it.
 
     ``sizes`` are the present capacities of its disks in bytes, by target; disks not in it are taken as they are.
+    ``in_use`` is how many of its processors it uses, None where nobody knows.
     After applying any of it, put :func:`remembered` into the domain's metadata.
     """
     live = ET.fromstring(live_xml)
     started = started_from(live_xml)
     return (
-        *_vcpu_changes(live, definition),
+        *_vcpu_changes(live, started, definition, in_use),
         *_memory_changes(live, started, definition),
         *_boot_changes(live, started, definition),
         *_disk_changes(live, definition, sizes or {}),
         *_interface_changes(live, started, definition),
+        *read_anew(started, definition),
     )
 
 
-def remembered(live_xml: str, definition: Definition) -> str:
+def remembered(live_xml: str, definition: Definition, made: Collection[str]) -> str | None:
     """The metadata element (namespace METADATA_URI) of a running domain after ``definition`` was applied live.
 
     It remembers what libvirt's own XML cannot tell: what a VM was given when it booted, and the memory it was
-    asked to live with.
+    asked to live with. ``made`` are the keys that were applied. None says that it remembers all of that.
     """
+    started = started_from(live_xml)
+    now = {**started, **adopted(started, definition), **{key: definition[key] for key in made if key in _UNTOLD}}
+    if now == started or not started:
+        return None
     element = ET.Element("definition")
-    element.text = compact({**started_from(live_xml), "memory": definition["memory"]})
+    element.text = compact(now)
     return ET.tostring(element, encoding="unicode")
 
 
@@ -157,6 +167,8 @@ def _devices(definition: Definition) -> ET.Element:
     channel = ET.SubElement(element, "channel", type="unix")
     ET.SubElement(channel, "target", type="virtio", name="org.qemu.guest_agent.0")
     ET.SubElement(element, "memballoon", model="virtio")
+    # By it a kernel that panics says so, and the VM ends as on_crash has it; else it would hang for ever.
+    ET.SubElement(element, "panic", model="isa")
     rng = ET.SubElement(element, "rng", model="virtio")
     _text(rng, "backend", "/dev/urandom", model="random")
     return element
@@ -206,17 +218,23 @@ def _pretty(element: ET.Element) -> str:
 # --- difference ----------------------------------------------------------------------------------------------
 
 
-def _vcpu_changes(live: ET.Element, definition: Definition) -> Iterator[Change]:
+def _vcpu_changes(
+    live: ET.Element, started: Definition, definition: Definition, in_use: int | None
+) -> Iterator[Change]:
     ceiling = int(live.findtext("vcpu", "1"))
     present = int(live.find("vcpu").get("current", ceiling))  # type: ignore[union-attr]
     wanted = definition["vcpus"]
     if ceiling != definition["max_vcpus"]:
         yield restart("max_vcpus", ceiling, definition["max_vcpus"])
-    if present < wanted <= ceiling:
+    if present < wanted <= ceiling and live.get("type") == "kvm":
         yield Change("vcpus", str(present), str(wanted), "set-vcpus", value=wanted)
     elif present != wanted:
-        # Those a VM was started with cannot be taken from it.
+        # Those a VM was started with cannot be taken from it. One that is emulated is no virtual machine to Linux, but
+        # one of metal, which has no slots for processors to come.
         yield restart("vcpus", present, wanted)
+    elif in_use is not None and in_use < present and started.get("vcpus", present) < present:
+        # They are there, and the system in the VM has not brought them online.
+        yield restart("vcpus", in_use, wanted)
 
 
 def _memory_changes(live: ET.Element, started: Definition, definition: Definition) -> Iterator[Change]:
@@ -244,6 +262,9 @@ def _boot_changes(live: ET.Element, started: Definition, definition: Definition)
     cpu = started.get("cpu", definition["cpu"])  # libvirt prints host-model expanded
     if cpu != definition["cpu"]:
         yield restart("cpu", cpu or "host-model", definition["cpu"] or "host-model")
+    uuid = live.findtext("uuid")
+    if uuid != definition["uuid"]:
+        yield restart("uuid", uuid, definition["uuid"])
     wanted = definition["kernel"] or {}
     for key in ("kernel", "initrd", "cmdline"):
         present = live.findtext(f"os/{key}")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .libvirt_connection import HostError, LibvirtConnection
@@ -55,6 +56,11 @@ class LiveDevices(LibvirtConnection):
         if change.action not in do:
             raise HostError(f"a running VM has no {change.action}")
         self._on(name, do[change.action])
+
+    def bring_online(self, name: str, vcpus: int) -> None:
+        """Have the running VM's guest agent bring so many processors online, should there be one."""
+        with suppress(HostError):
+            self._on(name, lambda domain: domain.setVcpusFlags(vcpus, self._libvirt.VIR_DOMAIN_VCPU_GUEST))
 
     def remember(self, name: str, metadata: str, namespace: str) -> None:
         """Replace the element of ``namespace`` in the running VM's metadata."""

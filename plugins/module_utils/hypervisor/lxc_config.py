@@ -14,9 +14,19 @@ from contextlib import suppress
 from typing import Any
 
 from ..core.quantities import format_size
-from ..guest.definition import Change, Definition, compact, host_interface, read, restart, shown
+from ..guest.definition import (
+    Change,
+    Definition,
+    adopted,
+    compact,
+    host_interface,
+    read,
+    read_anew,
+    restart,
+    shown,
+)
 
-__all__ = ["SECCOMP", "difference", "limits", "render", "seccomp", "started_from"]
+__all__ = ["SECCOMP", "difference", "limits", "render", "seccomp", "started_from", "updated"]
 
 _COMMON = "/usr/share/lxc/config/common.conf"
 _UNPRIVILEGED = "/usr/share/lxc/config/userns.conf"
@@ -26,6 +36,9 @@ _CPU_PERIOD_US = 100_000
 SECCOMP = "lxc.seccomp.profile = "
 #: What makes a further subvolume or a snapshot of btrfs (include/uapi/linux/btrfs.h): nothing counts what is put there.
 _SUBVOLUME_IOCTLS = (0x50009401, 0x5000940E, 0x50009417, 0x50009418)
+#: LXC's log has how a container ends. One that reboots again and again does not fill the node's memory with it.
+_LOG = "/run/drover/lxc/{name}/log"
+_ONE_RUN = """lxc.hook.post-stop = /bin/sh -c '[ "$LXC_TARGET" != reboot ] || : > {log}'"""
 
 
 def render(definition: Definition, controllers: Collection[str]) -> str:
@@ -57,6 +70,7 @@ def render(definition: Definition, controllers: Collection[str]) -> str:
         "lxc.signal.halt = SIGRTMIN+3",  # systemd: halt
         "lxc.apparmor.profile = generated",
         *([f"{SECCOMP}/run/drover/lxc/{definition['name']}/seccomp"] if "size" in definition["rootfs"] else []),
+        _ONE_RUN.format(log=_LOG.format(name=definition["name"])),
     ]
     for index, nic in enumerate(definition["nics"]):
         lines += _interface(definition["name"], index, nic)
@@ -88,7 +102,34 @@ def difference(live_config: str, definition: Definition) -> tuple[Change, ...]:
     ``set-limits`` changes are made by writing :func:`limits` to its cgroup and the new configuration to its
     file. A configuration that is not ours differs in everything.
     """
-    return tuple(_changes(started_from(live_config), definition))
+    started = started_from(live_config)
+    log = _LOG.format(name=definition["name"])
+    unseen = [] if log in live_config or definition.get("on_poweroff", "restart") == "restart" else ["on_poweroff"]
+    return (
+        *_changes(started, definition),
+        *read_anew(started, definition),
+        # Nobody would see that one shuts itself down that an older version has started.
+        *(restart(key, started.get(key, "restart"), definition[key]) for key in unseen),
+    )
+
+
+def updated(config: str, definition: Definition, made: Collection[str], controllers: Collection[str]) -> str:
+    """The configuration of a running container after ``definition`` was applied live: what it was started from, save
+    the limits in ``made``, and what it is to remember."""
+    started = started_from(config)
+    if not started:
+        return config
+    now = {**started, **adopted(started, definition), **{key: definition[key] for key in made if key in definition}}
+    if "rootfs.size" in made:
+        # Of the rest of it, what waits for a restart is not so yet.
+        size = {key: value for key, value in definition["rootfs"].items() if key == "size"}
+        now["rootfs"] = {key: value for key, value in started["rootfs"].items() if key != "size"} | size
+    if now == started:
+        return config
+    files = limits(now, controllers)
+    kept = [line for line in config.splitlines() if line.partition(" = ")[0] not in {f"lxc.cgroup2.{f}" for f in files}]
+    lines = [_MARK + compact(now) if line.startswith(_MARK) else line for line in kept]
+    return "\n".join([*lines, *(f"lxc.cgroup2.{file} = {text}" for file, text in files.items())]) + "\n"
 
 
 def _interface(name: str, index: int, nic: Mapping[str, Any]) -> Iterator[str]:
@@ -124,12 +165,12 @@ def _changes(started: Definition, definition: Definition) -> Iterator[Change]:
         yield Change("memory", None if memory is None else format_size(memory), format_size(wanted), "set-limits")
     if started.get("vcpus") != definition["vcpus"]:
         yield Change("vcpus", shown(started.get("vcpus")), shown(definition["vcpus"]), "set-limits")
-    before, after = (dict(each.get("rootfs") or {}) for each in (started, definition))
-    had, has = before.pop("size", None), after.pop("size", None)
+    before, after = ((each.get("rootfs") or {}) for each in (started, definition))
+    had, has = before.get("size"), after.get("size")
     if had != has:
         yield Change("rootfs.size", had and format_size(had), has and format_size(has), "set-limits")
-    if before != after:
-        yield restart("rootfs", before, after)
+    if before.get("path") != after.get("path"):
+        yield restart("rootfs", before.get("path"), after.get("path"))
     for key in ("privileged", "idmap"):
         if started.get(key) != definition[key]:
             yield restart(key, started.get(key), definition[key])

@@ -80,7 +80,8 @@ class LxcHost:
         log = self._root / name / "log"
         log.unlink(missing_ok=True)
         try:
-            self._lxc("lxc-start", name, "-d", "-o", str(log), "-l", "ERROR", timeout=timeout)
+            # How it ends is only told among what is for finding faults (see power_off.py).
+            self._lxc("lxc-start", name, "-d", "-o", str(log), "-l", "DEBUG", timeout=timeout)
         except LxcError as error:
             raise LxcError(_causes(log) or str(error)) from error
 

@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ..cluster.capacity import Room, capacity, free
 from ..cluster.cib import Configuration
 from ..cluster.guests import addresses_of, guest_of, home_id, pin_id
-from ..cluster.objects import PREFIX, PROVIDER, Location, Pin
-from ..cluster.status import ClusterStatus, NodeStatus
+from ..cluster.objects import PREFIX, PROVIDER, Location, Pin, Primitive
+from ..cluster.status import ClusterStatus, NodeStatus, ResourceStatus
+from ..cluster.stopped import described, remedy, stopped_by
 from ..core.table import columns
 
 __all__ = ["STRAY", "overview", "table"]
@@ -105,12 +106,14 @@ def _node(
 
 def _guest(name: str, live: Configuration, status: ClusterStatus) -> dict[str, Any]:
     primitive, seen = live.primitives[name], status.resource(name)
+    down = stopped_by(primitive)
     pin, home = live.constraints.get(pin_id(name)), live.constraints.get(home_id(name))
     return {
         "name": name,
         "kind": primitive.type,
-        "state": "paused" if name in status.notes else seen.word if seen else "unknown",
+        "state": _state(name, seen, down, status),
         "nodes": list(seen.nodes) if seen else [],
+        "stopped_by": down,
         "ha": not isinstance(pin, Pin),
         "priority": int(primitive.meta.get("priority", "0")),
         "home": home.node if isinstance(home, Location) else None,
@@ -134,12 +137,9 @@ def _problems(live: Configuration, status: ClusterStatus) -> list[str]:
             end = f"crm_attribute --node {node.name} --name maintenance --delete"
             problems.append(f"node {node.name} is unmanaged (attribute maintenance); to end that: {end}")
         elif node.word not in {"online", "maintenance"}:
-            problems.append(f"node {node.name} is {node.word}")
+            problems.append(f"node {node.name} is {node.word}{_not_fenced(node, status)}")
     for name, guest in live.guests().items():
-        seen = status.resource(name)
-        stopped = guest.meta.get("target-role") == "Stopped"
-        if seen is not None and not seen.running and not seen.pending:
-            problems.append(f"guest {name} is {seen.word}" + (" (by target-role)" if stopped else ""))
+        problems += _problems_of(name, guest, status)
         if name in status.notes:
             problems.append(f"guest {name} is {status.notes[name]}")
         if guest.meta.get("maintenance") == "true":
@@ -148,6 +148,55 @@ def _problems(live: Configuration, status: ClusterStatus) -> list[str]:
         if resource.name.startswith(f"{PREFIX}fence-") and not resource.active:
             problems.append(f"fencing device {resource.name} is not running")
     return problems + [str(failure) for failure in status.failures]
+
+
+def _problems_of(name: str, guest: Primitive, status: ClusterStatus) -> Iterator[str]:
+    """What is wrong with where and whether a guest runs. One that stays down as it should is all right."""
+    seen, down = status.resource(name), stopped_by(guest)
+    if seen is None or seen.pending:
+        return
+    if lost := _lost(seen, status):
+        yield (
+            f"guest {name} was on {' and '.join(lost)}, and nobody knows whether it runs: it starts elsewhere once "
+            "that node is known to be off"
+        )
+    elif down and not seen.active:
+        if down == "hand":
+            yield f"guest {name} {described(down)}; {remedy(name, down)}"
+    elif down:
+        yield f"guest {name} {described(down)}, but is {seen.word} on {', '.join(seen.nodes)}"
+    elif not seen.running:
+        yield f"guest {name} is {seen.word}"
+
+
+def _not_fenced(node: NodeStatus, status: ClusterStatus) -> str:
+    """Why a node that is lost is not known to be off, as far as its fencing tells."""
+    failed = [event for event in status.fence_events if event.target == node.name and event.status == "failed"]
+    if not node.unclean or not failed:
+        return ""
+    by = f" by {failed[0].by}" if failed[0].by else ""
+    return (
+        f": its power could not be cut{by} (last tried {failed[0].when}), so its guests start nowhere else. Its power "
+        "controller, or the way to it, is at fault; docs/operate.md says what to do when the node has no power at all"
+    )
+
+
+def _state(name: str, seen: ResourceStatus | None, down: str | None, status: ClusterStatus) -> str:
+    """A guest's state in the table: what is known of it."""
+    if seen is None:
+        return "unknown"
+    if _lost(seen, status):
+        return "not known"
+    if name in status.notes:
+        return "paused"
+    words = {"declared": "stopped (declared)", "itself": "stopped by itself", "hand": "stopped by hand"}
+    return words[down] if down and seen.word == "stopped" else seen.word
+
+
+def _lost(seen: ResourceStatus, status: ClusterStatus) -> list[str]:
+    """The nodes that a guest was last seen on, if nobody knows any more what goes on there."""
+    hosts = [(name, status.node(name)) for name in seen.nodes]
+    return [name for name, host in hosts if host is not None and (host.unclean or not host.online)]
 
 
 def _availability(guest: Mapping[str, Any]) -> str:

@@ -1,11 +1,11 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How a new guest learns its name, addresses and keys.
+"""How a guest learns its name, addresses, DNS servers and keys.
 
 A VM finds a small disk labelled CIDATA with three files on it: cloud-init's NoCloud data source
 (https://docs.cloudinit.io/en/latest/reference/datasources/nocloud.html), with the network in version 2 of its
-format. The tiny VM reads the same files. A container gets plain files when its root file system is made; its
-addresses come from LXC.
+format. The tiny VM reads the same files. A container gets plain files when its root file system is made, kept as
+declared at each of its starts (see told.py); its addresses come from LXC.
 """
 
 from __future__ import annotations
@@ -16,8 +16,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..core.network import reaches
+from . import told
 
 __all__ = ["container_files", "vm_files"]
+
+#: Run at each boot with the keys declared: root has these, and of those declared earlier no others. Keys that somebody
+#: in the VM has added are left alone. cloud-init itself writes keys only at the first boot.
+_KEYS_SCRIPT = """\
+umask 077
+told=/var/lib/drover/ssh_keys file=/root/.ssh/authorized_keys
+mkdir -p /var/lib/drover /root/.ssh
+touch "$told" "$file"
+[ $# -eq 0 ] || printf '%s\\n' "$@" > "$told.new"
+touch "$told.new"
+cat "$told" "$told.new" | grep -vxFf - "$file" > "$file.new"
+cat "$told.new" >> "$file.new"
+mv "$file.new" "$file"
+mv "$told.new" "$told"
+"""
 
 
 def vm_files(
@@ -39,6 +55,7 @@ def vm_files(
 def container_files(name: str, *, ssh_keys: Sequence[str] = (), nameservers: Sequence[str] = ()) -> dict[str, str]:
     """Files a container's new root file system gets besides its image, by path."""
     files = {"etc/hostname": f"{name}\n", "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {name}\n::1 localhost\n"}
+    files[told.RECORD] = told.record(nameservers, ssh_keys)
     if nameservers:
         files["etc/resolv.conf"] = "".join(f"nameserver {server}\n" for server in nameservers)
     if ssh_keys:
@@ -52,6 +69,8 @@ def _user_data(ssh_keys: Sequence[str]) -> Iterator[str]:
     yield "updates:"
     yield "  network:"
     yield "    when: [boot]"
+    yield "bootcmd:"
+    yield f"  - {json.dumps(['sh', '-c', _KEYS_SCRIPT, 'drover', *ssh_keys])}"
     if ssh_keys:
         yield "disable_root: false"
         yield "ssh_authorized_keys:"

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..cluster.cib import read
 from ..cluster.failed_migration import Recovery
-from ..cluster.guest_health import REPAIRS, repairs
+from ..cluster.guest_health import repair, repairs
 from ..cluster.objects import Wanted
 from ..cluster.pacemaker import Applied, ClusterError, Pacemaker, Snapshot
 from ..cluster.prediction import Prediction
@@ -78,7 +78,7 @@ class Maintenance:
                 )
             rest = self._tidy(lambda cib: drain.emptied(self.node, read(cib)), last)
             changed = changed or rest
-        return self._result(applied, changed, self._notes(going, found))
+        return self._result(applied, changed, self._notes(going, found), None if self.check else last)
 
     def off(self) -> dict[str, Any]:
         """Take the node back into service. Raises ClusterError for guests that don't come home, ValueError for a node
@@ -91,7 +91,7 @@ class Maintenance:
             except UnderWay as other:
                 self._give_way(other.guests)
         coming = applied.plan
-        host = seen.status.node(self.node)
+        host, last = seen.status.node(self.node), None
         # The guests of a node that is away keep their home: they come when it does.
         if not self.check and host is not None and host.online:
             last = self._settle(
@@ -105,7 +105,7 @@ class Maintenance:
                     f"{self.node} is in service again, but not all of its guests came back: {self._reasons(away)}. "
                     "Cure the cause and move them one by one: playbooks/migrate.yml"
                 )
-        return self._result(applied, applied.difference.changed or bool(coming.guests), [])
+        return self._result(applied, applied.difference.changed or bool(coming.guests), [], last)
 
     def _at_rest(self, concerned: Callable[[Snapshot], Collection[str]]) -> Snapshot:
         """Wait for what is under way for the guests concerned, and put those in order whose migration failed in an
@@ -120,7 +120,7 @@ class Maintenance:
         ways, unfinished = repairs(sorted(names), seen.status), read(seen.cib).recovering()
         broken = [name for name in sorted(names) if ways.get(name) == "recover" or name in unfinished]
         for name in broken:
-            self.log.say(f"{name}: {REPAIRS['recover']}")
+            self.log.say(f"{name}: {repair('recover', name, seen.status)}")
             Recovery(self.cluster, name).run()
         return self._settle(names, _end_of) if broken else seen
 
@@ -219,7 +219,10 @@ class Maintenance:
     def _records(self, guests: Collection[str]) -> list[book.Entry]:
         return self._recorded.entries(guests) if self._recorded else []
 
-    def _result(self, applied: Applied[Drain] | Applied[Return], changed: bool, notes: list[str]) -> dict[str, Any]:
+    def _result(
+        self, applied: Applied[Drain] | Applied[Return], changed: bool, notes: list[str], last: Snapshot | None
+    ) -> dict[str, Any]:
+        """``last`` is what was seen when all was done, None if nobody waited for that."""
         records = self._records(applied.plan.guests)
         return {
             "changed": changed,
@@ -228,10 +231,16 @@ class Maintenance:
             "outcomes": [moves.outcome(moves.of_record(record)) for record in records],
             "node": self.node,
             "guests": list(applied.plan.guests),
+            "stopped": [name for name in applied.plan.guests if last is not None and not _runs(name, last)],
             "plan": _sentences(applied.prediction),
             "notes": notes,
             "seconds": round(self.cluster.clock() - self.started, 1),
         }
+
+
+def _runs(name: str, seen: Snapshot) -> bool:
+    guest = seen.status.resource(name)
+    return guest is not None and guest.active
 
 
 def _sentences(prediction: Prediction) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..cluster.cib import read
 from ..cluster.failed_migration import Recovery
-from ..cluster.guest_health import REPAIRS, repairs
+from ..cluster.guest_health import repair, repairs
 from ..cluster.guests import addresses_of
 from ..cluster.objects import PREFIX, Wanted
 from ..cluster.pacemaker import Applied, ClusterError, Pacemaker, Snapshot
@@ -173,7 +173,7 @@ class Migration:
             if not self.check:
                 seen = self._in_order(seen)
             elif _out_of_order(seen, self.guest):
-                return self._to_be_mended()
+                return self._to_be_mended(seen)
             self._outlook = look_ahead(self.guest, self.to, seen)
             try:
                 applied = self._order(seen)
@@ -205,9 +205,10 @@ class Migration:
         """What has become known, also of a move that failed: a part of the result."""
         return {**self._outlook.as_dict(self._going_to), **self.observer.end(self.cluster.sleep)}
 
-    def _to_be_mended(self) -> dict[str, Any]:
+    def _to_be_mended(self, seen: Snapshot) -> dict[str, Any]:
         """What check mode says of a guest that is yet to be put in order: nobody knows what it can do then."""
-        plan = [f"{self.guest}: {REPAIRS['recover']}, and then moved if it can be"]
+        mended = repair("recover", self.guest, seen.status)
+        plan = [f"{self.guest}: {mended}, and then moved if it can be"]
         unknown: dict[str, Any] = {"from": None, "to": self.to, "method": None, "seconds": 0.0}
         return {"changed": True, "diff": [], "guest": self.guest, **unknown, "plan": plan, "notes": []}
 
@@ -224,7 +225,7 @@ class Migration:
     def _in_order(self, seen: Snapshot) -> Snapshot:
         """Put right what an earlier move left behind."""
         if _out_of_order(seen, self.guest):
-            self.log.say(f"{self.guest}: {REPAIRS['recover']}")
+            self.log.say(f"{self.guest}: {repair('recover', self.guest, seen.status)}")
             Recovery(self.cluster, self.guest, also=lambda _cib: move.finished(self.guest)).run()
         elif any(failure.operation.startswith("migrate") for failure in seen.status.failures_of(self.guest)):
             self.cluster.retry(self.guest)  # it runs all the same

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.agents import ocf
 from ansible_collections.cspp.drover.plugins.module_utils.agents.metadata import Action, Metadata
-from ansible_collections.cspp.drover.plugins.module_utils.agents.ocf import AgentError, Code, Request
+from ansible_collections.cspp.drover.plugins.module_utils.agents.ocf import AgentError, Code, Request, shortened
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import Deadline
@@ -78,6 +78,22 @@ def test_answers(
 ) -> None:
     assert call(monkeypatch, "start", outcome) == code
     assert capsys.readouterr().err == reason
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("no disk", "no disk"),
+        ("x" * 127, "x" * 127),
+        ("x" * 128, "x" * 123 + " ..."),
+        ("word " * 40, "word " * 23 + "word ..."),
+        ("\u00fc" * 100, "\u00fc" * 61 + " ..."),
+        ('reading "/sys" & <more>', "reading '/sys' + (more)"),
+    ],
+)
+def test_reasons_are_cut_where_people_see_it_before_pacemaker_cuts_them(line: str, kept: str) -> None:
+    assert shortened(line) == kept
+    assert len(kept.encode()) < 128
 
 
 def test_unknown_action_is_unimplemented(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

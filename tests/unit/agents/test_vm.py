@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.cspp.drover.plugins.module_utils.agents import libvirt_daemon, vm
 from ansible_collections.cspp.drover.plugins.module_utils.agents.ocf import AgentError, Code
 from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import Change
-from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import domain_xml
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import domain_xml, vcpus
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_connection import (
     HostError,
     LibvirtUnreachable,
@@ -171,6 +171,8 @@ def test_reload_applies_what_it_can_and_never_fails(node: Path, monkeypatch: pyt
     )
     monkeypatch.setattr(domain_xml, "difference", lambda *_arguments: changes)
     monkeypatch.setattr(domain_xml, "remembered", lambda *_arguments: "<definition/>")
+    monkeypatch.setattr(vm, "emulator_pid", lambda _name: 7)
+    monkeypatch.setattr(vcpus, "in_use", lambda _pid: 2)
     host: Any = Host(State.RUNNING)
     host.apply = lambda _name, change: host.calls.append(f"apply {change.path}")
     assert vm.reload_agent(request(node, "reload-agent"), host) is Code.SUCCESS
@@ -178,6 +180,7 @@ def test_reload_applies_what_it_can_and_never_fails(node: Path, monkeypatch: pyt
         "live_xml web",
         "disk_sizes web ['vda']",
         "apply vcpus",
+        "bring_online web 2",
         "apply memory",
         f"remember web {domain_xml.METADATA_URI}",
     ]

@@ -363,7 +363,11 @@ AWAY = status(guest("mc"), nodes=(node("n1", online=False), node("n2")))
     [
         ((primitive(),), status(guest("mc")), None),
         ((STOPPED,), status(guest("mc", "n1")), None),
-        ((STOPPED,), status(guest("mc")), "--delete-parameter target-role"),
+        (
+            (STOPPED,),
+            status(guest("mc")),
+            "was stopped by hand; to start it: ansible-playbook playbooks/start.yml -e guest=mc",
+        ),
         ((primitive(), Pin("drover-pin-mc", "mc", "n1")), AWAY, "bound to n1 (ha: false), which is offline"),
         ((primitive(), Pin("drover-pin-mc", "mc", "n2")), AWAY, None),
         ((primitive(), Location("drover-data-mc", "mc", "n1", "20000")), AWAY, "its data is there), which is offline"),

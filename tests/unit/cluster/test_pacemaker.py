@@ -321,3 +321,21 @@ def test_an_agent_says_something_of_a_guest_and_takes_it_back(text: str | None, 
 
     Pacemaker(tools).note("web", text)
     assert calls == [["attrd_updater", "--name", "drover-note-web", *said]]
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [
+        ("no disk", "start of mc failed on n2: no disk"),
+        ("&amp;quot;/sys&amp;quot; &amp;amp; more", 'start of mc failed on n2: "/sys" & more'),
+        ("half of it ...", "start of mc failed on n2: half of it ... ('journalctl -u pacemaker' there has the rest)"),
+        ("", "start of mc failed on n2: Error occurred, and its agent left no word of why"),
+    ],
+)
+def test_reasons_are_told_as_agents_gave_them(kept: str, told: str) -> None:
+    failure = (
+        f'<failure op_key="mc_start_0" node="n2" exitstatus="Error occurred" exitreason="{kept}" interval="0" '
+        'task="start" last-rc-change=""/>'
+    )
+    status = parse_status(f"<pacemaker-result><failures>{failure}</failures></pacemaker-result>")
+    assert str(status.failures[0]).startswith(told)

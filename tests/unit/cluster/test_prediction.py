@@ -24,7 +24,7 @@ def prediction(name: str) -> Prediction:
         ("start", ["g1: start on n1", "g2: start on n2"]),
         ("migrate", ["mc: migrate live n2 -> n3"]),
         ("restart", ["mc: restart on n2"]),
-        ("reload", ["mc: apply changes live on n2"]),
+        ("reload", ["mc: change live what can be on n2"]),
         (
             "fence",
             [
@@ -64,4 +64,4 @@ def test_what_disturbs_resources_is_told_unless_it_is_ahead_in_any_case() -> Non
     assert plan.disturbs({"mc", "web", "db"}, Prediction()) == [stop, moved]
     assert plan.disturbs({"mc", "web"}, Prediction((moved,))) == [stop]
     assert plan.disturbs({"web"}, Prediction((Action("migrate", "web", "n1", "n3"),))) == [moved]
-    assert str(stop) == "mc: stop on n1 (node availability)"
+    assert str(stop) == "mc: stop on n1 (no node that is up can take it)"

@@ -107,7 +107,7 @@ def test_resources_carry_definitions_and_wishes() -> None:
     }
     assert [found[name].get("ha") for name in ("game", "mail", "web")] == [False, {"priority": 5}, {"priority": 0}]
     assert [found[name]["home"] for name in ("game", "mail", "web")] == [None, None, None]
-    assert found["old"] == {"name": "old", "state": "absent"}
+    assert found["old"] == {"name": "old", "state": "absent", "remove_disks": True}
 
 
 LOCAL: dict[str, Any] = {
@@ -214,40 +214,6 @@ def test_what_is_left_over_is_removed_where_it_is() -> None:
 def test_an_image_that_was_not_built_is_said() -> None:
     with pytest.raises(ValueError, match="image tiny for a vm was not built"):
         planned(GUESTS, images={})
-
-
-STATES: list[dict[str, Any]] = [
-    {"game": {"changes": [{"path": "cpu", "before": None, "after": "EPYC", "how": "restart"}]}},
-    {"web": {"changes": [{"path": "memory", "before": "256MiB", "after": "512MiB", "how": "live"}]}},
-    {},
-]
-
-
-def test_a_restart_is_needed_where_a_change_needs_it() -> None:
-    assert declaration.restarts(STATES) == ["game"]
-
-
-def test_the_report_ends_with_the_command_that_permits_the_restart() -> None:
-    outcome = {
-        "guests": {
-            "web": {"node": "node2", "state": "running", "pending_restart": False},
-            "game": {"node": "node1", "state": "running", "pending_restart": True},
-            "lost": {"node": None, "state": "stopped", "pending_restart": False},
-        },
-        "plan": ["web reloads on node2"],
-        "kept": [],
-    }
-    assert declaration.report(outcome, STATES, ["it is Sunday"]) == [
-        "game  running on node1",
-        "        cpu: nothing -> EPYC (waits for a restart)",
-        "lost  stopped",
-        "web   running on node2",
-        "        memory: 256MiB -> 512MiB",
-        "The cluster: web reloads on node2",
-        "Worth knowing: it is Sunday",
-        "What waits for a restart comes with the next one. To restart now:",
-        "  ansible-playbook playbooks/guests.yml -e guests_allow_restart=game",
-    ]
 
 
 def test_nodes_are_known_as_far_as_they_could_be_asked() -> None:

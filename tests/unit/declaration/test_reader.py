@@ -354,7 +354,12 @@ def test_definitions() -> None:
     }
     assert definition(found["echo"], pools, {"tiny": kernel})["kernel"] == kernel
     website = definition(found["website"], pools, {})
-    assert website["rootfs"] == {"type": "directory", "path": "/pool/containers/website/rootfs", "size": 4 * GIB}
+    assert website["rootfs"] == {
+        "type": "directory",
+        "path": "/pool/containers/website/rootfs",
+        "size": 4 * GIB,
+        "image": "debian-13",
+    }
     assert (website["nics"][0]["name"], website["stop_timeout"]) == ("eth0", 30)
     assert "migration" not in website
 
@@ -375,6 +380,7 @@ def test_definitions_say_what_is_on_one_nodes_own_storage() -> None:
         "path": "/own/containers/website/rootfs",
         "shared": False,
         "size": 4 * GIB,
+        "image": "debian-13",
     }
     assert website["migration"] == {"bandwidth": None, "timeout": None}
     disks = definition(found["minecraft"], pools, {})["disks"]

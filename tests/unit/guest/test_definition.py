@@ -107,6 +107,7 @@ def test_what_the_version_before_wrote_is_complete(raw: dict[str, Any]) -> None:
     assert (reading.unknown, reading.problems, reading.missing) == ((), (), ())
     filled = copy.deepcopy(reading.definition)
     assert filled.pop("schema") == SCHEMA
+    assert filled.pop("on_poweroff") == "restart"
     for disk in filled.get("disks", ()):
         disk.setdefault("size", 0)
     if raw is VM:

@@ -86,7 +86,7 @@ def test_start_and_forget(tmp_path: Path) -> None:
     commands = Commands()
     host = LxcHost(commands, tmp_path)
     host.start("web", "lxc.arch = x86_64\n", timeout=9)
-    assert commands.calls == [f"lxc-start -P {tmp_path} -n web -d -o {tmp_path}/web/log -l ERROR"]
+    assert commands.calls == [f"lxc-start -P {tmp_path} -n web -d -o {tmp_path}/web/log -l DEBUG"]
     assert host.config("web") == "lxc.arch = x86_64\n"
     host.forget("web")
     assert host.config("web") == ""

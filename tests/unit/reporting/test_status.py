@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Location, Pin, Primitive
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import (
+    ClusterStatus,
+    FenceEvent,
+    NodeStatus,
+    ResourceStatus,
+)
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.stopped import stopped
 from ansible_collections.cspp.drover.plugins.module_utils.reporting.status import overview, table
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import (
     failure,
@@ -45,6 +51,9 @@ def test_what_guests_are_for_is_told_where_it_is_known() -> None:
 
 
 STOPPED = Primitive(**{**vars(primitive()), "meta": {"target-role": "Stopped"}})
+DECLARED = Primitive(**{**vars(primitive()), "meta": stopped("declared")})
+ITSELF = Primitive(**{**vars(primitive()), "meta": stopped("itself")})
+UNFENCED = FenceEvent("n1", "reboot", "failed", "n2", "12:02")
 UNMANAGED = Primitive(**{**vars(primitive()), "meta": {"maintenance": "true"}})
 
 
@@ -61,12 +70,14 @@ UNMANAGED = Primitive(**{**vars(primitive()), "meta": {"maintenance": "true"}})
             "node n1 is unmanaged (attribute",
         ),
         (primitive(), {"resources": (guest("mc"),)}, "guest mc is stopped"),
+        (STOPPED, {"resources": (guest("mc"),)}, "guest mc was stopped by hand; to start it: ansible-playbook"),
+        (DECLARED, {"resources": (guest("mc", "n1"),)}, "guest mc is declared to be stopped, but is running on n1"),
+        (primitive(), {"nodes": (node("n1", online=False, unclean=True),)}, "guest mc was on n1, and nobody knows"),
         (
             primitive(),
-            {"notes": {"mc": "paused until there is room on /srv"}},
-            "guest mc is paused until there is room",
+            {"nodes": (node("n1", online=False, unclean=True),), "fence_events": (UNFENCED,)},
+            "node n1 is unclean: its power could not be cut by n2 (last tried 12:02)",
         ),
-        (STOPPED, {"resources": (guest("mc"),)}, "guest mc is stopped (by target-role)"),
         (UNMANAGED, {}, "guest mc is unmanaged"),
         (primitive(), {"resources": (guest("drover-fence-n1"),)}, "fencing device drover-fence-n1 is not running"),
         (primitive(), {"failures": (failure("start"),)}, "start of mc failed on n1: no disk"),
@@ -76,6 +87,31 @@ def test_problems_are_named(resource: Primitive, seen: dict[str, Any], problem: 
     usual = {**vars(status(guest("mc", "n1"))), **seen}
     found = overview(live(resource), ClusterStatus(**usual))["problems"]
     assert [text for text in found if text.startswith(problem)]
+
+
+@pytest.mark.parametrize(
+    ("resource", "nodes", "seen", "state"),
+    [
+        (primitive(), (node("n1"),), guest("mc", "n1"), "running"),
+        (primitive(), (node("n1", online=False, unclean=True),), guest("mc", "n1"), "not known"),
+        (primitive(), (node("n1", online=False),), guest("mc", "n1"), "not known"),
+        (primitive(), (node("n1"),), guest("mc"), "stopped"),
+        (DECLARED, (node("n1"),), guest("mc"), "stopped (declared)"),
+        (ITSELF, (node("n1"),), guest("mc"), "stopped by itself"),
+        (STOPPED, (node("n1"),), guest("mc"), "stopped by hand"),
+        (DECLARED, (node("n1"),), guest("mc", "n1"), "running"),
+        (DECLARED, (node("n1"),), guest("mc", "n1", failed=True, blocked=True), "failed, blocked"),
+    ],
+)
+def test_states_are_what_is_known(
+    resource: Primitive, nodes: tuple[NodeStatus, ...], seen: ResourceStatus, state: str
+) -> None:
+    assert overview(live(resource), status(seen, nodes=nodes))["guests"][0]["state"] == state
+
+
+@pytest.mark.parametrize("resource", [DECLARED, ITSELF])
+def test_a_guest_that_stays_down_as_it_should_is_no_problem(resource: Primitive) -> None:
+    assert overview(live(resource), status(guest("mc")))["problems"] == []
 
 
 def test_no_problem_is_no_news() -> None:

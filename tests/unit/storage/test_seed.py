@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import yaml
 
 from ansible_collections.cspp.drover.plugins.module_utils.storage import seed
@@ -67,4 +70,33 @@ def test_a_container_gets_plain_files() -> None:
     files = seed.container_files("web", ssh_keys=[KEY], nameservers=["192.0.2.53"])
     assert files["root/.ssh/authorized_keys"] == f"{KEY}\n"
     assert files["etc/resolv.conf"] == "nameserver 192.0.2.53\n"
-    assert set(seed.container_files("web")) == {"etc/hostname", "etc/hosts"}
+    assert set(seed.container_files("web")) == {"etc/hostname", "etc/hosts", "var/lib/drover/told.json"}
+
+
+def script(*keys: str) -> list[str]:
+    """What a VM runs at each boot."""
+    [command] = yaml.safe_load(seed.vm_files("game", "f246449a", [], ssh_keys=keys)["user-data"])["bootcmd"]
+    return [str(word) for word in command]
+
+
+def test_a_vm_has_the_keys_declared_at_each_boot_and_those_it_has_itself(tmp_path: Path) -> None:
+    file = tmp_path / "root/.ssh/authorized_keys"
+    file.parent.mkdir(parents=True)
+    file.write_text("ssh-ed25519 OWN somebody\nssh-ed25519 A a\n")
+
+    def boot(*keys: str) -> list[str]:
+        shell, option, text, *rest = script(*keys)
+        for folder in ("/root/", "/var/"):
+            text = text.replace(folder, f"{tmp_path}{folder}")
+        subprocess.run([shell, option, text, *rest], check=True)
+        return file.read_text().splitlines()
+
+    assert boot("ssh-ed25519 A a", "ssh-ed25519 B 'b'") == [
+        "ssh-ed25519 OWN somebody",
+        "ssh-ed25519 A a",
+        "ssh-ed25519 B 'b'",
+    ]
+    assert boot("ssh-ed25519 C") == ["ssh-ed25519 OWN somebody", "ssh-ed25519 C"]
+    assert boot("ssh-ed25519 C") == ["ssh-ed25519 OWN somebody", "ssh-ed25519 C"]
+    assert boot() == ["ssh-ed25519 OWN somebody"]
+    assert oct(file.stat().st_mode)[-3:] == "600"

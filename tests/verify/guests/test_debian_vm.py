@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from ..plays import succeed
 
 pytestmark = pytest.mark.stage("changed")
 
+ANOTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl nobody@nowhere"
+DNS = "192.0.2.53"
 #: Seconds until a Debian answers whose processor is emulated, beside all else on two cores.
 BOOT = 420
 
@@ -75,6 +78,26 @@ def test_a_debian_vm_boots_grows_and_lets_its_owner_in(lab: Lab, declared: dict[
     assert "via fe80::1" in inside("ip -6 route show default")
     assert int(inside("df --output=size -B1M / | tail -1")) > 3500, "the root file system did not grow to the disk"
     assert inside("systemctl is-system-running --wait") == "running", inside("systemctl --failed")
+
+    # A kernel that panics hangs for ever, by itself. Noticed, it is restarted, and reads what was declared meanwhile.
+    first = inside("cat /proc/sys/kernel/random/boot_id")
+    said = succeed(
+        "guests", guests={**declared, "small": small, "whole": {**whole, "ssh_keys": [ANOTHER], "nameservers": [DNS]}}
+    )
+    assert said.output.count("(waits for a restart)") == 2
+    assert inside("cat /proc/sys/kernel/panic") == "0"
+    with suppress(CommandError):
+        inside("echo c > /proc/sysrq-trigger")
+
+    def anew() -> str:
+        try:
+            return inside("cloud-init status --wait > /dev/null; cat /proc/sys/kernel/random/boot_id")
+        except CommandError:
+            return first
+
+    wait_for(anew, lambda seen: seen != first, what="the VM's next boot", timeout=BOOT, interval=2)
+    assert ANOTHER in inside("cat /root/.ssh/authorized_keys").splitlines()
+    assert DNS in inside("resolvectl dns")
 
     gone = {"state": "absent", "remove_disks": True}
     succeed("guests", guests={**declared, "whole": {**whole, **gone}, "small": {**small, **gone}})

@@ -41,6 +41,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "certificates/test_authority_rotation.py",
         "guests/test_debian_vm.py",
         "guests/test_lifecycle.py",
+        "guests/test_power_states.py",
         "storage/test_local_container.py",
         "storage/test_own_pool.py",
         "storage/test_container_size.py",
