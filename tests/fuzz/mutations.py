@@ -42,6 +42,10 @@ game:
   ssh_keys: ["{_SSH_KEY}"]
   nameservers: [192.0.2.53, "2001:db8::53"]
   stop_timeout: 90s
+  firewall:
+    in: [{{protocol: tcp, ports: [443, 8000-8100], from: [192.0.2.0/24, "2001:db8::/32", office]}}, {{protocol: icmp}}]
+    out: [{{protocol: udp, port: 53, to: 192.0.2.53}}, {{protocol: tcp}}]
+    groups: [web]
 web:
   kind: container
   memory: 256MiB

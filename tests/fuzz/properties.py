@@ -21,11 +21,12 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster import cib
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import GuestSpec, plan_guests
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus, NodeStatus
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import run
 from ansible_collections.cspp.drover.plugins.module_utils.core.quantities import KIB
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.declaration import Declaration
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.types import Guest, Nic
 from ansible_collections.cspp.drover.plugins.module_utils.guest import definition as definitions
-from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import domain_xml, lxc_config
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import domain_xml, filter_rules, lxc_config
 
 __all__ = ["broken"]
 
@@ -43,6 +44,8 @@ CLUSTER: dict[str, Any] = {
     "default_pool": "shared",
     "bridges": {"br0": {}, "br1": {"vlan_aware": True, "mtu": 1400}},
     "nameservers": ["192.0.2.54"],
+    "firewall_sets": {"office": ["192.0.2.0/24", "2001:db8:7::/48"]},
+    "firewall_groups": {"web": {"in": [{"protocol": "tcp", "ports": [80, 443]}]}},
 }
 IMAGES = {
     "vm/debian-13": {"path": "/images/a", "files": {"disk": "disk.qcow2"}},
@@ -66,8 +69,11 @@ _LXC = (
 )
 
 
-def broken(declared: object) -> tuple[bool, list[str]]:
-    """Whether the declaration was accepted, and what does not hold of it. Any exception is a fault as well."""
+def broken(declared: object, *, nft: bool = False) -> tuple[bool, list[str]]:
+    """Whether the declaration was accepted, and what does not hold of it. Any exception is a fault as well.
+
+    With ``nft`` the packet filter is checked by that, which takes root.
+    """
     declaration = Declaration.read(declared, CLUSTER)
     outline = declaration.outline()
     said = [*outline["problems"], *outline["worth_knowing"]]
@@ -88,6 +94,7 @@ def broken(declared: object) -> tuple[bool, list[str]]:
         faults += (f"{where}: {fault}" for fault in rendered)
         own = [volume for volume in volumes if volume["label"].split(".", 1)[1].split(".")[0] == guest.name]
         faults += (f"{where}: {fault}" for fault in _volumes(guest, own))
+        faults += (f"{where}: {fault}" for fault in _filter(guest, its, nft=nft))
     return True, [*faults, *_cluster(made)]
 
 
@@ -189,6 +196,20 @@ def _lxc_interface(prefix: str, nic: Nic, said: Mapping[str, Sequence[str]]) -> 
     yield from _differ("addresses", sorted(addresses), sorted(nic.addresses))
     gateways = [*said.get(f"{prefix}.ipv4.gateway", ()), *said.get(f"{prefix}.ipv6.gateway", ())]
     yield from _differ("gateways", sorted(gateways), sorted(nic.gateways))
+
+
+def _filter(guest: Guest, its: Mapping[str, Any], *, nft: bool) -> Iterator[str]:
+    """The packet filter knows each interface with its addresses, and takes the rules of the guest's firewall."""
+    ports = filter_rules.ports_of(its)
+    yield from _differ("filter", [port.mac for port in ports], [nic.mac for nic in guest.nics])
+    for port, nic in zip(ports, guest.nics, strict=False):
+        yield from _differ("addresses", list(port.addresses), [address.partition("/")[0] for address in nic.addresses])
+    text = filter_rules.base(filter_rules.Facts(enabled=True), scoped=False) + "".join(
+        map(filter_rules.admitted, ports)
+    )
+    if nft and ports:
+        checked = run(["unshare", "--net", "nft", "--check", "--file", "-"], stdin=text, ok=None)
+        yield from checked.stderr.splitlines()[:3]
 
 
 def _volumes(guest: Guest, volumes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
