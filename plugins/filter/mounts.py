@@ -17,6 +17,7 @@ class FilterModule:
         return {
             "local_pool_of": volumes.local_pool_of,
             "mount_packages": mounts.packages,
+            "mounts_telling": mounts.telling,
             "mount_units": mounts.units,
             "pool_confusions": volumes.confusions,
             "pool_followers": mounts.followers,

@@ -4,17 +4,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-__all__ = ["followers", "packages", "unit_name", "units"]
+__all__ = ["followers", "packages", "telling", "unit_name", "units"]
 
 FOLDER = "/etc/systemd/system"
 HEADER = "# Kept by Drover's role storage.\n"
 
 #: What brings mount its helper, by type of file system. Minimal installations lack them.
 _HELPERS = {"nfs": "nfs-common", "nfs4": "nfs-common", "cifs": "cifs-utils", "glusterfs": "glusterfs-client"}
+
+
+#: Options of mount that are a password, or hold one (mount.cifs(8), mount.ceph(8)).
+_PASSWORD = re.compile(r"(^|,)\s*((pass|passwd|password2?|secret)\s*=|user(name)?\s*=[^,]*%)", re.IGNORECASE)
+
+
+def telling(pools: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The pools whose mount options hold a password: everybody may read a unit file, and what systemd says of it."""
+    options = {name: str((pool.get("mount") or {}).get("options", "")) for name, pool in pools.items()}
+    return [name for name, text in options.items() if _PASSWORD.search(text)]
 
 
 def packages(pools: Mapping[str, Mapping[str, Any]]) -> list[str]:

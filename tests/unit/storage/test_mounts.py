@@ -6,10 +6,17 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.storage.mounts import followers, packages, unit_name, units
+from ansible_collections.cspp.drover.plugins.module_utils.storage.mounts import (
+    followers,
+    packages,
+    telling,
+    unit_name,
+    units,
+)
 
 PATHS = {
     "/": "-.mount",
@@ -33,6 +40,31 @@ def test_systemd_agrees() -> None:
         ["systemd-escape", "--path", "--suffix=mount", *PATHS], check=True, capture_output=True, text=True, timeout=10
     )
     assert shown.stdout.split() == list(PATHS.values())
+
+
+@pytest.mark.parametrize(
+    ("options", "tells"),
+    [
+        ("vers=4.2,hard", False),
+        ("credentials=/root/nas,uid=0", False),
+        ("name=admin,secretfile=/etc/ceph/admin.secret", False),
+        ("compass=1,bypass=2", False),
+        ("user=nas,password=tiger", True),
+        ("PASS=tiger", True),
+        ("vers=3.1.1, passwd = tiger", True),
+        ("password2=tiger", True),
+        ("name=admin,secret=AQBx==", True),
+        ("username=nas%tiger,vers=3", True),
+    ],
+)
+def test_a_password_among_the_options_is_noticed(options: str, tells: bool) -> None:
+    nas = {"type": "directory", "path": "/srv/nas", "mount": {"src": "//nas/x", "fstype": "cifs", "options": options}}
+    pools: dict[str, Any] = {
+        "nas": nas,
+        "local": {"path": "/srv/local"},
+        "plain": {"path": "/srv/p", "mount": {"src": "nas:/x"}},
+    }
+    assert telling(pools) == (["nas"] if tells else [])
 
 
 def test_only_pools_with_a_mount_get_a_unit() -> None:
