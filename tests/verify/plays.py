@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ class Outcome:
         return found
 
 
-def play(name: str, *options: str, **variables: Any) -> Outcome:
+def play(name: str, *options: str, inventory: Path = INVENTORY, **variables: Any) -> Outcome:
     """Run playbooks/NAME.yml to its end."""
     outcome = Outcome()
 
@@ -66,7 +66,7 @@ def play(name: str, *options: str, **variables: Any) -> Outcome:
             private_data_dir=folder,
             project_dir=str(ROOT),
             playbook=f"playbooks/{name}.yml",
-            inventory=str(INVENTORY),
+            inventory=str(inventory),
             extravars=variables,
             cmdline=" ".join(options) or None,
             envvars=ENVIRONMENT,
@@ -78,11 +78,23 @@ def play(name: str, *options: str, **variables: Any) -> Outcome:
     return outcome
 
 
-def succeed(name: str, *options: str, **variables: Any) -> Outcome:
+def succeed(name: str, *options: str, inventory: Path = INVENTORY, **variables: Any) -> Outcome:
     """Run playbooks/NAME.yml, which has to succeed."""
-    outcome = play(name, *options, **variables)
+    outcome = play(name, *options, inventory=inventory, **variables)
     assert outcome.rc == 0, outcome.output
     return outcome
+
+
+def inventory_of(folder: Path, names: Mapping[str, str]) -> Path:
+    """The lab's inventory as a file, with these nodes in this order, each under the name that it has there."""
+    argv = ["ansible-inventory", "-i", str(INVENTORY), "--list"]
+    shown = subprocess.run(
+        argv, cwd=ROOT, env={**os.environ, **ENVIRONMENT}, check=True, capture_output=True, text=True
+    )
+    found = json.loads(shown.stdout)["_meta"]["hostvars"]
+    file = folder / "inventory.json"
+    file.write_text(json.dumps({"nodes": {"hosts": {new: found[old] for old, new in names.items()}}}))
+    return file
 
 
 def variable(name: str) -> Any:
@@ -101,14 +113,20 @@ def variable(name: str) -> Any:
 
 
 def killed_at(
-    name: str, task: str, when: Callable[[], bool] = lambda: True, *, timeout: float = 600, **variables: Any
+    name: str,
+    task: str,
+    when: Callable[[], bool] = lambda: True,
+    *,
+    timeout: float = 600,
+    inventory: Path = INVENTORY,
+    **variables: Any,
 ) -> str:
     """Run playbooks/NAME.yml and kill the controller, all of it at once, in this task as soon as ``when`` holds.
 
     Returns what it had said. Fails when it ends or takes too long before.
     """
     controller = subprocess.Popen(
-        ["ansible-playbook", "-i", str(INVENTORY), f"playbooks/{name}.yml", "-e", json.dumps(variables)],
+        ["ansible-playbook", "-i", str(inventory), f"playbooks/{name}.yml", "-e", json.dumps(variables)],
         cwd=ROOT,
         env={**os.environ, **ENVIRONMENT, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,

@@ -69,6 +69,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     # After the lab was removed.
     "gone": ("deployment/test_lab_removal.py",),
+    # Nodes join, leave, die and are replaced, on a lab of its own.
+    "nodes": ("nodes/test_come_and_go.py",),
     # A sample of `make faults`, on a lab of its own.
     "faults": ("migration/test_fault_injection.py",),
 }
