@@ -22,6 +22,8 @@ _ARGUMENTS = {
     "recreate": {"type": "raw", "default": False},
     "rooms": {"type": "dict", "default": {}},
     "overcommit": {"type": "float", "default": 1.0},
+    "may_restart": {"type": "raw", "default": False},
+    "id_area": {"type": "dict"},
 }
 
 
@@ -64,5 +66,5 @@ def _judged(arguments: dict[str, Any]) -> dict[str, Any]:
 def _planned(arguments: dict[str, Any]) -> dict[str, Any]:
     declared = arguments["declared"]
     declaration = Declaration.read(declared["guests"], declared["cluster"])
-    more = {key: arguments[key] for key in ("seen", "recreate", "rooms", "overcommit")}
+    more = {key: arguments[key] for key in ("seen", "recreate", "rooms", "overcommit", "may_restart", "id_area")}
     return declaration.plan(arguments["images"], declared["workers"], declared["first"], **more)

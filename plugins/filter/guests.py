@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils.declaration import declaration
+from ansible_collections.cspp.drover.plugins.module_utils.declaration import declaration, id_ranges
 from ansible_collections.cspp.drover.plugins.module_utils.reporting import changes
 
 
@@ -16,7 +16,7 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
-            "guest_id_range": declaration.id_range,
+            "guest_id_range": id_ranges.id_range,
             "guest_images": declaration.wanted_images,
             "guest_nodes": declaration.nodes,
             "guest_permission": declaration.permission,

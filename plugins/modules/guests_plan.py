@@ -57,6 +57,15 @@ options:
     description: How many times its size a pool may promise to guests. Second call.
     type: float
     default: 1.0
+  may_restart:
+    description:
+      - Guests that may be restarted; V(true) allows it for all. Containers among them that share their user and group
+        ids with others are given a range of their own. Second call.
+    type: raw
+    default: false
+  id_area:
+    description: Role lxc's C(lxc_id_area), C(start) and C(count) of the ids for containers. Second call.
+    type: dict
 extends_documentation_fragment:
   - cspp.drover.attributes.INFO
   - cspp.drover.attributes.CLUSTER

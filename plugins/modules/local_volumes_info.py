@@ -72,6 +72,17 @@ guests:
       volumes were made from.
   type: dict
   returned: always
+id_ranges:
+  description: By unprivileged container that the cluster knows, its range of user and group ids.
+  type: dict
+  returned: always
+  sample: {website: {start: 10065536, count: 65536}}
+lent:
+  description: The ranges of ids that this node lends to containers, each with its start and its size.
+  type: list
+  elements: list
+  returned: always
+  sample: [[10000000, 268435456]]
 """
 
 from pathlib import Path
@@ -85,6 +96,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.known_guests import identity
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.known_volumes import places
+from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import IDMAP
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.migration.rootfs_receiver import Folder
 
@@ -111,6 +123,27 @@ def everybody(live: Configuration) -> dict[str, dict[str, Any]]:
     return {name: identity(guest_of(resource) or {}) for name, resource in live.guests().items()}
 
 
+def id_ranges(live: Configuration) -> dict[str, Any]:
+    """The ids of all unprivileged containers."""
+    definitions = {name: guest_of(resource) or {} for name, resource in live.guests().items()}
+    return {
+        name: its.get("idmap") or IDMAP
+        for name, its in definitions.items()
+        if its.get("kind") == "container" and not its.get("privileged")
+    }
+
+
+def lent(folder: Path = Path("/etc")) -> list[list[int]]:
+    """What root may give to containers, of users and of groups."""
+    found: list[set[tuple[int, int]]] = []
+    for name in ("subuid", "subgid"):
+        file = folder / name
+        lines = file.read_text(encoding="ascii", errors="replace").splitlines() if file.exists() else []
+        fields = [line.split(":") for line in lines if line.count(":") == 2]
+        found.append({(int(a), int(b)) for who, a, b in fields if who in ("root", "0") and (a + b).isdigit()})
+    return sorted(map(list, found[0] & found[1]))
+
+
 def main() -> None:
     guest = {"name": {"type": "str", "required": True}, "paths": {"type": "list", "elements": "path", "required": True}}
     module = AnsibleModule(
@@ -129,6 +162,8 @@ def main() -> None:
         kept=kept(live, [entry["name"] for entry in wanted]) if live else {},
         known=known(live, module.params["names"]) if live else {},
         guests=everybody(live) if live else {},
+        id_ranges=id_ranges(live) if live else {},
+        lent=lent(),
         held=[entry["name"] for entry in wanted if held(entry["paths"])],
     )
 

@@ -58,6 +58,26 @@ def test_the_cluster_knows_a_guest_by_the_volumes_with_its_data(call: Call, monk
     }
 
 
+def test_the_ids_of_all_containers_are_known_whoever_is_asked_about(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = CIB.replace('"name":"web",', '"name":"web","idmap":{"start":10065536,"count":65536},')
+    for cib, start in ((CIB, 10000000), (own, 10065536)):
+        monkeypatch.setattr(Pacemaker, "query", lambda _self, cib=cib: cib)
+        assert call(local_volumes_info, guests=[])["id_ranges"] == {"web": {"start": start, "count": 65536}}
+    monkeypatch.setattr(
+        Pacemaker, "query", lambda _self: CIB.replace('"name":"web",', '"name":"web","privileged":true,')
+    )
+    assert call(local_volumes_info, guests=[])["id_ranges"] == {}
+
+
+def test_only_what_is_lent_of_users_and_groups_counts(tmp_path: Path) -> None:
+    assert local_volumes_info.lent(tmp_path) == []
+    (tmp_path / "subuid").write_text("me:100000:65536\nroot:10000000:65536\nroot:10000000:268435456\nroot:x:y\n")
+    (tmp_path / "subgid").write_text("root:10000000:268435456\nroot:1:1\n\n")
+    assert local_volumes_info.lent(tmp_path) == [[10000000, 268435456]]
+
+
 def test_a_node_that_is_no_member_tells_what_it_has(
     call: Call, wanted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from ..core.errors import DroverError
 from ..guest.definition import Definition
 from ..hypervisor.lxc_host import STOPPED, LxcError, LxcHost, controllers
 from ..storage.told import settle
@@ -15,11 +16,15 @@ from .ocf import AgentError, house_keeping
 
 __all__ = ["keep_size", "require_files", "start"]
 
+#: Seconds of a start that are kept for LXC while files are given to another range of ids.
+_START_RESERVE = 15.0
+
 
 def start(host: LxcHost, definition: Definition, timeout: float) -> float:
     """Start the container and announce it; returns when that was, by the wall clock. Raises AgentError, LxcError."""
     require_files(definition)
     keep_size(definition)
+    timeout = _settle_ids(definition, timeout)
     from ..hypervisor.lxc_config import render
 
     name = definition["name"]
@@ -50,6 +55,28 @@ def keep_size(definition: Definition) -> None:
     except (quota.QuotaError, OSError) as error:
         if "size" in rootfs:
             ocf.warning(f"{definition['name']} may take more room than declared: {error}")
+
+
+def _settle_ids(definition: Definition, timeout: float) -> float:
+    """See to it that the files are those of the container's range of ids, and that nobody else gets at them.
+
+    Returns the seconds that are left of ``timeout``. Raises AgentError.
+    """
+    from ..storage.id_shift import confine, range_of, settle
+
+    name, rootfs, ids = definition["name"], Path(definition["rootfs"]["path"]), range_of(definition)
+    began = time.monotonic()
+    try:
+        if settle(rootfs, ids, lambda: began + timeout - _START_RESERVE - time.monotonic()):
+            ocf.info(f"the files of {name} were given to its own range of ids, from {ids.start} on")
+            timeout -= time.monotonic() - began
+    except (DroverError, OSError) as error:
+        raise AgentError(f"{name} cannot start yet: {error}. Every start goes on with that") from error
+    try:
+        confine(rootfs.parent, ids)
+    except OSError as error:
+        ocf.warning(f"others on this node may look into {rootfs.parent}: {error}")
+    return timeout
 
 
 def require_files(definition: Definition) -> None:

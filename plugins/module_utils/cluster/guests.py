@@ -209,6 +209,7 @@ def plan_guests(
     undercounted: list[str] = []
     load, room = _load(live, status), free(live, status)
     said = _declared(live)
+    _refuse_shared_ids(specs, live)
     absent = {spec.name for spec in specs if spec.absent}
     known = ({spec.name for spec in specs} | set(live.guests())) - absent
     for spec in specs:
@@ -279,6 +280,23 @@ def _migration_timeout(definition: Mapping[str, Any]) -> int:
         return int(timeout) + 300 if timeout and definition["kind"] == "container" else 86_400
     memory = int(definition.get("max_memory") or definition["memory"])
     return max(300, math.ceil(Policy.of(definition).longest(memory)) + 60)
+
+
+def _refuse_shared_ids(specs: Sequence[GuestSpec], live: Configuration) -> None:
+    """Raise InvalidValue for containers that two runs at a time have given the same ids."""
+    before = {name: start for name, resource in live.guests().items() if (start := _ids_from(guest_of(resource)))}
+    after = before | {spec.name: start for spec in specs if (start := _ids_from(spec.definition))}
+    for name in (spec.name for spec in specs if spec.name in after and before.get(spec.name) != after[spec.name]):
+        for other, start in after.items():
+            if other != name and start == after[name]:
+                raise InvalidValue(f"{name} was given ids that {other} has got meanwhile: run this again")
+
+
+def _ids_from(definition: Mapping[str, Any] | None) -> int:
+    """Where the ids of an unprivileged container begin; 0 for any other guest."""
+    if not definition or definition.get("kind") != "container" or definition.get("privileged"):
+        return 0
+    return int((definition.get("idmap") or {}).get("start", 0))
 
 
 def _boot(spec: GuestSpec, live: Primitive | None, restart: bool) -> str:

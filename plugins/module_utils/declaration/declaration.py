@@ -15,11 +15,12 @@ from typing import Any
 
 from ..core.errors import InvalidValue
 from ..core.quantities import MIB, format_size
-from ..guest.definition import IDMAP, Definition
+from ..guest.definition import Definition
 from ..storage import seed
 from ..storage.volumes import Pool, pools_from
 from . import networks
 from .definitions import definition
+from .id_ranges import Area, Choice, choose
 from .known_guests import KnownGuests
 from .known_volumes import KnownVolumes
 from .nodes import addresses, capacities
@@ -27,7 +28,7 @@ from .pool_promises import promises
 from .reader import Reading, read
 from .types import Cluster, Guest, Node
 
-__all__ = ["Declaration", "id_range", "nodes", "permission", "wanted_images"]
+__all__ = ["Declaration", "nodes", "permission", "wanted_images"]
 
 Images = Mapping[str, Mapping[str, Any]]
 
@@ -85,19 +86,24 @@ class Declaration:
         recreate: Collection[str] | bool = False,
         rooms: Mapping[str, Mapping[str, int]] | None = None,
         overcommit: float = 1,
+        may_restart: Collection[str] | bool = False,
+        id_area: Mapping[str, int] | None = None,
     ) -> dict[str, Any]:
         """What every module is told once the images are built.
 
         ``images`` are those, by ``KIND/NAME``, as module image returns them. ``workers`` are the nodes that can be
         worked on; what is shared is the business of the ``first``. ``seen`` is what module local_volumes_info said on
-        each. ``recreate`` names the guests (True: all) whose volumes may be made anew though the cluster knows them.
-        ``rooms`` has by node the sizes of its pools by path; up to ``overcommit`` times as much may be promised.
+        each. ``recreate`` names the guests (True: all) whose volumes may be made anew though the cluster knows them,
+        ``may_restart`` those that may be restarted. ``rooms`` has by node the sizes of its pools by path; up to
+        ``overcommit`` times as much may be promised. ``id_area`` is role lxc's ``lxc_id_area``.
 
         ``resources``, for module guests, has every guest with its definition, its wishes and the ``home`` of one on
-        local storage; ``nodes`` has by worker its ``volumes`` and ``leftovers``, both for module volumes. Raises
-        InvalidValue for an image that was not built, and for guests whose data is on several nodes or in another pool.
+        local storage; ``nodes`` has by worker its ``volumes`` and ``leftovers``, both for module volumes; and there is
+        what is ``worth_knowing``. Raises InvalidValue for an image that was not built, for guests whose data is on
+        several nodes or in another pool, and when there are no ids for a container.
         """
         homes, known = self._homes(seen), KnownVolumes.of(seen, recreate)
+        ids = self._ids(seen, Area.read(id_area), may_restart)
         elsewhere: list[str] = []
         small: list[str] = []
         parts: dict[str, dict[str, list[Any]]] = {node: {"volumes": [], "leftovers": []} for node in workers}
@@ -110,7 +116,7 @@ class Declaration:
                 for node, part in parts.items() if guest.remove_disks else ():
                     part["leftovers"] += self._leftovers(guest, shared=node == first)
                 continue
-            its, home = _definition(guest, self.pools, images), homes.get(guest.name)
+            its, home = _definition(guest, self.pools, images, ids), homes.get(guest.name)
             resources.append({**_resource(guest, its), "home": home.node if home else None})
             wanted[guest.name] = its
             elsewhere += known.elsewhere(guest.name, its)
@@ -137,7 +143,14 @@ class Declaration:
         if elsewhere:
             raise InvalidValue("\n- ".join([f"{len(elsewhere)} volume(s) would be left behind:", *elsewhere]))
         worries = [f"{promise}: when it is full, VMs are paused" for promise in beyond]
-        return {"resources": resources, "nodes": parts, "worth_knowing": worries}
+        return {"resources": resources, "nodes": parts, "worth_knowing": [*worries, *ids.worth_knowing()]}
+
+    def _ids(self, seen: Mapping[str, Mapping[str, Any]], area: Area, permitted: Collection[str] | bool) -> Choice:
+        """The ids of each unprivileged container."""
+        wanted = [guest.name for guest in self.present if guest.kind == "container" and not guest.privileged]
+        known = {name: ids for its in seen.values() for name, ids in (its.get("id_ranges") or {}).items()}
+        lent = {node: its["lent"] for node, its in seen.items() if its.get("lent") is not None}
+        return choose(wanted, known, area, permitted, lent)
 
     def _homes(self, seen: Mapping[str, Mapping[str, Any]]) -> dict[str, Home]:
         """The home of each guest on local storage."""
@@ -219,11 +232,6 @@ def wanted_images(
     ]
 
 
-def id_range(user: str) -> str:
-    """The ids that containers take for their own, as a line of /etc/subuid that lends them to a user."""
-    return f"{user}:{IDMAP['start']}:{IDMAP['count']}"
-
-
 def permission(value: object) -> list[str] | bool:
     """For module guests, from what people write for ``guests_allow_restart``: names, a list of them, or ``all``."""
     names = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else []
@@ -265,12 +273,12 @@ def _image(images: Images, kind: str, name: str) -> dict[str, Any]:
     return {**image, "files": {key: f"{image['path']}/{file}" for key, file in image["files"].items()}}
 
 
-def _definition(guest: Guest, pools: Mapping[str, Pool], images: Images) -> Definition:
+def _definition(guest: Guest, pools: Mapping[str, Pool], images: Images, ids: Choice) -> Definition:
     kernels = {}
     if guest.image:
         image = _image(images, "vm", guest.image)
         kernels[guest.image] = {**image["files"], "cmdline": image["cmdline"]}
-    return definition(guest, pools, kernels)
+    return definition(guest, pools, kernels, ids.ranges.get(guest.name))
 
 
 def _local_paths(guest: Guest, pools: Mapping[str, Pool]) -> list[str]:

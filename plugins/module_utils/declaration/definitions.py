@@ -18,13 +18,19 @@ __all__ = ["definition"]
 SEED_TARGET = "vdz"
 
 
-def definition(guest: Guest, pools: Mapping[str, Pool], images: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What the agents start the guest from. ``images`` are those the guest boots from with a kernel, by name.
+def definition(
+    guest: Guest,
+    pools: Mapping[str, Pool],
+    images: Mapping[str, Mapping[str, Any]],
+    ids: Mapping[str, int] | None = None,
+) -> dict[str, Any]:
+    """What the agents start the guest from. ``images`` are those the guest boots from with a kernel, by name; ``ids``
+    are the range of an unprivileged container.
 
     Raises KeyError when a pool or an image is not there; ``read`` has made sure of both.
     """
     if guest.rootfs is not None:
-        return _container(guest, pools[guest.rootfs.pool])
+        return _container(guest, pools[guest.rootfs.pool], ids or IDMAP)
     return _vm(guest, pools, images)
 
 
@@ -60,12 +66,12 @@ def _vm(guest: Guest, pools: Mapping[str, Pool], images: Mapping[str, Mapping[st
     }
 
 
-def _container(guest: Guest, pool: Pool) -> dict[str, Any]:
+def _container(guest: Guest, pool: Pool, ids: Mapping[str, int]) -> dict[str, Any]:
     size = None if guest.rootfs is None else guest.rootfs.size
     return {
         **_common(guest),
         "privileged": guest.privileged,
-        "idmap": dict(IDMAP),
+        "idmap": dict(ids),
         "rootfs": {
             **pool.rootfs(guest.name),
             "image": guest.rootfs.image if guest.rootfs else None,

@@ -14,6 +14,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import acce
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress as moves
 from ansible_collections.cspp.drover.plugins.module_utils.migration import whereabouts
+from ansible_collections.cspp.drover.plugins.module_utils.storage import id_shift
 from ansible_collections.cspp.drover.tests.unit.agents.vm_node import RECORDED
 
 
@@ -37,5 +38,7 @@ def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def rootfs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(syslog, "syslog", lambda *_arguments: None)
     monkeypatch.setattr(container, "controllers", lambda: {"memory", "cpu"})
+    monkeypatch.setattr(id_shift, "settle", lambda *_arguments: 0)
+    monkeypatch.setattr(id_shift, "confine", lambda *_arguments: None)
     (tmp_path / "rootfs/sbin").mkdir(parents=True)
     return tmp_path / "rootfs"

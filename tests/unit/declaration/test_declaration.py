@@ -86,8 +86,19 @@ def test_volumes_name_their_images_and_their_place_in_the_yaml() -> None:
         ("seed", "/pool/vms/mail/seed.img", None, "guests.mail"),
         ("rootfs", "/pool/containers/web/rootfs", "/images/debian-13-3/rootfs.tar", "guests.web.rootfs"),
     ]
-    assert found[3]["idmap"] == {"start": 10000000, "count": 65536}
+    [web] = [entry["definition"]["idmap"] for entry in plan["resources"] if entry["name"] == "web"]
+    assert found[3]["idmap"] == web != {"start": 10000000, "count": 65536}
     assert plan["nodes"]["node1"]["volumes"] == plan["nodes"]["node3"]["volumes"] == []
+
+
+def test_containers_keep_their_ids_until_they_may_be_restarted() -> None:
+    shared = {"start": 10000000, "count": 65536}
+    seen = {"node1": {**NOTHING, "id_ranges": {"web": shared, "undeclared": shared}, "lent": [[10000000, 1 << 28]]}}
+    for permitted, kept in ((False, True), (["mail"], True), (["web"], False), (True, False)):
+        plan = planned(GUESTS, seen=seen, may_restart=permitted)
+        [ids] = [entry["definition"]["idmap"] for entry in plan["resources"] if entry["name"] == "web"]
+        assert (ids == shared) is kept
+        assert bool(plan["worth_knowing"]) is kept
 
 
 def test_only_what_was_told_to_go_is_left_over() -> None:
