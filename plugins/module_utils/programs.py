@@ -38,6 +38,8 @@ def start(name: str) -> int:
             from .agents.storage_back import main
         case "filter":
             from .agents.packet_filter_unit import main
+        case "lxcfs":
+            from .hypervisor.lxcfs import main
         case _:
             sys.stderr.write(f"this version of Drover has no program {name}\n")
             return 1

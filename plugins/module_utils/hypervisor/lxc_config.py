@@ -39,6 +39,8 @@ _SUBVOLUME_IOCTLS = (0x50009401, 0x5000940E, 0x50009417, 0x50009418)
 #: LXC's log has how a container ends. One that reboots again and again does not fill the node's memory with it.
 _LOG = "/run/drover/lxc/{name}/log"
 _ONE_RUN = """lxc.hook.post-stop = /bin/sh -c '[ "$LXC_TARGET" != reboot ] || : > {log}'"""
+#: Processes and threads of a container: a node has 4 million numbers for those of all.
+_MOST_PROCESSES = 16_384
 
 
 def render(definition: Definition, controllers: Collection[str]) -> str:
@@ -90,6 +92,7 @@ def limits(definition: Definition, controllers: Collection[str]) -> dict[str, st
     wanted = {
         "memory": {"memory.max": str(definition["memory"])},
         "cpu": {"cpu.max": f"{definition['vcpus'] * _CPU_PERIOD_US} {_CPU_PERIOD_US}"},
+        "pids": {"pids.max": str(_MOST_PROCESSES)},
     }
     return {
         file: text for controller in wanted if controller in controllers for file, text in wanted[controller].items()

@@ -49,6 +49,10 @@ class LxcHost:
         known = self._config(name).exists()
         return self._lxc("lxc-info", name, "-s", "-H", ok=(0,) if known else (0, 1)) or STOPPED
 
+    def names(self) -> list[str]:
+        """The containers that were started here and are not forgotten."""
+        return sorted(config.parent.name for config in self._root.glob("*/config"))
+
     def init_pid(self, name: str) -> int:
         """The process id of the running container's init, as the node sees it."""
         said = self._lxc("lxc-info", name, "-p", "-H")

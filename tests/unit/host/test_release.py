@@ -370,6 +370,7 @@ def test_every_program_that_nodes_are_given_is_one(monkeypatch: pytest.MonkeyPat
         "peer": "agents.peer_services.main",
         "copy": "migration.rsync_shell.launch",
         "deadman": "agents.deadman.main",
+        "lxcfs": "hypervisor.lxcfs.main",
         "storage": "agents.storage_back.main",
         "filter": "agents.packet_filter_unit.main",
         "ipmitool": "cluster.ipmitool.main",

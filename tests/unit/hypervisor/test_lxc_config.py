@@ -58,7 +58,7 @@ def test_lxc_sets_addresses_and_routes() -> None:
 @pytest.mark.parametrize(
     ("controllers", "limits"),
     [
-        (BOTH, {"memory.max": "268435456", "cpu.max": "200000 100000"}),
+        (BOTH, {"memory.max": "268435456", "cpu.max": "200000 100000", "pids.max": "16384"}),
         ({"memory"}, {"memory.max": "268435456"}),
         (set(), {}),
     ],
