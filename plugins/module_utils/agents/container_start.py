@@ -25,6 +25,7 @@ def start(host: LxcHost, definition: Definition, timeout: float) -> float:
     require_files(definition)
     keep_size(definition)
     timeout = _settle_ids(definition, timeout)
+    _provide_devices(definition)
     from ..hypervisor.lxc_config import render
 
     name = definition["name"]
@@ -79,14 +80,32 @@ def _settle_ids(definition: Definition, timeout: float) -> float:
     return timeout
 
 
-def require_files(definition: Definition) -> None:
-    """Refuse when this node cannot see what the container starts from."""
-    root = Path(definition["rootfs"]["path"])
-    if (root / "sbin").is_dir():
+def _provide_devices(definition: Definition) -> None:
+    """Make the device files of the container."""
+    if not definition.get("devices"):
         return
-    from ..storage.pool_mark import unmounted
+    from ..hypervisor.lxc_devices import provide
+    from ..storage.id_shift import range_of
 
-    away = unmounted([str(root)])
-    if away:
-        raise AgentError(f"{definition['name']} waits for its storage: {away[0]} is not mounted here")
-    raise AgentError(f"{definition['name']} cannot start here, no root file system at {root}")
+    try:
+        provide(definition["name"], definition["devices"], range_of(definition).start)
+    except OSError as error:
+        raise AgentError(f"{definition['name']} cannot be given its devices: {error}") from error
+
+
+def require_files(definition: Definition) -> None:
+    """Refuse when this node cannot see what the container starts from, or lacks what the container has of its node."""
+    root = Path(definition["rootfs"]["path"])
+    if not (root / "sbin").is_dir():
+        from ..storage.pool_mark import unmounted
+
+        away = unmounted([str(root)])
+        if away:
+            raise AgentError(f"{definition['name']} waits for its storage: {away[0]} is not mounted here")
+        raise AgentError(f"{definition['name']} cannot start here, no root file system at {root}")
+    from ..hypervisor.lxc_devices import numbers_of
+
+    missing = [device for device in definition.get("devices", ()) if not numbers_of(device)]
+    missing += [mount["source"] for mount in definition.get("mounts", ()) if not Path(mount["source"]).exists()]
+    if missing:
+        raise AgentError(f"{definition['name']} cannot start here, this node has no {', '.join(missing)}")

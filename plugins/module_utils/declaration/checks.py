@@ -68,6 +68,25 @@ def _container(guest: Guest, raw: Raw, cluster: Cluster) -> Found:
     if raw.get("migration") and (guest.rootfs is None or guest.rootfs.pool not in cluster.local_pools):
         yield "migration", "is for VMs: a container on shared storage moves by stopping and starting"
 
+    yield from _of_the_node(guest)
+
+
+#: What of a node no container is given by a mount: what its kernel and its services keep there.
+_NODES_OWN = ("/dev", "/etc", "/proc", "/run", "/sys", "/var/lib/pacemaker", "/var/lib/corosync", "/usr/lib/drover")
+#: Where a container has what its own kernel and init keep there.
+_INITS_OWN = ("/dev", "/proc", "/sys", "/run")
+
+
+def _of_the_node(guest: Guest) -> Found:
+    targets = [mount.target for mount in guest.mounts]
+    for index, mount in enumerate(guest.mounts):
+        if any(mount.source == own or mount.source.startswith(f"{own}/") for own in _NODES_OWN):
+            yield f"mounts[{index}].source", f"{mount.source} is the node's own: a device is given by `devices`"
+        if any(mount.target == own or mount.target.startswith(f"{own}/") for own in _INITS_OWN):
+            yield f"mounts[{index}].target", f"{mount.target} is where the container's own system has its files"
+        if mount.target in targets[:index]:
+            yield f"mounts[{index}].target", f"{mount.target} is there already"
+
 
 def _nic(nic: Nic, _raw: Raw, cluster: Cluster) -> Found:
     for gateway in nic.gateways:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from ..guest.definition import IDMAP, SCHEMA
@@ -78,6 +79,8 @@ def _container(guest: Guest, pool: Pool, ids: Mapping[str, int]) -> dict[str, An
             **({} if size is None else {"size": size}),
         },
         "nics": [{"name": f"eth{index}", **_nic(nic)} for index, nic in enumerate(guest.nics)],
+        **({"devices": list(guest.devices)} if guest.devices else {}),
+        **({"mounts": [asdict(mount) for mount in guest.mounts]} if guest.mounts else {}),
         # On shared storage nothing is copied.
         **({} if pool.shared else {"migration": _migration(guest)}),
     }

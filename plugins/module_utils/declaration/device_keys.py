@@ -1,15 +1,15 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The keys of what a guest is made of: disks, root file system, network interfaces."""
+"""The keys of what a guest is made of: disks, root file system, network interfaces, and what it has of its node."""
 
 from __future__ import annotations
 
 from ..guest.definition import derived_mac
 from .key import CONTAINER, VM, Context, Key, Parts
-from .types import Disk, Nic, Rootfs
-from .values import ADDRESS, BOOLEAN, BRIDGE, IP, MAC, POOL, SIZE, TARGET, image, list_of, whole
+from .types import Disk, Mount, Nic, Rootfs
+from .values import ADDRESS, BOOLEAN, BRIDGE, DEVICE, IP, MAC, PATH, POOL, SIZE, TARGET, image, list_of, whole
 
-__all__ = ["CONTAINER_ROOTFS", "DISKS", "NICS"]
+__all__ = ["CONTAINER_ROOTFS", "DISKS", "NICS", "OF_THE_NODE"]
 
 
 def _default_pool(known: Context) -> str:
@@ -192,5 +192,58 @@ NICS = (
         "For routers: it may use any MAC, address and VLAN, advertise routes and give addresses.",
         "true",
         default=False,
+    ),
+)
+
+_ONLY_CONTAINERS = "is for containers: a VM has hardware of its own, and moves with it"
+OF_THE_NODE = (
+    Key(
+        "devices",
+        list_of(DEVICE, "list of devices"),
+        "Devices of the node that the container's root may use; every node that it is to run on has to have them.",
+        "[/dev/net/tun]",
+        CONTAINER,
+        default=(),
+        change="restart",
+        elsewhere=_ONLY_CONTAINERS,
+    ),
+    Key(
+        "mounts",
+        Parts("Mounts of a container", Mount, many=32),
+        "Folders and files of the node that the container sees, the same path on every node that it is to run on.",
+        "[{source: /srv/media, target: /media}]",
+        CONTAINER,
+        default=(),
+        change="restart",
+        elsewhere=_ONLY_CONTAINERS,
+    ),
+    Key(
+        "mounts[].source",
+        PATH,
+        "What of the node; on a shared file system, or the same on all nodes by other means.",
+        "/srv/media",
+        CONTAINER,
+        default="",
+        required="such as /srv/media",
+        change="restart",
+    ),
+    Key(
+        "mounts[].target",
+        PATH,
+        "Where the container has it; it is made there.",
+        "/media",
+        CONTAINER,
+        default="",
+        required="such as /media",
+        change="restart",
+    ),
+    Key(
+        "mounts[].read_only",
+        BOOLEAN,
+        "False lets the container write, as far as owners allow: on the node its root is an ordinary user.",
+        "false",
+        CONTAINER,
+        default=True,
+        change="restart",
     ),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ..guest.definition import derived_uuid
 from . import networks
-from .device_keys import CONTAINER_ROOTFS, DISKS, NICS
+from .device_keys import CONTAINER_ROOTFS, DISKS, NICS, OF_THE_NODE
 from .firewall import FIREWALL
 from .key import CONTAINER, VM, Context, Key, Parts
 from .types import Ha, Migration, Placement
@@ -156,6 +156,7 @@ _GUEST = (
     ),
     *NICS,
     *FIREWALL,
+    *OF_THE_NODE,
     Key(
         "ssh_keys",
         list_of(SSH_KEY, "list of public SSH keys"),

@@ -8,7 +8,20 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Bridge", "Cluster", "Disk", "Guest", "Ha", "Kind", "Migration", "Nic", "Node", "Placement", "Rootfs"]
+__all__ = [
+    "Bridge",
+    "Cluster",
+    "Disk",
+    "Guest",
+    "Ha",
+    "Kind",
+    "Migration",
+    "Mount",
+    "Nic",
+    "Node",
+    "Placement",
+    "Rootfs",
+]
 
 Kind = Literal["vm", "container"]
 
@@ -127,6 +140,15 @@ class Firewall:
 
 
 @dataclass(frozen=True)
+class Mount:
+    """A folder or file of the node that a container has at a place of its own."""
+
+    source: str
+    target: str
+    read_only: bool
+
+
+@dataclass(frozen=True)
 class Placement:
     """Wishes: nodes in the order of preference, guests to be apart from, guests to be together with."""
 
@@ -172,6 +194,8 @@ class Guest:
     rootfs: Rootfs | None = None
     privileged: bool = False
     nics: tuple[Nic, ...] = ()
+    devices: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
     ssh_keys: tuple[str, ...] = ()
     nameservers: tuple[str, ...] = ()
     firewall: Firewall = Firewall()

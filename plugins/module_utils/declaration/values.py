@@ -20,6 +20,7 @@ __all__ = [
     "BOOLEAN",
     "BRIDGE",
     "CPU",
+    "DEVICE",
     "DOWNTIME",
     "GUEST_NAME",
     "IP",
@@ -28,6 +29,7 @@ __all__ = [
     "MEMORY",
     "NAME",
     "NAMESERVER",
+    "PATH",
     "POOL",
     "RATE",
     "SIZE",
@@ -54,6 +56,9 @@ _MOST_MEMORY = 16 * TIB
 _LARGEST_DISK = 64 * TIB
 #: Bytes of the shortest key in use, with its name: an ed25519 one.
 _SHORTEST_KEY = 51
+_DEVICE = re.compile(r"/dev(/[A-Za-z0-9_:+-][A-Za-z0-9._:+-]*)+")
+#: What stands in a line of LXC's configuration as it is.
+_PATH = re.compile(r"(/[^\s/\\\"'#\x00-\x1f\x7f]+)+")
 
 
 def plain(name: str, schema: Mapping[str, Any], parser: Callable[[Any], Any], unit: str = "") -> Type:
@@ -152,6 +157,15 @@ def _rate(value: object) -> int:
     return parse.size(value.removesuffix("/s") if isinstance(value, str) else value)
 
 
+def _path(value: object) -> str:
+    text = parse.string(value)
+    if not _PATH.fullmatch(text) or not text.isprintable() or {"..", "."} & set(text.split("/")):
+        raise ValueError(
+            f"{parse.quoted(text)} is not an absolute path, without spaces, quotes, '..' or a slash at its end"
+        )
+    return text
+
+
 def _downtime(value: object) -> int:
     downtime = parse.positive(parse_duration)(value)
     if downtime > _MAX_DOWNTIME_CEILING_MS:
@@ -192,6 +206,8 @@ UUID = text("UUID", parse.uuid)
 IP = text("IP address", parse.ip, r"^[0-9a-fA-F.:]+$")
 NAMESERVER = text("IP address", parse.nameserver, r"^[0-9a-fA-F.:]+$")
 ADDRESS = text("address/prefix length", parse.address, r"^[0-9a-fA-F.:]+/[0-9.]+$")
+DEVICE = text("device", parse.matching(_DEVICE, "a device such as /dev/net/tun"), r"^/dev/[A-Za-z0-9._:+/-]+$")
+PATH = text("absolute path", _path, r"^/.+$")
 TARGET = text("vda to vdy", parse.matching(_TARGET, "a disk name from vda to vdy"), r"^vd[a-y]$")
 SSH_KEY = text("public SSH key", _ssh_key, r"^(ssh-|ecdsa-|sk-)\S+ [A-Za-z0-9+/]+={0,3}( .*)?$")
 BRIDGE = Type("bridge", {"type": "string", "pattern": f"^{_BRIDGE.pattern}$"}, _bridge)

@@ -156,6 +156,7 @@ _VM: dict[str, _Key] = {
         {},
     ),
 }
+_MOUNT: dict[str, _Key] = {"source": _Key(_TEXT), "target": _Key(_TEXT), "read_only": _Key(_FLAG, True)}
 _CONTAINER: dict[str, _Key] = {
     **_COMMON,
     "privileged": _Key(_FLAG, False),
@@ -168,6 +169,8 @@ _CONTAINER: dict[str, _Key] = {
             "image": _Key(_TEXT_OR_NONE, _ABSENT),
         }
     ),
+    "devices": _Key((list,), ()),
+    "mounts": _Key([_MOUNT], ()),
     "migration": _Key(_POLICY, {}),
 }
 _KINDS = {"vm": _VM, "container": _CONTAINER}

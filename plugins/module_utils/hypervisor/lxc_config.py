@@ -9,6 +9,7 @@ its init runs, so a container answers wherever it starts without anything inside
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -25,6 +26,7 @@ from ..guest.definition import (
     restart,
     shown,
 )
+from .lxc_devices import node_of, numbers_of
 
 __all__ = ["SECCOMP", "difference", "limits", "render", "seccomp", "started_from", "updated"]
 
@@ -76,6 +78,7 @@ def render(definition: Definition, controllers: Collection[str]) -> str:
     ]
     for index, nic in enumerate(definition["nics"]):
         lines += _interface(definition["name"], index, nic)
+    lines += _of_the_node(definition)
     lines += [f"lxc.cgroup2.{key} = {value}" for key, value in limits(definition, controllers).items()]
     return "\n".join(lines) + "\n"
 
@@ -153,6 +156,26 @@ def _interface(name: str, index: int, nic: Mapping[str, Any]) -> Iterator[str]:
         yield f"{prefix}.ipv{ipaddress.ip_address(gateway).version}.gateway = {gateway}"
 
 
+def _of_the_node(definition: Definition) -> Iterator[str]:
+    """What the container has of its node: devices, made for it (see lxc_devices.py), and folders."""
+    for device in definition.get("devices", ()):
+        place = device.removeprefix("/")
+        yield f"lxc.mount.entry = {node_of(definition['name'], device)} {place} none bind,create=file 0 0"
+        if definition["privileged"] and (numbers := numbers_of(device)):
+            yield f"lxc.cgroup2.devices.allow = {numbers} rw"
+    for mount in definition.get("mounts", ()):
+        options = ["bind", "nosuid", "nodev", f"create={'dir' if os.path.isdir(mount['source']) else 'file'}"]
+        options += ["ro"] if mount["read_only"] else []
+        yield f"lxc.mount.entry = {mount['source']} {mount['target'].removeprefix('/')} none {','.join(options)} 0 0"
+
+
+def _mounts(definition: Definition) -> list[str]:
+    return [
+        f"{mount['source']} at {mount['target']}{'' if mount.get('read_only', True) else ' (to write)'}"
+        for mount in definition.get("mounts", ())
+    ]
+
+
 def started_from(config: str) -> Definition:
     """The definition that a running container's configuration was made from; empty for one that is not ours."""
     for line in config.splitlines():
@@ -177,6 +200,12 @@ def _changes(started: Definition, definition: Definition) -> Iterator[Change]:
     for key in ("privileged", "idmap"):
         if started.get(key) != definition[key]:
             yield restart(key, started.get(key), definition[key])
+    for key, before, after in (
+        ("devices", list(started.get("devices", ())), list(definition.get("devices", ()))),
+        ("mounts", _mounts(started), _mounts(definition)),
+    ):
+        if before != after:
+            yield restart(key, before or None, after or None)
     before_nics = {nic["mac"]: nic for nic in started.get("nics", ())}
     after_nics = {nic["mac"]: nic for nic in definition["nics"]}
     for mac in {**before_nics, **after_nics}:

@@ -18,6 +18,7 @@ from typing import Any
 from ..core.command import CommandError, Runner, run
 from ..core.errors import DroverError
 from ..core.processes import born, command_line, lives, parent
+from .lxc_devices import withdraw
 
 __all__ = ["LxcError", "LxcHost", "controllers"]
 
@@ -139,6 +140,7 @@ class LxcHost:
     def forget(self, name: str) -> None:
         """Remove what a stopped container has left behind on the node."""
         shutil.rmtree(self._root / name, ignore_errors=True)
+        withdraw(name)
 
     def set_limits(self, name: str, limits: Mapping[str, str]) -> None:
         """Write cgroup v2 files of the running container."""

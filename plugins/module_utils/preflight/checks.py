@@ -21,7 +21,7 @@ from ..guest.definition import Definition, is_local
 from ..peer.facts import BRIDGE_FIREWALL, OLDEST_RSYNC, POST_COPY
 from .cluster_checks import ClusterChecks
 from .reasons import Finding, blocking
-from .survey import Going, NodeView, volumes
+from .survey import Going, NodeView, of_the_node, volumes
 
 __all__ = ["Check", "check", "going", "judge", "summary", "told"]
 
@@ -117,6 +117,7 @@ def judge(definition: Definition, source: NodeView, target: NodeView, *, under_w
         findings += _programs(definition, source, target)
     nics = definition.get("nics", ()) if vm is None else vm["nics"]
     findings += _modules("tun" if definition["kind"] == "vm" else "veth", vm, nics, source, target)
+    findings += _of_the_node(definition, target)
     return [*findings, *_network(nics, source, target), *_storage(definition, vm, source, target)]
 
 
@@ -374,6 +375,15 @@ def _storage(
         if path in there and not there[path]["exists"]:
             message = f"in the drive {drive} is {path}, which {target.name} does not have"
             yield Finding("local_media", message, f"eject it: virsh change-media {definition['name']} {drive} --eject")
+
+
+def _of_the_node(definition: Definition, target: NodeView) -> Iterator[Finding]:
+    there = target.suits["paths"]
+    for path, what in of_the_node(definition).items():
+        if path in there and not there[path]["exists"]:
+            message = f"{target.name} has no {path}, which {definition['name']} is given of its node ({what}s)"
+            remedy = "make it there, or name another node; the guest's `placement` can prefer those that have it"
+            yield Finding(f"{what}_missing", message, remedy)
 
 
 def _version(number: int) -> str:

@@ -44,6 +44,8 @@ CODES: Mapping[str, tuple[Severity, str]] = {
     "bridge_down": ("warns", "the bridge on the target leads nowhere: it is down or has no carrier"),
     "vlan_unaware": ("blocks", "the guest's VLAN needs a VLAN-aware bridge, and the target's is none"),
     "mtu_smaller": ("blocks", "the bridge on the target takes shorter frames than the source's"),
+    "device_missing": ("blocks", "the target does not have a device that the container is given"),
+    "mount_missing": ("blocks", "the target does not have a folder or file that the container is given"),
     "storage_missing": ("blocks", "the target does not have a file or directory that the guest lives from"),
     "storage_differs": ("blocks", "the target has another storage at the same place"),
     "storage_full": (

@@ -19,7 +19,7 @@ from ..guest.definition import Definition
 from ..peer.channel import PeerError, ask
 from ..peer.facts import PLATFORM
 
-__all__ = ["Going", "NodeView", "survey", "volumes"]
+__all__ = ["Going", "NodeView", "of_the_node", "survey", "volumes"]
 
 #: Seconds for an answer, once connected. The second question has the nodes try the way to each other, which takes time
 #: when it is cut.
@@ -75,6 +75,12 @@ def volumes(definition: Definition) -> Iterator[tuple[str, bool]]:
     for disk in definition.get("disks") or ():
         if disk["source"].get("path"):
             yield disk["source"]["path"], _local(disk["source"])
+
+
+def of_the_node(definition: Definition) -> dict[str, str]:
+    """What a container has of its node, by path, and whether that is a ``device`` or a ``mount``."""
+    devices = dict.fromkeys(map(str, definition.get("devices") or ()), "device")
+    return devices | {str(mount["source"]): "mount" for mount in definition.get("mounts") or ()}
 
 
 def _local(source: Mapping[str, Any]) -> bool:
@@ -138,6 +144,7 @@ def _question(
         if (digest := first[guest.source].facts.get("libvirt", {}).get("guests", {}).get(guest.name))
     }
     paths = {path for guest in (*leaving, *coming) for path, _local in volumes(guest.definition)}
+    paths |= {path for guest in coming for path in of_the_node(guest.definition)}
     paths |= {path for digest in digests.values() for path in (*digest["files"], *digest["media"].values())}
     has = {
         guest.name: tuple(digests[guest.name][part] for part in PLATFORM) for guest in coming if guest.name in digests

@@ -24,6 +24,14 @@ def test_no_root_file_system_no_start(tmp_path: Path) -> None:
         container_start.require_files({"name": "web", "rootfs": {"path": str(tmp_path)}})
 
 
+@pytest.mark.parametrize(
+    "has", [{"devices": ["/dev/none"]}, {"mounts": [{"source": "/none", "target": "/media", "read_only": True}]}]
+)
+def test_a_node_without_what_the_container_is_given_of_it_does_not_start_it(rootfs: Path, has: dict[str, Any]) -> None:
+    with pytest.raises(AgentError, match=r"cannot start here, this node has no (/dev)?/none"):
+        container_start.require_files(definition(rootfs, **has))
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
 @pytest.mark.parametrize("privileged", [True, False])
 def test_before_it_starts_the_files_are_those_of_its_ids(

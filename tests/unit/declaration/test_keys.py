@@ -36,6 +36,7 @@ LEAST: dict[Kind, dict[str, Any]] = {
         "kind": "container",
         "memory": "1GiB",
         "rootfs": {"image": "debian-13", "pool": "own"},
+        "mounts": [{"source": "/srv/data", "target": "/data"}],
         "nics": [{"bridge": "br0"}],
     },
 }
@@ -77,7 +78,7 @@ def test_nothing_makes_a_traceback(key: Key, kind: Kind, value: object) -> None:
 def test_a_description_is_whole(key: Key) -> None:
     assert key.help.endswith(".") and "  " not in key.help
     assert key.help[0].isupper()
-    assert key.kinds == BOTH or key.elsewhere or key.parent in ("disks[]", "rootfs")
+    assert key.kinds == BOTH or key.elsewhere or key.parent in ("disks[]", "rootfs", "mounts[]")
     assert all(key.how(kind) in ("live", "restart", "refused", "new") for kind in key.kinds)
     assert key.default_words or not callable(key.default)
     assert not key.parent or any(other.inside == key.parent for other in KEYS)

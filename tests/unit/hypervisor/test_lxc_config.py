@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,3 +139,32 @@ def test_a_container_with_a_size_makes_no_subvolumes() -> None:
     lines = lxc_config.seccomp("2\ndenylist\n[all]\nkexec_load errno 1\n").splitlines()
     assert lines[:4] == ["2", "denylist", "[all]", "kexec_load errno 1"]
     assert f"ioctl errno 1 [1,{0x5000940E},SCMP_CMP_MASKED_EQ,4294967295]" in lines[4:]
+
+
+def test_what_it_has_of_its_node_is_mounted(tmp_path: Path) -> None:
+    (tmp_path / "film").touch()
+    folder, file = str(tmp_path), str(tmp_path / "film")
+    has = {
+        "devices": ["/dev/net/tun"],
+        "mounts": [
+            {"source": folder, "target": "/media", "read_only": True},
+            {"source": file, "target": "/srv/film", "read_only": False},
+        ],
+    }
+    found = [value for key, value in options(lxc_config.render({**WEB, **has}, BOTH)) if key == "lxc.mount.entry"]
+    assert found == [
+        "/dev/drover/website/net/tun dev/net/tun none bind,create=file 0 0",
+        f"{folder} media none bind,nosuid,nodev,create=dir,ro 0 0",
+        f"{file} srv/film none bind,nosuid,nodev,create=file 0 0",
+    ]
+    changes = lxc_config.difference(lxc_config.render(WEB, BOTH), {**WEB, **has})
+    assert [(change.path, change.before, change.after, change.how) for change in changes] == [
+        ("devices", None, "/dev/net/tun", "restart"),
+        ("mounts", None, f"{folder} at /media, {file} at /srv/film (to write)", "restart"),
+    ]
+    assert lxc_config.difference(lxc_config.render({**WEB, **has}, BOTH), {**WEB, **has}) == ()
+
+
+def test_a_privileged_container_may_use_the_devices_it_is_given() -> None:
+    config = lxc_config.render({**WEB, "privileged": True, "devices": ["/dev/null", "/dev/none"]}, BOTH)
+    assert [value for key, value in options(config) if key == "lxc.cgroup2.devices.allow"] == ["c 1:3 rw"]

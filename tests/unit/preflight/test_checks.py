@@ -20,6 +20,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.preflight.survey impor
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import NODES, guest, live, node, primitive, status
 
 DISK, ROOTFS = "/pool/vms/mc/vda.qcow2", "/pool/containers/mc/rootfs"
+NODE_HAS = ("/dev/net/tun", "/srv/media")
 DAY = 86400
 VM: dict[str, Any] = {
     "virt": "kvm",
@@ -51,7 +52,7 @@ WAY = {"libvirt": "", "peer": "", "stream": "", "certificate": "", "ends": 1000 
 TAKES = {"machine": "", "cpu": "", "same_cpu": True}
 SUITS: dict[str, Any] = {
     "vms": {"takes": {"mc": TAKES}},
-    "paths": {path: dict(THERE) for path in (DISK, ROOTFS, "/root/install.iso")},
+    "paths": {path: dict(THERE) for path in (DISK, ROOTFS, "/root/install.iso", *NODE_HAS)},
     "reach": {"n2": WAY},
     "measure": {},
 }
@@ -63,7 +64,12 @@ class Case:
     def __init__(self, kind: str = "vm") -> None:
         volumes: dict[str, Any] = {
             "vm": {"disks": [{"source": {"type": "file", "path": DISK}}], "migration": {}},
-            "container": {"rootfs": {"path": ROOTFS}, "nics": [{"bridge": "br0", "vlan": None, "mtu": None}]},
+            "container": {
+                "rootfs": {"path": ROOTFS},
+                "nics": [{"bridge": "br0", "vlan": None, "mtu": None}],
+                "devices": ["/dev/net/tun"],
+                "mounts": [{"source": "/srv/media", "target": "/media"}],
+            },
         }
         self.more = copy.deepcopy({"kind": kind, "uuid": "u-mc", **volumes[kind]})
         self.others: tuple[Any, ...] = ()
@@ -236,6 +242,8 @@ ROWS: list[tuple[str, str, Spoil]] = [
 
 CONTAINER_ROWS: list[tuple[str, str, Spoil]] = [
     ("storage_missing", f"does not have {ROOTFS}", path(ROOTFS, exists=False)),
+    ("device_missing", "n2 has no /dev/net/tun", path("/dev/net/tun", exists=False)),
+    ("mount_missing", "n2 has no /srv/media", path("/srv/media", exists=False)),
     ("module_missing", "of n2 cannot load the module veth", modules("n2", "veth", "tun")),
     ("program_missing", "lacks lxc-start", lambda case: case.facts["n2"].update(programs=["rsync"])),
     ("bridge_missing", "n2 has no bridge br0", lambda case: case.facts["n2"].update(bridges={})),
