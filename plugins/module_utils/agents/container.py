@@ -14,12 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..core.node_name import node_name
 from ..core.wait import WaitTimeout
 from ..guest.definition import is_local
 from ..hypervisor.lxc_host import PASSING, STOPPED, LxcError, LxcHost, controllers
 from ..hypervisor.power_off import container_shut_down
 from ..migration import progress
-from . import container_start, container_stop, filtering, glance, ocf
+from . import container_start, container_stop, filtering, glance, ocf, second
 from .fallback import monitor_or_look, or_else
 from .metadata import guest_agent
 from .ocf import RECORD_RESERVE, AgentError, Code, Request, house_keeping
@@ -39,6 +40,8 @@ METADATA = guest_agent(
 
 #: Seconds that may lie between a container's end on one node and its start on the next, if the two are one move.
 _BETWEEN = 60.0
+#: Seconds to ask members again that do not tell whether it runs there; and what of the start's time is not for that.
+_ASKING, _START_RESERVE = 30.0, 60.0
 
 
 def main() -> int:
@@ -64,7 +67,7 @@ def start(request: Request, host: LxcHost) -> Code:
     if is_local(definition):
         _require_here(request, definition)
     try:
-        announced = container_start.start(host, definition, request.deadline.left(RECORD_RESERVE))
+        announced = _start_alone(request, host, definition)
     except (AgentError, LxcError) as error:
         _record_stopover(request, time.time(), str(error))
         raise
@@ -77,6 +80,15 @@ def start(request: Request, host: LxcHost) -> Code:
 
             forget_refusals(request.instance)
     return Code.SUCCESS
+
+
+def _start_alone(request: Request, host: LxcHost, definition: dict[str, Any]) -> float:
+    """Start the container, of which no other node may run a second; returns when it was announced."""
+    if is_local(definition):
+        return container_start.start(host, definition, request.deadline.left(RECORD_RESERVE))
+    second.refuse(request.instance, min(_ASKING, request.deadline.left(_START_RESERVE)), "runs")
+    with second.held(definition, request.deadline):
+        return container_start.start(host, definition, request.deadline.left(RECORD_RESERVE))
 
 
 def stop(request: Request, host: LxcHost) -> Code:
@@ -103,8 +115,23 @@ def monitor(request: Request, host: LxcHost) -> Code:
         progress.note_death("container", name, request.deadline.left())
         if state == "RUNNING":
             filtering.keep(request, lambda: host.config(name))
-            glance.notice(name, host.init_pid(name))
+            pid = host.init_pid(name)
+            glance.notice(name, pid, _renewed_lease(request))
     return Code.SUCCESS
+
+
+def _renewed_lease(request: Request) -> str:
+    """Show on shared storage that the container runs here; returns the file by which that is shown, if there is one."""
+    definition = request.definition()
+    if is_local(definition):
+        return ""
+    from ..storage import lease
+
+    rootfs = Path(definition["rootfs"]["path"])
+    if other := lease.renew(rootfs, node_name()):
+        ocf.warning(f"{request.instance} runs here, and {other} holds its lease: it may run there as well, stop one")
+        return ""
+    return str(lease.place(rootfs))
 
 
 def _monitor_with_fallback(request: Request, host: LxcHost) -> Code:
@@ -240,6 +267,12 @@ def _leave_nothing(request: Request, host: LxcHost) -> None:
         host.forget(request.instance)
     with house_keeping(f"{request.instance} is stopped"):
         filtering.expel(request.instance)
+    with house_keeping(f"{request.instance} is stopped"):
+        definition = request.definition()
+        if not is_local(definition):
+            from ..storage import lease
+
+            lease.give_back(Path(definition["rootfs"]["path"]), node_name())
     _tidy(request)
 
 

@@ -55,23 +55,30 @@ def all_well(kind: str, environ: os._Environ[str] | dict[str, str]) -> bool:
         mark = f"{MARKS}/{name}"
         if not 0 <= time.time() - os.stat(mark).st_mtime < TRUSTED:
             return False
-        pid, when = map(int, _read(mark).split())
-        if not lives(pid, when) or os.path.exists(f"{MOVES}/{name}.json"):
+        pid, when, *lease = _read(mark).decode().split()
+        if not lives(int(pid), int(when)) or os.path.exists(f"{MOVES}/{name}.json"):
             return False
         if os.path.exists(f"{MOVES}/arrived/{name}.json") or not undisturbed():
             return False
-        return kind != "vm" or _is_running(name, pid)
+        if kind == "vm" and not _is_running(name, int(pid)):
+            return False
+        if lease:
+            _renew(lease[0], mark)
+        return True
     except (OSError, ValueError):
         return False
 
 
-def notice(name: str, pid: int) -> None:
-    """Say that the guest runs as this process, and that everything about it is in order. Never fails."""
+def notice(name: str, pid: int, lease: str = "") -> None:
+    """Say that the guest runs as this process, and that everything about it is in order. Never fails.
+
+    ``lease`` is the file by which others see that a container on shared storage runs (storage/lease.py).
+    """
     draft = f"{MARKS}/.{name}.{os.getpid()}"
     try:
         os.makedirs(MARKS, mode=0o700, exist_ok=True)
         with open(draft, "w", encoding="ascii") as file:
-            file.write(f"{pid} {born(pid)}\n")
+            file.write(f"{pid} {born(pid)} {lease}\n")
         os.replace(draft, f"{MARKS}/{name}")
     except OSError:
         unsettle(name)
@@ -83,6 +90,23 @@ def unsettle(name: str) -> None:
         os.unlink(f"{MARKS}/{name}")
     except OSError:
         return
+
+
+def _renew(lease: str, mark: str) -> None:
+    """Renew a lease in a process that nobody waits for: storage that is away for a while makes no monitor late."""
+    if os.fork():
+        return
+    try:
+        for number in range(3):
+            os.close(number)
+        import fcntl
+
+        opened = os.open(mark, os.O_RDONLY)
+        # One at a time, however long the storage is away.
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.utime(lease)
+    finally:
+        os._exit(0)
 
 
 def _is_running(name: str, pid: int) -> bool:

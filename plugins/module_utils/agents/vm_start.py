@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..guest.definition import is_local
 from ..hypervisor.libvirt_host import LibvirtHost
 from ..hypervisor.vm_state import State
-from . import filtering, ocf
+from . import filtering, ocf, second
 from .ocf import AgentError, Code, Request, house_keeping
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def start(request: Request, host: LibvirtHost) -> Code:
         except OwnershipError as error:
             raise AgentError(str(error)) from error
     require_files(definition)
-    _refuse_a_second(request)
+    second.refuse(name, min(_ASKING, request.deadline.left(_START_RESERVE)), "vm runs")
     from ..hypervisor.domain_xml import render
 
     xml = render(definition, accelerator())
@@ -88,21 +88,3 @@ def require_files(definition: dict[str, Any]) -> None:
     if away:
         raise AgentError(f"{definition['name']} waits for its storage: {', '.join(away)} is not mounted here")
     raise AgentError(f"{definition['name']} cannot start here, missing: {', '.join(missing)}")
-
-
-def _refuse_a_second(request: Request) -> None:
-    """Pacemaker starts a VM only where it knows of none. It may have been told wrong, or somebody moved it by hand."""
-    from ..migration.whereabouts import Unheard, elsewhere
-
-    name = request.instance
-    try:
-        node = elsewhere(name, min(_ASKING, request.deadline.left(_START_RESERVE)))
-    except Unheard as error:
-        raise AgentError(
-            f"{name} is not started, for it may run on another node: {error}. See to drover-peer.service there, or cut "
-            f"that node's power (stonith_admin --fence NODE); then crm_resource --cleanup --resource {name}"
-        ) from error
-    if node is not None:
-        raise AgentError(
-            f"{name} runs on {node}, though the cluster does not know: crm_resource --refresh shows it there"
-        )

@@ -277,8 +277,9 @@ def copy(request: Mapping[str, Any], peer: Peer) -> None:
 
 
 def runs(request: Mapping[str, Any], peer: Peer) -> None:
-    """Service: whether a container runs on this node."""
-    peer.send({"runs": LxcHost().state(str(request["guest"])) == "RUNNING"})
+    """Service: whether a container runs on this node, and whether there is any of it here, on its way up or down."""
+    state = LxcHost().state(str(request["guest"]))
+    peer.send({"runs": state == "RUNNING", "here": state != STOPPED})
 
 
 def tidy(guest: str, path: str, ask_node: Callable[..., dict[str, Any]] = ask) -> None:

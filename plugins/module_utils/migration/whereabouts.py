@@ -90,7 +90,9 @@ def _told(
 
     def hear(node: str) -> bool | str:
         try:
-            return bool(ask_node(node, {"do": question, "guest": guest}, patience)["runs"])
+            said = ask_node(node, {"do": question, "guest": guest}, patience)
+            # A container that is coming up or frozen has its files open as well.
+            return bool(said["runs"] or (question == "runs" and said.get("here")))
         except (PeerError, KeyError) as error:
             return str(error)
 

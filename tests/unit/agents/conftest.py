@@ -38,6 +38,7 @@ def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def rootfs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(syslog, "syslog", lambda *_arguments: None)
     monkeypatch.setattr(container, "controllers", lambda: {"memory", "cpu"})
+    monkeypatch.setattr(whereabouts, "elsewhere", lambda *_asked, **_how: None)
     monkeypatch.setattr(id_shift, "settle", lambda *_arguments: 0)
     monkeypatch.setattr(id_shift, "confine", lambda *_arguments: None)
     (tmp_path / "rootfs/sbin").mkdir(parents=True)

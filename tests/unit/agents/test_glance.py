@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.agents import glance
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 
 RECURRING = {"OCF_RESOURCE_INSTANCE": "web", "OCF_RESKEY_CRM_meta_interval": "10000"}
 #: As libvirt 11.3 keeps it.
@@ -53,6 +54,18 @@ def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
 def test_what_is_as_it_was_is_well(node: Path, kind: str) -> None:
     assert glance.all_well(kind, RECURRING)
     assert glance.all_well(kind, {**RECURRING, "OCF_RESOURCE_INSTANCE": "web:0"})
+
+
+def test_the_lease_of_a_container_is_renewed_by_the_cheap_answer(node: Path, tmp_path: Path) -> None:
+    lease = tmp_path / "lease"
+    lease.touch()
+    os.utime(lease, (1, 1))
+    glance.notice("web", int((node / "pid").read_text()), str(lease))
+    assert glance.all_well("container", RECURRING)
+    wait_for(lambda: lease.stat().st_mtime, lambda beat: beat > 1, what="a beat", timeout=5, interval=0.01)
+    # Storage that is away is nobody's fault here.
+    lease.unlink()
+    assert glance.all_well("container", RECURRING)
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_a_stop_and_a_start_on_another_node_are_a_move(
     # It is told once.
     container.start(request(rootfs, "start"), Host("STOPPED", "RUNNING"))  # type: ignore[arg-type]
     assert len(journaled) == 1
-    assert [path.name for path in rootfs.parent.iterdir()] == ["rootfs"]
+    assert sorted(path.name for path in rootfs.parent.iterdir()) == ["lease", "rootfs"]
 
 
 def test_a_move_whose_start_fails_is_recorded_with_the_reason(

@@ -103,7 +103,7 @@ def test_a_vm_that_ended_on_its_way_starts_anew_where_it_was_to_go(node: Path, m
     [entry] = RECORDED
     assert (entry["guest"], entry["from"], entry["result"]) == ("web", "n1", "failed")
     assert entry["reason"] == "it ended on its way and was started anew"
-    monkeypatch.setattr(whereabouts, "elsewhere", lambda _name, _seconds: "n1")
+    monkeypatch.setattr(whereabouts, "elsewhere", lambda _name, _seconds, **_how: "n1")
     with pytest.raises(AgentError, match="runs on n1"):
         vm_migration.migrate_from(request(node, "migrate_from"), Host(State.ABSENT))  # type: ignore[arg-type]
 

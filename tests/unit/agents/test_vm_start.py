@@ -55,7 +55,7 @@ def test_start_refuses_a_node_that_lacks_something(node: Path, lost: str, reason
 
 
 def test_a_vm_that_another_node_has_is_not_started(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whereabouts, "elsewhere", lambda _name, _seconds: "n3")
+    monkeypatch.setattr(whereabouts, "elsewhere", lambda _name, _seconds, **_how: "n3")
     host: Any = Host(State.ABSENT)
     with pytest.raises(AgentError, match="web runs on n3"):
         vm_start.start(request(node, "start"), host)
@@ -63,7 +63,7 @@ def test_a_vm_that_another_node_has_is_not_started(node: Path, monkeypatch: pyte
 
 
 def test_a_vm_that_a_silent_member_may_have_is_not_started(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def elsewhere(_name: str, seconds: float) -> None:
+    def elsewhere(_name: str, seconds: float, **_how: str) -> None:
         assert seconds == 30
         raise whereabouts.Unheard("n3 does not tell: timed out")
 
