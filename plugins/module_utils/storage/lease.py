@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from ..core.errors import DroverError
+
 __all__ = ["Lease", "Taken", "give_back", "look", "place", "renew", "take"]
 
 
@@ -26,11 +28,11 @@ class Lease(NamedTuple):
     beat: int
 
 
-class Taken(Exception):
+class Taken(DroverError):
     """Somebody else has taken the lease meanwhile."""
 
     def __init__(self, node: str) -> None:
-        super().__init__(node)
+        super().__init__(f"{node or 'another node'} holds the lease")
         self.node = node
 
 

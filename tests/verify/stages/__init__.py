@@ -42,6 +42,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "guests/test_debian_vm.py",
         "guests/test_lifecycle.py",
         "guests/test_power_states.py",
+        "guests/test_container.py",
         "storage/test_local_container.py",
         "storage/test_own_pool.py",
         "storage/test_container_size.py",
