@@ -56,6 +56,8 @@ class StorageHost:
                 found[volume.image] = self._disk(volume.image)
             if Path(volume.path).exists() or _arrives(volume):
                 found[volume.path] = self._found(volume)
+            elif volume.type == "rootfs":
+                found[str(Path(volume.path).parent)] = Found(filesystem=quota.file_system(Path(volume.path)).type)
         return found
 
     def unkept(self, volumes: Iterable[Volume]) -> dict[str, str]:

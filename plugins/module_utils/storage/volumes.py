@@ -155,11 +155,15 @@ class Volume:
 
 @dataclass(frozen=True)
 class Found:
-    """What is there at a volume's path: a disk's size in bytes and whether a VM has it open, a seed's files."""
+    """What is there at a volume's path: a disk's size in bytes and whether a VM has it open, a seed's files.
+
+    Or at the folder that a root file system is to be made in: the type of its ``filesystem``.
+    """
 
     size: int = 0
     in_use: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
+    filesystem: str = ""
 
 
 @dataclass(frozen=True)
@@ -210,6 +214,13 @@ def _refusals(volume: Volume, found: Mapping[str, Found]) -> Iterator[str]:
             f"{volume.label}: {volume.path} is not there, though the cluster knows {volume.known} by it, and what may "
             "only be away is not made anew: mount its storage, or restore it from a backup. To give the old data up "
             f"and begin anew: -e guests_recreate={volume.known}"
+        )
+    place = found.get(str(PurePosixPath(volume.path).parent))
+    if volume.type == "rootfs" and volume.idmap and present is None and place and place.filesystem.startswith("nfs"):
+        yield (
+            f"{volume.label}.pool: {volume.path} would be on NFS, whose server takes the root of an unprivileged "
+            "container for an ordinary user, and lets it give no file to another: nothing could be installed in it. "
+            "Choose a pool on another storage, make the guest a VM, or say privileged: true (its root is the node's)"
         )
     image = found.get(volume.image or "")
     if volume.type == "disk" and present is not None and present.size > volume.size:

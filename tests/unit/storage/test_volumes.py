@@ -17,6 +17,7 @@ import pytest
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.core.quantities import GIB
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
+from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import IDMAP
 from ansible_collections.cspp.drover.plugins.module_utils.storage.host import StorageHost, exclusive
 from ansible_collections.cspp.drover.plugins.module_utils.storage.volumes import (
     Found,
@@ -33,6 +34,7 @@ SEED = Volume(
     "seed", "/pool/vms/game/seed.img", "guests.game", files={"meta-data": "new\n"}, rival="/pool/containers/game"
 )
 ROOTFS = Volume("rootfs", "/pool/containers/web/rootfs", "guests.web.rootfs", image="/images/rootfs.tar")
+PLACE = "/pool/containers/web"
 FOLDER = Volume("folder", "/pool/vms/old", "guests.old")
 
 
@@ -48,6 +50,9 @@ FOLDER = Volume("folder", "/pool/vms/old", "guests.old")
         (SEED, {SEED.path: Found(files={"meta-data": "old\n"})}, ["rewrite"]),
         (ROOTFS, {}, ["create"]),
         (ROOTFS, {ROOTFS.path: Found()}, []),
+        (ROOTFS, {PLACE: Found(filesystem="nfs4")}, ["create"]),
+        (replace(ROOTFS, idmap=IDMAP), {PLACE: Found(filesystem="ext4")}, ["create"]),
+        (replace(ROOTFS, idmap=IDMAP), {PLACE: Found(filesystem="nfs4"), ROOTFS.path: Found()}, []),
         (FOLDER, {}, []),
         (FOLDER, {FOLDER.path: Found()}, ["remove"]),
     ],
@@ -67,6 +72,7 @@ def test_steps(volume: Volume, found: dict[str, Found], actions: list[str]) -> N
         ),
         (DISK, {"/images/disk.qcow2": Found(size=8 * GIB)}, "less than the 8GiB its image needs"),
         (SEED, {"/pool/containers/game": Found()}, "exists as one of the other kind"),
+        (replace(ROOTFS, idmap=IDMAP), {PLACE: Found(filesystem="nfs4")}, "rootfs.pool: .* would be on NFS"),
         (
             replace(DISK, known="game"),
             {},
