@@ -39,7 +39,8 @@ from ..peer.channel import Peer, PeerError, ask
 from ..peer.splice import relay
 from ..storage import quota
 from ..storage.pool_mark import MARK, pool_of
-from .tree import walk
+from .parcels import unpack
+from .tree import prepare_old, walk
 
 __all__ = ["Folder", "alone", "copy", "keeper", "occupied", "receive", "runs", "tidy"]
 
@@ -115,7 +116,7 @@ class Folder:
 
     def sweep(self) -> None:
         """Go on removing what was discarded, and then the folder if nothing else is in it."""
-        script = 'rm -rf --one-file-system "$1"/gone.*; rmdir "$1"'
+        script = 'chattr -R -f -i -a "$1"/gone.*; rm -rf --one-file-system "$1"/gone.*; rmdir "$1"'
         argv = ["nice", "-n", "19", "sh", "-c", script, "sweep", str(self.rootfs.parent)]
         nothing = subprocess.DEVNULL
         subprocess.Popen(argv, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
@@ -199,6 +200,8 @@ def _prepare(guest: str, folder: Folder) -> None:
         else:
             folder.rootfs.rename(folder.incoming)
         folder.moved.unlink(missing_ok=True)
+    if folder.incoming.exists():
+        prepare_old(folder.incoming)
     for place in reversed(folder.incoming.parents):
         if not place.exists():
             place.mkdir(mode=0o711)
@@ -240,6 +243,13 @@ def _obey(folder: Folder, peer: Peer, message: Mapping[str, Any]) -> None:
     elif word == "arrived":
         _sync(folder.incoming)
         write(folder.arrived, json.dumps({**message["move"], "received": time.time()}))
+    elif word == "parcels":
+        try:
+            unpack(folder.incoming, peer)
+        except OSError as error:
+            # The other end is in the middle of it, and hears nothing.
+            syslog.syslog(syslog.LOG_WARNING, f"{folder.incoming}: {error}")
+            raise PeerError(str(error)) from error
     elif word == "drop":
         folder.arrived.unlink(missing_ok=True)
         folder.discard(folder.incoming)

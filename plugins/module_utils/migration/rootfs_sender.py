@@ -32,6 +32,7 @@ from ..core.errors import DroverError
 from ..core.installed import program
 from ..core.quantities import KIB, MIB, format_size
 from ..peer.channel import Peer, PeerError, Refusal
+from .apart import Apart
 from .rootfs_receiver import Folder, occupied
 from .tree import Listing, TreeError, differences, walk
 
@@ -68,6 +69,8 @@ _FATAL = re.compile(
     r"|Disk quota exceeded \(122\))$"
 )
 _SUMMARY = "rsync error: some files/attrs were not transferred"
+#: A moment that no file has changed after, by its change time.
+_NEVER = 9e9
 #: Bytes of a block of the other node's list.
 _LONGEST_BLOCK = 1 << 20
 
@@ -158,8 +161,13 @@ class Copy:
         # What an earlier try has left there may look like what is here, and not be the same.
         content = ["--checksum"] if self._held else []
         with self._begun():
-            with self._pass(), self._rsync([*_ALL, *content, self._limit]) as rsync:
-                self._sent += rsync.wait()
+            with self._pass(), Apart(self.root) as apart:
+                with self._found():
+                    for _name in differences(walk(self.root), None, _NEVER, lambda key, _: apart.keeps(key, True)):
+                        pass
+                with self._rsync([*_ALL, *apart.options(), *content, self._limit]) as rsync:
+                    self._sent += rsync.wait()
+                self._parcels(apart)
             self._say("sync")
 
     def difference(self) -> None:
@@ -236,15 +244,39 @@ class Copy:
 
     def _look(self, rsync: _Rsync, theirs: Listing | None, since: float, *options: str, stopped: bool = False) -> None:
         """Have rsync look at what differs, and wait for it."""
-        with closing(walk(self.root)) as here:
+        with Apart(self.root) as apart:
+            with self._found(), closing(walk(self.root)) as here:
+                rsync.tell(differences(here, theirs, since, apart.keeps))
+            self._sent += rsync.wait()
+            if theirs is None:
+                with self._rsync([*_ALL, *apart.options(), *options], stopped) as everything:
+                    self._sent += everything.wait()
+            self._parcels(apart, stopped=stopped)
+
+    def _parcels(self, apart: Apart, stopped: bool = False) -> None:
+        """Send what rsync is not told of. While the container runs it may change meanwhile: then the next pass does."""
+        if not apart.any(deep=stopped):
+            return
+
+        def watch(size: int) -> None:
+            self._sent += size
+            self.watch(self._sent, 0.0)
+
+        with self._talking():
             try:
-                rsync.tell(differences(here, theirs, since))
-            except TreeError as error:
-                raise CopyError(str(error)) from error
-        self._sent += rsync.wait()
-        if theirs is None:
-            with self._rsync([*_ALL, *options], stopped) as everything:
-                self._sent += everything.wait()
+                self._peer.send({"then": "parcels"})
+                apart.send(self._peer, deep=stopped, watch=watch)
+            except OSError as error:
+                # In the middle of an entry: the other end hears nothing else any more.
+                raise CopyError(f"what rsync cannot carry: {error}", transport=not stopped) from error
+            self._peer.receive()
+
+    @contextmanager
+    def _found(self) -> Iterator[None]:
+        try:
+            yield
+        except (TreeError, OSError) as error:
+            raise CopyError(str(error)) from error
 
     @contextmanager
     def _pass(self) -> Iterator[None]:

@@ -3,7 +3,9 @@
 """A tree of files as find lists it, and what two trees differ in, with little memory however large they are.
 
 An entry is ``CHANGED TYPE MODE OWNER GROUP SIZE MODIFIED LINKS NAME``, ended by NUL: both times in seconds with their
-fractions, the name as it is from the tree on. Of a folder neither the size nor the number of links is told.
+fractions, the name as it is from the tree on. Of a folder neither the size nor the number of links is told. The type of
+a file that may be a giant is ``F``. What is in a folder with a path of parcels.LONGEST bytes is not listed: to list
+the paths in ever deeper folders would take for ever.
 """
 
 from __future__ import annotations
@@ -11,18 +13,20 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from ..core.command import Complaints
+from ..core.command import CommandError, Complaints, run
 from ..core.errors import DroverError
+from .parcels import GIANT, LONGEST
 
-__all__ = ["Listing", "TreeError", "differences", "walk"]
+__all__ = ["SPOOL", "Keeps", "Listing", "TreeError", "differences", "name_of", "prepare_old", "walk"]
 
 _KEY = "%m %U %G {} %T@ {} %P\\0"
 _LISTING = [
+    *("-type", "f", "-size", f"+{GIANT // 1024 - 1}k", "-printf", "%C@ F " + _KEY.format("%s", "%n"), "-o"),
     *("-type", "d", "-printf", "%C@ d " + _KEY.format("-", "-"), "-o"),
     *("-printf", "%C@ %y " + _KEY.format("%s", "%n")),
 ]
@@ -33,19 +37,38 @@ _RACES = ("No such file or directory", "Not a directory", "Too many levels of sy
 #: of its list on the disk.
 _MOST_ENTRIES, _MOST_BYTES = 1_500_000, 1 << 31
 #: Where that list is: on the disk, which /tmp often is not.
-_SPOOL = Path("/var/tmp")
+SPOOL = Path("/var/tmp")
 _LONGEST_ENTRY = 4096 + 256
+
+
+#: Whether an entry, of which a list has all but the change time, is none of rsync's; it is told too whether the entry
+#: differs or has changed.
+Keeps = Callable[[bytes, bool], bool]
 
 
 class TreeError(DroverError):
     """A tree cannot be looked through; the text says why."""
 
 
+def _too_long(tree: Path) -> str:
+    """A pattern for paths of LONGEST bytes from the tree on."""
+    return "?" * (len(os.fsencode(tree)) + 1 + LONGEST) + "*"
+
+
+def prepare_old(tree: Path) -> None:
+    """Take from an old copy what would be in the way of rsync: folders that are too deep for it, and flags by which
+    nobody may change a file. Raises CommandError."""
+    remove = ["-exec", "rm", "-rf", "--one-file-system", "--", "{}", "+"]
+    run(["find", str(tree), "-type", "d", "-path", _too_long(tree), "-prune", *remove], timeout=3600)
+    with suppress(CommandError):  # no such flags here
+        run(["chattr", "-R", "-f", "-i", "-a", str(tree)], timeout=3600, ok=None)
+
+
 def walk(tree: Path) -> Generator[bytes]:
     """The entries of a tree, as they come, in blocks that may end anywhere. Raises TreeError."""
     try:
         find = subprocess.Popen(
-            ["find", str(tree), *_LISTING],
+            ["find", str(tree), "-type", "d", "-path", _too_long(tree), "-prune", "-false", "-o", *_LISTING],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, "LC_ALL": "C"},
@@ -98,7 +121,7 @@ class Listing:
         """The name of an entry."""
         assert self._spool is not None
         entry = os.pread(self._spool.fileno(), _LONGEST_ENTRY, place).partition(b"\0")[0]
-        return _name(entry.partition(b" ")[2])
+        return name_of(entry.partition(b" ")[2])
 
     def _kept(self, blocks: Iterable[bytes], longest: int) -> Iterator[bytes]:
         size = 0
@@ -107,7 +130,7 @@ class Listing:
             if self.whole:
                 try:
                     if self._spool is None:
-                        self._spool = tempfile.TemporaryFile(dir=_SPOOL)  # noqa: SIM115 - it stays as long as this
+                        self._spool = tempfile.TemporaryFile(dir=SPOOL)  # noqa: SIM115 - it stays as long as this
                     self._spool.write(block)
                     self._spool.flush()
                 except OSError:  # no room
@@ -124,11 +147,14 @@ class Listing:
                 self._spool.close()
 
 
-def differences(here: Iterable[bytes], there: Listing | None, since: float) -> Iterator[bytes]:
+def differences(
+    here: Iterable[bytes], there: Listing | None, since: float, keeps: Keeps = lambda _key, _touched: False
+) -> Iterator[bytes]:
     """What rsync has to look at so that ``there`` becomes ``here``, both as listed: names, each ended by NUL.
 
-    Everything that changed here after ``since`` is among them. A name that is not here is to be removed there.
-    Without the other tree, what changed is all. The other tree's list is used up. Raises TreeError.
+    Everything that changed here after ``since`` is among them, and nothing that somebody else ``keeps``. A name that is
+    not here is to be removed there. Without the other tree, what changed is all. The other tree's list is used up.
+    Raises TreeError.
     """
     moment = b"%.9f" % since
     places = {} if there is None else there.places
@@ -137,11 +163,15 @@ def differences(here: Iterable[bytes], there: Listing | None, since: float) -> I
     for entry in _entries(here):
         empty = False
         when, _, key = entry.partition(b" ")
-        if places.pop(hash(key), None) is None and there is not None:
-            name = _name(key)
+        differs = places.pop(hash(key), None) is None and there is not None
+        if keeps(key, differs or when >= moment):
+            changed.add(hash(name_of(key)))
+            continue
+        if differs:
+            name = name_of(key)
             changed.add(hash(name))
         elif when >= moment:
-            name = _name(key)
+            name = name_of(key)
         else:
             continue
         yield (name or b".") + b"\0"
@@ -156,5 +186,5 @@ def differences(here: Iterable[bytes], there: Listing | None, since: float) -> I
                 yield name + b"\0"
 
 
-def _name(key: bytes) -> bytes:
+def name_of(key: bytes) -> bytes:
     return key.split(b" ", 7)[7]

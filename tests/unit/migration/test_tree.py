@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 import tracemalloc
@@ -14,7 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.migration.tree import Listing, TreeError, differences, walk
+from ansible_collections.cspp.drover.plugins.module_utils.migration.parcels import LONGEST
+from ansible_collections.cspp.drover.plugins.module_utils.migration.tree import (
+    Listing,
+    TreeError,
+    differences,
+    prepare_old,
+    walk,
+)
 
 NEVER = 4e9
 
@@ -159,3 +167,26 @@ def test_a_million_files_with_long_names_would_fit_into_200_mib() -> None:
         tracemalloc.stop()
     assert found == count // 2
     assert peak / count * 1_000_000 < 200 << 20
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root sets such flags")
+def test_nothing_of_an_old_copy_is_in_the_way(tmp_path: Path) -> None:
+    tree = tmp_path / "incoming"
+    tree.mkdir()
+    here = os.open(tree, os.O_RDONLY)
+    for _ in range(30):
+        os.mkdir("d" * 250, dir_fd=here)
+        below = os.open("d" * 250, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    (tree / "fixed").touch()
+    fixed = subprocess.run(["chattr", "+i", tree / "fixed"], check=False, stderr=subprocess.DEVNULL).returncode == 0
+    listed = [entry for block in walk(tree) for entry in block.split(b"\0") if entry]
+    assert max(map(len, listed)) < LONGEST + 400
+    assert len(listed) < 20
+    prepare_old(tree)
+    left = [entry for block in walk(tree) for entry in block.split(b"\0") if entry]
+    assert 10 < len(left) < len(listed)
+    if fixed:
+        (tree / "fixed").unlink()

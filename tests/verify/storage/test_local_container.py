@@ -83,6 +83,58 @@ print(json.dumps([found, links]))
 """
 
 
+#: What a container's root makes of its files to be in the way, and goes on with for as long as it runs.
+HOSTILE = """
+import ctypes, os
+os.makedirs("/srv/hostile/zz"); os.chdir("/srv/hostile")
+for level in range(30):
+    os.mkdir("d" * 250); os.chdir("d" * 250)
+with open("last", "w") as file:
+    file.write("reached")
+os.chdir("/srv/hostile")
+path = "/".join(["p" * 200] * 18)
+os.makedirs(path)
+with open(path + "/" + "f" * 200, "w") as file:
+    file.write("long")
+with open("giant", "wb") as file:
+    file.truncate(1 << 40); file.seek(1 << 39); file.write(b"in the middle")
+os.symlink("/etc", "out")
+with open("zz/file", "w") as file:
+    file.write("mine")
+with open("cut", "wb") as file:
+    file.write(bytes(1 << 26))
+libc, turn = ctypes.CDLL(None), 0
+open("ready", "w").close()
+while True:
+    libc.renameat2(-100, b"zz", -100, b"out", 2)
+    turn += 1
+    os.truncate("cut", (1 << 26) if turn % 2 else 1)
+    name = f"come{turn % 50}"
+    if os.path.isdir(name):
+        os.rmdir(name); os.symlink("/", name)
+    elif os.path.lexists(name):
+        os.unlink(name)
+    else:
+        os.mkdir(name)
+"""
+#: Prints what has become of it.
+FOUND = """
+import json, os, sys
+os.chdir(sys.argv[1] + "/srv/hostile")
+look = lambda name: os.readlink(name) if os.path.islink(name) else os.listdir(name)
+pair = sorted(([os.path.islink(name), look(name)] for name in ("zz", "out")), key=str)
+with open("giant", "rb") as file:
+    file.seek(1 << 39); middle = file.read(13).decode()
+seen = os.stat("giant")
+with open("/".join(["p" * 200] * 18) + "/" + "f" * 200) as file:
+    long = file.read()
+for level in range(30):
+    os.chdir("d" * 250)
+with open("last") as file:
+    print(json.dumps([pair, middle, seen.st_size, seen.st_blocks < 10000, long, file.read()]))
+"""
+
+
 @pytest.fixture(scope="module")
 def guests(lab: Lab, declared: Declared) -> Iterator[Declared]:
     """The declaration with a container on local storage, whose copy is slow enough to be disturbed."""
@@ -182,6 +234,23 @@ def test_it_moves_while_thousands_of_its_files_come_and_go(lab: Lab, guests: Dec
     succeed("migrate", guest=NAME, to="node1")
     settled(lab, "node1")
     assert home(["test", "-e", f"{ROOT}/srv/churn"], ok=None).rc != 0
+
+
+def test_nothing_that_its_root_makes_of_its_files_keeps_it_from_moving(lab: Lab, guests: Declared) -> None:
+    home = lab.ssh("node1")
+    attach = ["lxc-attach", "-P", "/run/drover/lxc", "-n", NAME, "--"]
+    home([*attach, "tee", "/srv/hostile.py"], stdin=HOSTILE)
+    home([*attach, "systemd-run", "--quiet", "python3", "/srv/hostile.py"])
+    ready = ["test", "-e", f"{ROOT}/srv/hostile/ready"]
+    wait_for(lambda: home(ready, ok=None).rc, lambda rc: rc == 0, what="the worst", timeout=30)
+    pair = [[False, ["file"]], [True, "/etc"]]
+    # On the way back it comes upon an old copy of the same.
+    for node in ("node2", "node1"):
+        succeed("migrate", guest=NAME, to=node)
+        settled(lab, node)
+        found = json.loads(lab.ssh(node)(["python3", "-c", FOUND, ROOT]).stdout)
+        assert found == [pair, "in the middle", 1 << 40, True, "long", "reached"]
+    home(["rm", "-r", f"{ROOT}/srv/hostile"])
 
 
 def test_a_killed_controller_changes_nothing(lab: Lab, guests: Declared) -> None:
