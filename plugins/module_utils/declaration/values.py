@@ -160,9 +160,7 @@ def _rate(value: object) -> int:
 def _path(value: object) -> str:
     text = parse.string(value)
     if not _PATH.fullmatch(text) or not text.isprintable() or {"..", "."} & set(text.split("/")):
-        raise ValueError(
-            f"{parse.quoted(text)} is not an absolute path, without spaces, quotes, '..' or a slash at its end"
-        )
+        raise ValueError(f"{quoted(text)} is not an absolute path, without spaces, quotes, '..' or a slash at its end")
     return text
 
 
