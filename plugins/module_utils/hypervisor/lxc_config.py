@@ -200,12 +200,12 @@ def _changes(started: Definition, definition: Definition) -> Iterator[Change]:
     for key in ("privileged", "idmap"):
         if started.get(key) != definition[key]:
             yield restart(key, started.get(key), definition[key])
-    for key, before, after in (
+    for key, given, gives in (
         ("devices", list(started.get("devices", ())), list(definition.get("devices", ()))),
         ("mounts", _mounts(started), _mounts(definition)),
     ):
-        if before != after:
-            yield restart(key, before or None, after or None)
+        if given != gives:
+            yield restart(key, given or None, gives or None)
     before_nics = {nic["mac"]: nic for nic in started.get("nics", ())}
     after_nics = {nic["mac"]: nic for nic in definition["nics"]}
     for mac in {**before_nics, **after_nics}:
