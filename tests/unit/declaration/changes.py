@@ -75,6 +75,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh
 LOCAL = {"rootfs.pool": "local"}
 DISK, SMALL = {"size": "8GiB", "image": "debian-13"}, {"size": "1GiB"}
 ONE, TWO = "192.0.2.20/24", "192.0.2.21/24"
+MOUNT = {"source": "/srv/media", "target": "/media"}
 BOTH = ("vm", "container")
 
 WEB = {"protocol": "tcp", "port": 443}
@@ -146,6 +147,11 @@ CHANGES: dict[tuple[str, str], Row] = {
     ("rootfs.pool", "container"): Row(MISSING, "other"),
     ("rootfs.size", "container"): Row(MISSING, "4GiB"),
     ("privileged", "container"): Row(MISSING, True),
+    ("devices", "container"): Row(MISSING, ["/dev/net/tun"]),
+    ("mounts", "container"): Row(MISSING, [MOUNT]),
+    ("mounts[].source", "container"): Row("/srv/media", "/srv/films", beside={"mounts": [MOUNT]}),
+    ("mounts[].target", "container"): Row("/media", "/films", beside={"mounts": [MOUNT]}),
+    ("mounts[].read_only", "container"): Row(MISSING, False, beside={"mounts": [MOUNT]}),
     ("migration", "vm"): Row(MISSING, {"bandwidth": "64MiB"}),
     ("migration", "container"): Row(MISSING, {"bandwidth": "64MiB"}, beside=LOCAL),
     ("migration.bandwidth", "vm"): Row(MISSING, "64MiB"),
