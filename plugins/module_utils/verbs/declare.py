@@ -59,7 +59,7 @@ class Declare:
     def run(self, check: bool) -> dict[str, Any]:
         """What module guests returns. Raises ClusterError for what is refused, and for guests that are not as wanted
         at the end."""
-        applied = self.cluster.apply(self._whole, check=True, guard=self._guard)
+        before, applied = self.status, self.cluster.apply(self._whole, check=True, guard=self._guard)
         needing = self._needing(read(applied.difference.live))
         undercounted, wished = self._plan(applied.difference.live).undercounted, read(applied.difference.xml)
         # To try a guest again that waits for its node would only fail again.
@@ -78,7 +78,7 @@ class Declare:
             "diff": difference.diff(),
             "objects": difference.names(),
             "actions": [action.as_dict() for action in prediction.actions],
-            "plan": self._sentences(applied, repairs),
+            "plan": self._sentences(applied, repairs, before),
             "kept": list(difference.kept),
             "absent": sorted(self.removed),
             "guests": {
@@ -193,10 +193,13 @@ class Declare:
         """Put a guest in order whose move failed, and forget the move."""
         Recovery(self.cluster, name, also=lambda _cib: move.finished(name)).run()
 
-    def _sentences(self, applied: Applied[Wanted], repairs: Mapping[str, guest_health.Repair]) -> list[str]:
-        """What the cluster does, for people: an action a line, in the words of who asked for it."""
+    def _sentences(
+        self, applied: Applied[Wanted], repairs: Mapping[str, guest_health.Repair], before: ClusterStatus
+    ) -> list[str]:
+        """What the cluster does, for people: an action a line, in the words of who asked for it. ``before`` is the
+        status at the beginning of the run."""
         gone = {change.id for change in applied.difference.changes if change.action == "remove"}
-        removed = [self._farewell(name) for name in self.removed if name in gone]
+        removed = [self._farewell(name, before) for name in self.removed if name in gone]
         lines = []
         for action in applied.prediction.actions:
             if action.kind == "stop" and action.name in self.stopped:
@@ -204,13 +207,12 @@ class Declare:
             elif action.kind != "stop" or action.name not in self.removed:
                 lines.append(str(action))
         helped = [
-            f"{name}: {guest_health.repair(way, name, self.status, applied.prediction)}"
-            for name, way in repairs.items()
+            f"{name}: {guest_health.repair(way, name, before, applied.prediction)}" for name, way in repairs.items()
         ]
         return removed + lines + helped
 
-    def _farewell(self, name: str) -> str:
-        guest = self.status.resource(name)
+    def _farewell(self, name: str, before: ClusterStatus) -> str:
+        guest = before.resource(name)
         where = f"stopped on {', '.join(guest.nodes)} and " if guest is not None and guest.active else ""
         return f"{name}: {where}removed, {'and its disks with it' if self.removed[name] else 'its disks stay'}"
 

@@ -107,6 +107,13 @@ def test_a_guest_declared_to_be_stopped_is_stopped_unasked_and_no_trouble(call: 
     assert (result["guests"]["mc"]["state"], result["guests"]["mc"]["node"]) == ("stopped", None)
 
 
+def test_a_removal_is_told_as_it_was_foretold(call: Call, on: Any) -> None:
+    on(guests, predicting(STOP, statuses=(STATUS, DOWN)))
+    told = call(guests, check=True, guests=[GONE])
+    done = call(guests, guests=[GONE])
+    assert told["plan"] == done["plan"] == ["mc: stopped on n2 and removed, its disks stay"]
+
+
 def test_a_guest_that_is_to_be_stopped_and_is_not_is_a_failure(call: Call, on: Any) -> None:
     on(guests, predicting(STOP, statuses=(STATUS, STATUS)))
     result = call(guests, guests=[{**ASKED, "state": "stopped"}])
