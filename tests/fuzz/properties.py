@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster import cib
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import GuestSpec, plan_guests
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import plan_guests
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus, NodeStatus
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import run
@@ -27,6 +27,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.declaration.declaratio
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.types import Guest, Nic
 from ansible_collections.cspp.drover.plugins.module_utils.guest import definition as definitions
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import domain_xml, filter_rules, lxc_config
+from ansible_collections.cspp.drover.plugins.modules.guests import specification
 
 __all__ = ["broken"]
 
@@ -257,20 +258,15 @@ def _container_files(guest: Guest, files: Mapping[str, str]) -> Iterator[str]:
 
 
 def _cluster(made: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    specs = [
-        GuestSpec(name, None)
-        if entry["state"] == "absent"
-        else GuestSpec(
-            name,
-            entry["definition"],
-            priority=entry["ha"]["priority"] if entry["ha"] else None,
-            prefer=tuple(entry["prefer"]),
-            apart_from=tuple(entry["apart_from"]),
-            together_with=tuple(entry["together_with"]),
-            home=entry["home"],
-        )
-        for name, entry in made.items()
-    ]
+    absent: dict[str, Any] = {
+        "definition": None,
+        "ha": False,
+        "prefer": [],
+        "apart_from": [],
+        "together_with": [],
+        "home": None,
+    }
+    specs = [specification({**absent, **entry}) for entry in made.values()]
     up = {"online": True, "standby": False, "maintenance": False, "pending": False, "unclean": False, "shutdown": False}
     nodes = tuple(NodeStatus(name, **up) for name in CLUSTER["nodes"])
     status = ClusterStatus("node1", quorum=True, fencing=True, maintenance=False, nodes=nodes)
@@ -279,11 +275,13 @@ def _cluster(made: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     root = ET.fromstring(difference.xml)
     ids = Counter(element.get("id", "") for element in root.find("configuration").iter() if element.get("id"))  # type: ignore[union-attr]
     yield from (f"the cluster would have {name} {times} times" for name, times in ids.items() if times > 1)
-    present = {name: entry for name, entry in made.items() if entry["state"] == "present"}
+    present = {name: entry for name, entry in made.items() if entry["state"] != "absent"}
     there = cib.read(difference.xml)
     yield from _differ("guests of the cluster", sorted(there.guests()), sorted(present))
     for name, primitive in there.guests().items():
         told = json.loads(primitive.params["definition"])
+        stopped = primitive.meta.get("target-role") == "Stopped"
+        yield from _differ(f"{name} stopped", stopped, present[name]["state"] == "stopped")
         yield from _differ(f"definition of {name}", told, json.loads(json.dumps(present[name]["definition"])))
     known = {*present, *CLUSTER["nodes"]}
     for constraint in there.constraints.values():
