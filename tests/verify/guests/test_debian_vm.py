@@ -15,6 +15,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_
 from ansible_collections.cspp.drover.tests.clients import answers
 
 from ..lab import Lab, address
+from ..network.hostile import prove, vm
 from ..plays import succeed
 
 pytestmark = pytest.mark.stage("changed")
@@ -62,10 +63,12 @@ def test_a_debian_vm_boots_grows_and_lets_its_owner_in(lab: Lab, declared: dict[
         interval=1,
     )
 
+    options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=20"]
+    flags = [word for option in (*options, f"IdentityFile={lab.description['ssh_key']}") for word in ("-o", option)]
+    shell = ["ssh", "-F", "none", "-q", *flags, f"root@{address(whole)}"]
+
     def inside(command: str) -> str:
-        options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=20"]
-        flags = [word for option in (*options, f"IdentityFile={lab.description['ssh_key']}") for word in ("-o", option)]
-        return run(["ssh", "-F", "none", "-q", *flags, f"root@{address(whole)}", command], timeout=60).stdout.strip()
+        return run([*shell, command], timeout=60).stdout.strip()
 
     def prepared() -> str:
         try:
@@ -78,6 +81,9 @@ def test_a_debian_vm_boots_grows_and_lets_its_owner_in(lab: Lab, declared: dict[
     assert "via fe80::1" in inside("ip -6 route show default")
     assert int(inside("df --output=size -B1M / | tail -1")) > 3500, "the root file system did not grow to the disk"
     assert inside("systemctl is-system-running --wait") == "running", inside("systemctl --failed")
+
+    # Its root is nobody's friend, either.
+    prove(lab, vm(lab, "whole", address(whole), shell), "web", address(declared["web"]))
 
     # A kernel that panics hangs for ever, by itself. Noticed, it is restarted, and reads what was declared meanwhile.
     first = inside("cat /proc/sys/kernel/random/boot_id")
