@@ -70,13 +70,14 @@ EXAMPLES = r"""
 
 RETURN = r""" # """
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import run
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for
 from ansible_collections.cspp.drover.plugins.module_utils.host import network_proof, networkd
@@ -125,8 +126,9 @@ Wants=network-pre.target
 Type=oneshot
 ExecStart=/bin/sh -c 'cd {ASIDE} && for it in {SCRIPT} taking; do [ ! -e $it ] || exec sh $it boot; done'
 """
-#: Seconds that a node of a running cluster waits for the others, who fence it when they have missed it for 2.2 tokens.
-CLUSTER_PATIENCE = 1.5
+#: So many of corosync's tokens a node of a running cluster waits for the others. They fence it when they have missed it
+#: for 2.2, and going back takes its time, too.
+TOKENS = 1.3
 #: Seconds in which bridges have to carry again.
 CARRIER_PATIENCE = 10.0
 
@@ -200,13 +202,12 @@ def prove(after: int) -> None:
     """Wait until the node reaches and carries what it did before. Raises NotProven when it has gone back instead."""
     before = network_proof.Sight.loads((ASIDE / "sight.json").read_text())
     ports = {port for bridges in (declared_before(), declared(NETWORKD)) for its in bridges.values() for port in its}
-    clustered = run(["systemctl", "is-active", "--quiet", "corosync.service"], ok=None).rc == 0
     try:
         wait_for(
             lambda: network_proof.unreached(before),
             lambda lost: not lost,
             what="the way to the others",
-            timeout=CLUSTER_PATIENCE if clustered else after / 2,
+            timeout=patience(after),
             interval=0.1,
         )
         wait_for(
@@ -245,6 +246,14 @@ def require_unused(bridges: networkd.Bridges) -> None:
                 "to it",
                 remedy="Move the guests that use it to another bridge first, or declare it again.",
             )
+
+
+def patience(after: int) -> float:
+    """Seconds that the node may be without the others."""
+    with contextlib.suppress(CommandError):  # there is no cluster yet, or it does not run here
+        token = run(["corosync-cmapctl", "-g", "runtime.config.totem.token"]).stdout
+        return TOKENS * int(token.rpartition("=")[2]) / 1000
+    return after / 2
 
 
 def apply(takeover: list[str], foreign: list[str]) -> None:

@@ -21,7 +21,7 @@ ANSWERS = {
     "systemctl stop": 5,
     "systemctl enable": "",
     "systemctl start": "",
-    "systemctl is-active": 3,
+    "corosync-cmapctl": 1,
     "systemd-run": "",
     "networkctl reload": "",
     "ifdown": 1,
@@ -32,7 +32,7 @@ STARTED = [
     ["systemctl", "start", "systemd-networkd.service"],
     ["networkctl", "reload"],
 ]
-PROVEN = ["systemctl", "is-active", "--quiet", "corosync.service"]
+PROVEN = ["corosync-cmapctl", "-g", "runtime.config.totem.token"]
 
 
 @pytest.fixture
@@ -190,8 +190,7 @@ def test_a_way_back_that_was_taken_is_no_success(call: Call, programs: Programs,
 def test_a_node_that_lost_something_goes_back_at_once(
     call: Call, programs: Programs, node: Path, monkeypatch: pytest.MonkeyPatch, lost: str, expected: str
 ) -> None:
-    calls = programs(network_rollback, {**ANSWERS, "systemctl is-active": ""})
-    monkeypatch.setattr(network_rollback, "CLUSTER_PATIENCE", 0.0)
+    calls = programs(network_rollback, {**ANSWERS, "corosync-cmapctl": "runtime.config.totem.token (u32) = 1\n"})
     answering = {"192.0.2.12", "192.0.2.13"}
     monkeypatch.setattr(network_proof, "reachable", lambda asked, _patience: answering & set(asked))
     declare(node, {"br0": ["eno1"]})

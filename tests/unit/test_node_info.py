@@ -62,3 +62,25 @@ def test_cpu_models(tmp_path: Path) -> None:
     for name in ("index", "x86_EPYC-Rome", "x86_features", "x86_vendors", "x86_qemu64", "ppc64_POWER9"):
         (tmp_path / f"{name}.xml").touch()
     assert node_info.cpu_models(tmp_path) == ["EPYC-Rome", "qemu64"]
+
+
+@pytest.mark.parametrize(
+    ("link", "text", "expected"),
+    [
+        (None, None, {"manager": "file", "kept": []}),
+        (
+            None,
+            "# by hand\nsearch example.org\nnameserver 192.0.2.1\noptions rotate\n",
+            {"manager": "file", "kept": ["search example.org", "options rotate"]},
+        ),
+        ("../run/systemd/resolve/stub-resolv.conf", None, {"manager": "systemd-resolved", "kept": []}),
+        ("/run/resolvconf/resolv.conf", None, {"manager": "/run/resolvconf/resolv.conf", "kept": []}),
+    ],
+)
+def test_who_keeps_the_resolver(tmp_path: Path, link: str | None, text: str | None, expected: dict[str, Any]) -> None:
+    file = tmp_path / "resolv.conf"
+    if link:
+        file.symlink_to(link)
+    elif text:
+        file.write_text(text)
+    assert node_info.resolver(file) == expected

@@ -95,7 +95,8 @@ def connect(targets: Iterable[tuple[str, int]], patience: float = 1.5) -> dict[s
         try:
             socket.create_connection((address, port), patience).close()
             word = "open"
-        except ConnectionRefusedError:
+        # Or taken and closed at once, by a server that knows who may call.
+        except ConnectionError:
             word = "refused"
         except OSError:
             word = "silent"
