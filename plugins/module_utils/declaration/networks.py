@@ -15,7 +15,7 @@ from ..core.quantities import ETHERNET_MTU
 from .nodes import enumerated
 from .types import Bridge, Cluster, Guest, Nic
 
-__all__ = ["astray", "bridges", "machines", "misfits", "nameservers", "problems", "worries"]
+__all__ = ["astray", "bridges", "claims", "machines", "misfits", "nameservers", "problems", "worries"]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")
 _PLURALS = {"node": "nodes", "the power controller of": "the power controllers of"}
@@ -103,6 +103,7 @@ def _read(entry: Mapping[str, Any]) -> Bridge:
         mtu=int(entry.get("mtu") or ETHERNET_MTU),
         dns=tuple(str(server) for server in entry.get("dns") or ()),
         networks=tuple(str(ipaddress.ip_interface(str(address)).network) for address in entry.get("addresses") or ()),
+        gateway=_ip(str(entry.get("gateway") or "")),
     )
 
 
@@ -174,6 +175,20 @@ def misfits(nic: Nic, bridge: Bridge | None) -> Iterator[tuple[str, str]]:
         )
 
 
+def claims(guests: Mapping[str, Guest], cluster: Cluster) -> Iterator[tuple[str, str, str]]:
+    """Guests that have the address of the nodes' gateway and are no routers, as (guest, path within it, message)."""
+    whose = {bridge.gateway: name for name, bridge in (cluster.bridges or {}).items() if bridge.gateway}
+    for name, guest in guests.items():
+        for index, nic in enumerate(guest.nics):
+            for address in (address.partition("/")[0] for address in nic.addresses):
+                if not nic.trusted and address in whose:
+                    yield (
+                        name,
+                        f"nics[{index}].address",
+                        f"{address} is the gateway of {whose[address]}: say trusted: true if this guest is that router",
+                    )
+
+
 def worries(guests: Mapping[str, Guest], cluster: Cluster) -> Iterator[str]:
     """What is possible, but not what the user may think."""
     shared: dict[Network, list[str]] = {}
@@ -184,6 +199,12 @@ def worries(guests: Mapping[str, Guest], cluster: Cluster) -> Iterator[str]:
             inside |= dict.fromkeys(those)
             if those:
                 shared.setdefault(network, []).append(name)
+    asked = {server for guest in guests.values() for server in guest.nameservers}
+    for name, guest in guests.items():
+        if answering := asked.intersection(
+            address.partition("/")[0] for nic in guest.nics for address in nic.addresses
+        ):
+            yield f"guests ask {name} ({', '.join(sorted(answering))}) for names: right if it is their DNS server"
     if shared:
         names = dict.fromkeys(name for its in shared.values() for name in its)
         yield (

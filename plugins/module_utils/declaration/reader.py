@@ -59,7 +59,11 @@ def read(guests: object, cluster: Cluster) -> Reading:
         else:
             found[name] = sections.read(entry, place)
     present = {name: guest for name, guest in found.items() if guest.state != "absent"}
-    for name, at, text in (*conflicts(present, cluster), *impossibilities(present, cluster.nodes)):
+    for name, at, text in (
+        *conflicts(present, cluster),
+        *impossibilities(present, cluster.nodes),
+        *networks.claims(present, cluster),
+    ):
         notes[name].problems.append(parse.Problem(f"guests.{step(name)}.{at}", text))
     problems = dict.fromkeys(chain(_defaults(cluster), wrong, *(its.problems for its in notes.values())))
     # Of those whose names are no names enough has been said.

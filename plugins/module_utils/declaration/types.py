@@ -38,13 +38,15 @@ class Node:
 class Bridge:
     """A bridge that guests can be on, as the nodes declare it; None and nothing where it is kept by other means.
 
-    ``dns`` are the servers that the nodes ask through it, ``networks`` those that the nodes themselves are in.
+    ``dns`` are the servers that the nodes ask through it, ``networks`` those that the nodes themselves are in, by
+    ``gateway`` if need be.
     """
 
     vlan_aware: bool | None = None
     mtu: int | None = None
     dns: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    gateway: str | None = None
 
 
 @dataclass(frozen=True)

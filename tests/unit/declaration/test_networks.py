@@ -205,3 +205,28 @@ def test_guests_ask_their_own_servers_else_everybodys_else_their_bridges(
         nameservers=everybodys,
     )
     assert read({"web": declared}, cluster).guests["web"].nameservers == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "more", "problem"),
+    [
+        ("192.0.2.1/24", {}, "192.0.2.1 is the gateway of br0"),
+        ("192.0.2.1/24", {"trusted": True}, None),
+        ("203.0.113.2/24", {}, None),
+    ],
+)
+def test_only_routers_have_the_address_of_the_nodes_gateway(
+    address: str, more: dict[str, Any], problem: str | None
+) -> None:
+    found = [str(one) for one in read({"router": guest(address=address, **more)}, CLUSTER).problems]
+    remedy = "say trusted: true if this guest is that router"
+    assert found == ([f"guests.router.nics[0].address: {problem}: {remedy}"] if problem else [])
+
+
+def test_a_guest_that_is_asked_for_names_is_worth_knowing() -> None:
+    web = {**guest(address="203.0.113.9/24"), "nameservers": ["203.0.113.53"]}
+    found = read({"web": web, "dns": guest(address="203.0.113.53/24")}, CLUSTER)
+    assert (found.problems, list(found.warnings)) == (
+        (),
+        ["guests ask dns (203.0.113.53) for names: right if it is their DNS server"],
+    )
