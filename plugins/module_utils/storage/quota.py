@@ -24,7 +24,6 @@ from ..core.errors import DroverError
 __all__ = ["FileSystem", "QuotaError", "file_system", "limit", "make"]
 
 _MOUNTS = Path("/proc/self/mountinfo")
-_BTRFS = Path("/sys/fs/btrfs")
 _GET_XATTR, _SET_XATTR = 0x801C581F, 0x401C5820
 _XATTR, _INHERIT = struct.Struct("=5I8x"), 0x200
 _SUBVOLUME, _QGROUP_LIMIT = 0x5000940E, 0x8030942B
@@ -56,7 +55,7 @@ class FileSystem(NamedTuple):
         return f"{self.type}, which has no quota for directories"
 
 
-def file_system(path: Path, mounts: Path = _MOUNTS, btrfs: Path = _BTRFS) -> FileSystem:
+def file_system(path: Path, mounts: Path = _MOUNTS) -> FileSystem:
     """The file system that a path is on, or would be once it is made."""
     there = next(place for place in (path, *path.parents) if place.exists())
     number = os.stat(there).st_dev
@@ -73,7 +72,7 @@ def file_system(path: Path, mounts: Path = _MOUNTS, btrfs: Path = _BTRFS) -> Fil
         if depth > best:
             words = frozenset(f"{own},{options}".split(","))
             best, found = depth, FileSystem(kind, source, words)
-    if found.type == "btrfs" and _counts(there, btrfs):
+    if found.type == "btrfs" and _counts(there):
         return found._replace(options=found.options | {"qgroups"})
     return found
 
@@ -132,14 +131,14 @@ def _attributes(opened: int) -> tuple[int, int, int, int, int]:
     return flags, extent, count, project, copied
 
 
-def _counts(path: Path, btrfs: Path) -> bool:
-    """Whether the btrfs that a path is on has qgroups."""
+def _counts(path: Path) -> bool:
+    """Whether the btrfs that a path is on has qgroups: it takes a limit that limits nothing."""
     with _opened(path) as opened:
-        told = bytearray(1024)
-        fcntl.ioctl(opened, 0x8400941F, told)  # BTRFS_IOC_FS_INFO
-    name = told[16:32].hex()
-    identity = "-".join((name[:8], name[8:12], name[12:16], name[16:20], name[20:]))
-    return (btrfs / identity / "qgroups").is_dir()
+        try:
+            fcntl.ioctl(opened, _QGROUP_LIMIT, bytearray(48))
+        except OSError:
+            return False
+    return True
 
 
 @contextmanager

@@ -23,9 +23,10 @@ MOUNT = f"""
 set -e
 DEBIAN_FRONTEND=noninteractive apt-get -qq install btrfs-progs > /dev/null
 [ -e /dev/loop-control ] || mknod /dev/loop-control c 10 237
+rm -f {IMAGE}
 truncate -s 900M {IMAGE}
 mkfs.btrfs -q {IMAGE}
-disk=$(losetup --find)
+disk=$(losetup --find | cut -d" " -f1)
 [ -e $disk ] || mknod $disk b 7 ${{disk#/dev/loop}}
 losetup $disk {IMAGE}
 mkdir -p {DISK}
