@@ -54,6 +54,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "peers/test_flood.py",
         "secrets/test_secrecy.py",
         "cluster/test_foreign_objects.py",
+        "network/test_packet_filter.py",
         "migration/test_client_impact.py",
         "journal/test_replication.py",
         "upgrade/test_rolling_upgrade.py",
