@@ -86,6 +86,11 @@ node_problems:
   type: list
   elements: str
   returned: always
+filtered:
+  description: What this node's packet filter has dropped, a sentence for each guest that runs here.
+  type: list
+  elements: str
+  returned: always
 table:
   description: All of it as lines for a terminal.
   type: list
@@ -107,9 +112,20 @@ from ansible_collections.cspp.drover.plugins.module_utils.core.errors import Dro
 from ansible_collections.cspp.drover.plugins.module_utils.core.node_name import node_name
 from ansible_collections.cspp.drover.plugins.module_utils.core.parallel import both
 from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import read as read_definition
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.packet_filter import PacketFilter
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress
 from ansible_collections.cspp.drover.plugins.module_utils.reporting import changes, moves, reasons
 from ansible_collections.cspp.drover.plugins.module_utils.reporting import status as overview
+from ansible_collections.cspp.drover.plugins.module_utils.reporting.filtered import lines
+
+
+def filtered() -> list[str]:
+    """What was dropped here; nothing where there is no filter, or it does not tell."""
+    packets = PacketFilter()
+    try:
+        return lines(node_name(), packets.dropped(), packets.strays())
+    except DroverError:
+        return []
 
 
 def look(cluster: Pacemaker, inventory: Sequence[str] = ()) -> dict[str, Any]:
@@ -167,7 +183,7 @@ def main() -> None:
         with suppress(DroverError, ImportError):
             here = [guest["name"] for guest in found["guests"] if node_name() in guest["nodes"]]
             found["waiting"] = waiting(Pacemaker().query(), here)
-    module.exit_json(changed=False, node_problems=of_node(time.time()), **found)
+    module.exit_json(changed=False, node_problems=of_node(time.time()), filtered=filtered(), **found)
 
 
 if __name__ == "__main__":

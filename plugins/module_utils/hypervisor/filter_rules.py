@@ -23,7 +23,19 @@ from typing import Any, NamedTuple
 from ..guest.definition import Definition, host_interface
 from .firewall_rules import incoming, outgoing
 
-__all__ = ["HOOKS", "REASONS", "TABLE", "Facts", "Port", "admitted", "base", "expelled", "identifier", "ports_of"]
+__all__ = [
+    "HOOKS",
+    "REASONS",
+    "STRAYS",
+    "TABLE",
+    "Facts",
+    "Port",
+    "admitted",
+    "base",
+    "expelled",
+    "identifier",
+    "ports_of",
+]
 
 #: Family and name of the table.
 TABLE = "bridge drover"
@@ -32,6 +44,8 @@ _MAC, _NAME = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}"), re.compile(r"[A-Za-z0
 HOOKS = ("from_guests", "to_guests", "to_node")
 #: Why frames are dropped. Each is a chain, a map from interfaces to counters, and the first part of a counter's name.
 REASONS = ("spoofed", "forbidden", "protected", "firewall_out", "firewall_in")
+#: The counter of what is dropped at ports that are nobody's.
+STRAYS = "unknown"
 #: Addresses that switches keep to themselves, BPDUs among them (IEEE 802.1Q, table 8-1).
 _LINK_CONSTRAINED = "ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00"
 #: What the interfaces of guests are to the kernel: taps of VMs, ends of veth pairs of containers.
@@ -143,14 +157,14 @@ def base(facts: Facts, scoped: bool = True) -> str:
         _set("open_udp", "inet_service", open_udp),
         _set("except4", "ipv4_addr . inet_proto . inet_service", except4),
         _set("except6", "ipv6_addr . inet_proto . inet_service", except6),
-        "counter unknown { }",
+        f"counter {STRAYS} {{ }}",
         *_chain("from_guests", _hook("prerouting", -150), *_gate("iif", "ibr", "out", scoped)),
         *_chain("to_guests", _hook("postrouting", 0), *_gate("oif", "obr", "in", scoped)),
         # Not bridged, but handed to the node itself: no other hook sees them.
         *_chain(
             "to_node",
             _hook("input", 0),
-            f"{_LINK_CONSTRAINED} iifname != @own meta iifkind {_KINDS} counter name unknown drop",
+            f"{_LINK_CONSTRAINED} iifname != @own meta iifkind {_KINDS} counter name {STRAYS} drop",
         ),
         *_chain(
             "frames",
@@ -306,7 +320,7 @@ def _gate(side: str, bridge: str, way: str, scoped: bool) -> Iterator[str]:
     yield f"{side}name @own accept"
     if scoped:
         yield f"meta {bridge}name != @bridges accept"
-    yield f"meta {side}kind {_KINDS} counter name unknown drop"
+    yield f"meta {side}kind {_KINDS} counter name {STRAYS} drop"
 
 
 def _hook(name: str, priority: int) -> str:

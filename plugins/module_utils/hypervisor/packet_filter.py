@@ -20,7 +20,7 @@ from ..core.lock import LOCKS, locked
 from ..guest.definition import Definition
 from . import ruleset_generation
 from .filter_records import Also, Record, Records, grown, record_of, recorded_ports
-from .filter_rules import REASONS, Facts, admitted, base, expelled, identifier
+from .filter_rules import REASONS, STRAYS, Facts, admitted, base, expelled, identifier
 from .filter_table import FilterTable
 from .running_guests import running_guests
 
@@ -148,6 +148,10 @@ class PacketFilter:
                         its = found.setdefault(record["guest"]["name"], {})
                         its[reason] = its.get(reason, 0) + count
         return found
+
+    def strays(self) -> int:
+        """How many packets were dropped at ports of bridges that nobody told the filter of."""
+        return self._table.counters().get(STRAYS, 0)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
