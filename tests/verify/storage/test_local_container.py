@@ -110,7 +110,7 @@ while True:
     turn += 1
     os.truncate("cut", (1 << 26) if turn % 2 else 1)
     name = f"come{turn % 50}"
-    if os.path.isdir(name):
+    if os.path.isdir(name) and not os.path.islink(name):
         os.rmdir(name); os.symlink("/", name)
     elif os.path.lexists(name):
         os.unlink(name)
