@@ -34,6 +34,11 @@ options:
     type: list
     elements: str
     default: []
+  lends:
+    description: Lines of C(/etc/subuid) that count as written, as they would be by the run whose dry run this is.
+    type: list
+    elements: str
+    default: []
   ask_cluster:
     description: Whether this node is to ask the cluster.
     type: bool
@@ -85,6 +90,7 @@ lent:
   sample: [[10000000, 268435456]]
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -133,12 +139,13 @@ def id_ranges(live: Configuration) -> dict[str, Any]:
     }
 
 
-def lent(folder: Path = Path("/etc")) -> list[list[int]]:
-    """What root may give to containers, of users and of groups."""
+def lent(more: Sequence[str] = (), folder: Path = Path("/etc")) -> list[list[int]]:
+    """What root may give to containers, of users and of groups; ``more`` are lines that both files are to have."""
     found: list[set[tuple[int, int]]] = []
     for name in ("subuid", "subgid"):
         file = folder / name
         lines = file.read_text(encoding="ascii", errors="replace").splitlines() if file.exists() else []
+        lines += more
         fields = [line.split(":") for line in lines if line.count(":") == 2]
         found.append({(int(a), int(b)) for who, a, b in fields if who in ("root", "0") and (a + b).isdigit()})
     return sorted(map(list, found[0] & found[1]))
@@ -150,6 +157,7 @@ def main() -> None:
         argument_spec={
             "guests": {"type": "list", "elements": "dict", "required": True, "options": guest},
             "names": {"type": "list", "elements": "str", "default": []},
+            "lends": {"type": "list", "elements": "str", "default": []},
             "ask_cluster": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
@@ -163,7 +171,7 @@ def main() -> None:
         known=known(live, module.params["names"]) if live else {},
         guests=everybody(live) if live else {},
         id_ranges=id_ranges(live) if live else {},
-        lent=lent(),
+        lent=lent(module.params["lends"]),
         held=[entry["name"] for entry in wanted if held(entry["paths"])],
     )
 

@@ -72,10 +72,12 @@ def test_the_ids_of_all_containers_are_known_whoever_is_asked_about(
 
 
 def test_only_what_is_lent_of_users_and_groups_counts(tmp_path: Path) -> None:
-    assert local_volumes_info.lent(tmp_path) == []
+    assert local_volumes_info.lent(folder=tmp_path) == []
+    # What a dry run would write counts as written.
+    assert local_volumes_info.lent(["root:7:65536"], tmp_path) == [[7, 65536]]
     (tmp_path / "subuid").write_text("me:100000:65536\nroot:10000000:65536\nroot:10000000:268435456\nroot:x:y\n")
     (tmp_path / "subgid").write_text("root:10000000:268435456\nroot:1:1\n\n")
-    assert local_volumes_info.lent(tmp_path) == [[10000000, 268435456]]
+    assert local_volumes_info.lent(folder=tmp_path) == [[10000000, 268435456]]
 
 
 def test_a_node_that_is_no_member_tells_what_it_has(

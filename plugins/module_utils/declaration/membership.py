@@ -9,6 +9,7 @@ not in the inventory stays one, for a list without it would have it cut off and 
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from ..cluster.quorum import majority
 from ..reporting.status import STRAY
 
-__all__ = ["Membership", "judge", "known"]
+__all__ = ["Membership", "judge"]
 
 Member = Mapping[str, Any]
 
@@ -54,7 +55,8 @@ def judge(
 
     ``seen`` are the results of cspp.drover.membership_info by node. With ``leaving`` nobody joins, and those leave.
     """
-    present = known(seen)
+    seen = {node: _of_a_cluster(one) for node, one in seen.items()}
+    present = _known(seen)
     names = {member["name"] for member in inventory}
     refusals = [*_two_clusters(seen), *(why for member in inventory if (why := _refusal(member, present, names)))]
     strays = sorted(present.keys() - names)
@@ -72,7 +74,25 @@ def judge(
     return Membership(members, host_keys, [name for name in strays if name not in leaving], joining, refusals)
 
 
-def known(seen: Mapping[str, Mapping[str, Any]]) -> dict[str, Member]:
+def _of_a_cluster(one: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a node knows, but for the list of Debian's package: one node at a loopback address.
+
+    corosync runs with it from its installation until it is configured.
+    """
+    lists = {key: one.get(key, ()) for key in ("running", "file")}
+    own = {key for key, its in lists.items() if all(_is_loopback(link) for node in its for link in node["links"])}
+    left = {key: [] if key in own else list(its) for key, its in lists.items()}
+    return {**one, **left, "quorate": bool(left["running"]) and one.get("quorate", False)}
+
+
+def _is_loopback(link: str) -> bool:
+    try:
+        return ipaddress.ip_address(link).is_loopback
+    except ValueError:
+        return False  # a name
+
+
+def _known(seen: Mapping[str, Mapping[str, Any]]) -> dict[str, Member]:
     """The members that the nodes know, by name.
 
     Nodes with quorum know best: one that was away for long may list nodes that have left since. Where corosync runs

@@ -34,6 +34,8 @@ def knows(*members: dict[str, Any], running: bool = True, quorate: bool = True, 
 
 
 BARE: dict[str, Any] = {"running": [], "quorate": False, "file": [], "addresses": {}, "host_keys": {}}
+#: As Debian's package leaves corosync: it runs, with quorum, alone.
+STOCK = knows({"name": "node1", "id": 1, "links": ["127.0.0.1"], "address": "127.0.0.1"}, addresses={}, host_keys={})
 ONE, TWO, THREE, FOUR = (member(number) for number in (1, 2, 3, 4))
 ALL = knows(ONE, TWO, THREE)
 CLUSTER = {"node1": ALL, "node2": ALL, "node3": ALL}
@@ -43,6 +45,9 @@ CLUSTER = {"node1": ALL, "node2": ALL, "node3": ALL}
     ("inventory", "seen", "members", "strays", "joining"),
     [
         ([ONE, TWO], {"node1": BARE, "node2": BARE}, "node1 node2", "", "node1 node2"),
+        # A first run that ended between the installation of corosync and its configuration, and a node that joins so.
+        ([FOUR, TWO], {"node4": STOCK, "node2": STOCK}, "node2 node4", "", "node4 node2"),
+        ([FOUR, ONE, TWO, THREE], {"node4": STOCK, **CLUSTER}, "node1 node2 node3 node4", "", "node4"),
         ([ONE, TWO, THREE], CLUSTER, "node1 node2 node3", "", ""),
         ([FOUR, ONE, TWO, THREE], {"node4": BARE, **CLUSTER}, "node1 node2 node3 node4", "", "node4"),
         ([ONE, TWO], {"node1": ALL, "node2": ALL}, "node1 node2 node3", "node3", ""),
@@ -63,6 +68,8 @@ CLUSTER = {"node1": ALL, "node2": ALL, "node3": ALL}
     ],
     ids=[
         "first run",
+        "installed and not configured",
+        "added with the package's list",
         "as it is",
         "added in front",
         "not in the inventory",

@@ -96,6 +96,7 @@ def test_nodes_renew_their_certificates_while_a_guest_moves(lab: Lab) -> None:
     assert shown(lab) == {90}
     for node in lab.nodes:
         assert python(lab, node, _OVERDUE) == "[]"
+    succeed("migrate", guest="game", to=source)
 
 
 @pytest.mark.parametrize(("port", "refused"), [("16514", "b''"), ("16515", "no member of the cluster")])
