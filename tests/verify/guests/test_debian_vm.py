@@ -82,7 +82,8 @@ def test_a_debian_vm_boots_grows_and_lets_its_owner_in(lab: Lab, declared: dict[
     assert int(inside("df --output=size -B1M / | tail -1")) > 3500, "the root file system did not grow to the disk"
     assert inside("systemctl is-system-running --wait") == "running", inside("systemctl --failed")
 
-    # Its root is nobody's friend, either.
+    # Its root is nobody's friend, either, and takes the straight way to the nodes, which are on its wire.
+    inside(f"ip route add {network}.0/24 dev eth0")
     prove(lab, vm(lab, "whole", address(whole), shell), "web", address(declared["web"]))
 
     # A kernel that panics hangs for ever, by itself. Noticed, it is restarted, and reads what was declared meanwhile.
