@@ -106,6 +106,13 @@ def test_guests_that_are_killed_start_again_all_the_same(lab: Lab, guests: Decla
     assert lab.configuration().guests()["game"].meta.get("target-role") is None
     for name in guests:
         lab.ask(partial(Pacemaker.retry, resource=name))
+    # The cluster looks at them anew, and knows nothing of them until it has.
+    wait_for(
+        lambda: [lab.status().resource(name) for name in guests],
+        lambda seen: all(one is not None and one.running for one in seen),
+        what="the cluster to know both again",
+        timeout=SEEN,
+    )
 
 
 def test_dns_servers_of_a_guest_wait_for_its_restart_and_come_with_it(lab: Lab, guests: Declared) -> None:
