@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -26,6 +27,16 @@ DNS = "192.0.2.53"
 BOOT = 420
 
 
+@pytest.fixture
+def _undone(lab: Lab, declared: dict[str, dict[str, Any]]) -> Iterator[None]:
+    """Nothing of this test is in the way of the next, however it ended."""
+    yield
+    left = {"whole", "small"} & set(lab.configuration().guests())
+    if left:
+        succeed("guests", guests={**declared, **{name: {"state": "absent", "remove_disks": True} for name in left}})
+
+
+@pytest.mark.usefixtures("_undone")
 def test_a_debian_vm_boots_grows_and_lets_its_owner_in(lab: Lab, declared: dict[str, dict[str, Any]]) -> None:
     network, _, _last = address(declared["game"]).rpartition(".")
     whole = {
