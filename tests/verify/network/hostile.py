@@ -147,7 +147,9 @@ def prove(lab: Lab, attacker: Attacker, neighbour: str, its_address: str) -> Non
         nothing_anyway = [name for name, links in beyond.items() if not links]
         assert nothing_anyway == []
         answers = services(lab, attacker, 3.0)
-        assert "silent" not in {said for target, said in answers.items() if not target.endswith(f" {_MEMBERS_ONLY}")}, answers
+        assert "silent" not in {said for target, said in answers.items() if not target.endswith(f" {_MEMBERS_ONLY}")}, (
+            answers
+        )
     sent, beyond = on_wire(lab, attacker, these)
     assert sent == set(these)
     assert {name: links for name, links in beyond.items() if links and name not in HONEST} == {}
