@@ -128,10 +128,9 @@ def _refusal(member: Member, present: Mapping[str, Member], names: Collection[st
         if other["name"] not in names and (other["id"] == member["id"] or other["address"] == address):
             return (
                 f"{name} has the address of {other['name']} ({other['address']}), which is in the cluster and not "
-                f"in the "
-                f"inventory. A member keeps its name. Call it {other['name']} in the inventory again, or to rename it: "
-                f"playbooks/node_remove.yml -e node={other['name']} under the old name, then the new name in the "
-                "inventory, then playbooks/site.yml"
+                f"in the inventory. A member keeps its name. Call it {other['name']} in the inventory again, or to "
+                f"rename it: playbooks/node_remove.yml -e node={other['name']} under the old name, then the new name "
+                "in the inventory, then playbooks/site.yml"
             )
         if other["id"] == member["id"]:
             return (
@@ -156,8 +155,7 @@ def _too_many(
             remedy = f"Add {most} at most in one run: leave the others out of the inventory for now"
         yield (
             f"{', '.join(joining)} would join {len(present)} members, of which {up} are up. {up} of {votes} votes "
-            f"are no "
-            f"quorum, {needed} are needed: the guests would be stopped until the new nodes are there. {remedy}"
+            f"are no quorum, {needed} are needed: the guests would be stopped until the new nodes are there. {remedy}"
         )
 
 

@@ -45,8 +45,7 @@ def refusals(standing: Standing, live: Configuration, status: ClusterStatus) -> 
     if online and not standing.answers:
         found.append(
             f"{node} is a running member and does not answer by SSH, so that nobody could take its keys. Have it in "
-            f"the "
-            "inventory and reachable, or switch it off"
+            "the inventory and reachable, or switch it off"
         )
     deaf = sorted(
         other.name for other in status.nodes if other.online and other.name not in {node, *standing.answering}
@@ -54,8 +53,7 @@ def refusals(standing: Standing, live: Configuration, status: ClusterStatus) -> 
     if deaf:
         found.append(
             f"{', '.join(deaf)} {_are(deaf)} running and {_do(deaf)} not answer by SSH, and would go on counting "
-            f"{node}. "
-            "Make every member reachable that runs"
+            f"{node}. Make every member reachable that runs"
         )
     found += _quorum(standing, status)
     stuck = {
@@ -65,8 +63,7 @@ def refusals(standing: Standing, live: Configuration, status: ClusterStatus) -> 
     }
     found += [
         f"the data of {name} is on {node}'s own storage and nowhere else, and {why}. Start it, so that it can "
-        f"leave, or "
-        "remove it (state: absent), or restore it elsewhere from a backup first"
+        "leave, or remove it (state: absent), or restore it elsewhere from a backup first"
         for name, why in stuck.items()
     ]
     return found
@@ -98,8 +95,7 @@ def _quorum(standing: Standing, status: ClusterStatus) -> list[str]:
     away = sorted(listed - {standing.node, *present})
     return [
         f"quorum would not survive: of {len(listed)} votes {needed} are needed, and without {standing.node} there "
-        f"would be "
-        f"{len(present)} ({', '.join(present) or 'none'}). Bring back {', '.join(away)} first"
+        f"would be {len(present)} ({', '.join(present) or 'none'}). Bring back {', '.join(away)} first"
     ]
 
 

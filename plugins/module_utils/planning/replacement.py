@@ -29,8 +29,7 @@ def refusals(node: str, live: Configuration, status: ClusterStatus, *, answers: 
         return [
             f"{node} does not answer by SSH. Install Debian on the new machine, with the address of the old one. Where "
             f"SSH complains of another host key, forget the old one on this machine: ssh-keygen -R ADDRESS. If "
-            f"nothing is "
-            f"to take its place: playbooks/node_remove.yml -e node={node}"
+            f"nothing is to take its place: playbooks/node_remove.yml -e node={node}"
         ]
     if seen.online:
         return []
@@ -38,17 +37,15 @@ def refusals(node: str, live: Configuration, status: ClusterStatus, *, answers: 
     if seen.unclean:
         found.append(
             f"{node} is unclean: the cluster could not make sure that the old machine is off, and it may still "
-            f"write to "
-            f"the disks of its guests. When you have seen with your own eyes that it has no power: "
+            "write to the disks of its guests. When you have seen with your own eyes that it has no power: "
             f"`stonith_admin --confirm {node}` on a member"
         )
     lost = sorted(kept_by(node, live)) if blank else []
     if lost:
         found.append(
             f"the data of {', '.join(lost)} was on {node}'s own storage, and the disk there is empty now. Put the "
-            f"old disk "
-            "in again, or remove these guests (state: absent, playbooks/guests.yml) and restore them from a backup "
-            "afterwards"
+            "old disk in again, or remove these guests (state: absent, playbooks/guests.yml) and restore them from a "
+            "backup afterwards"
         )
     return found
 

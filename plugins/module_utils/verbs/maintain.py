@@ -32,8 +32,7 @@ __all__ = ["Maintenance"]
 
 _ADVICE = (
     "Cure that, or make room on the other nodes, or take it into account with -e force=true: stopped guests start "
-    "again "
-    "when there is room, at the latest when the maintenance ends"
+    "again when there is room, at the latest when the maintenance ends"
 )
 
 

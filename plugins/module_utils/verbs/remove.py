@@ -102,11 +102,9 @@ class Removal:
         except ClusterError as error:
             raise Refused(
                 f"{self.node} can't be taken out of the cluster: nobody could prove that it is off ({error}), and "
-                f"if it "
-                "runs, so may its guests, and it holds the cluster's keys. Mend its power controller. If you have "
-                "seen with "
-                f"your own eyes that it has no power: `stonith_admin --confirm {self.node}` on a member, then run this "
-                "again with -e node_is_off=true"
+                "if it runs, so may its guests, and it holds the cluster's keys. Mend its power controller. If you "
+                f"have seen with your own eyes that it has no power: `stonith_admin --confirm {self.node}` on a "
+                "member, then run this again with -e node_is_off=true"
             ) from error
         return self._result(changed=True, plan=plan)
 
