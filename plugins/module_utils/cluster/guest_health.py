@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Literal
 
+from ..core.choice import chosen
 from .cib import Configuration
 from .guests import data_id, pin_id
 from .objects import Location, Pin
@@ -55,8 +56,7 @@ def unasked(
             continue
         if action.kind == "stop" and action.name not in may_stop:
             sentences.append(f"{action}: no other node could take it")
-        permitted = may_restart is True or (may_restart is not False and action.name in may_restart)
-        if action.kind == "restart" and not permitted:
+        if action.kind == "restart" and not chosen(action.name, may_restart):
             # After a repaired migration Pacemaker no longer knows which parameters may change live.
             sentences.append(
                 f"{action}: it has not been permitted to restart. Permit it (allow_restart), or, if the change "

@@ -16,6 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..core.choice import chosen
 from ..core.errors import InvalidValue
 from ..core.quantities import MIB
 from ..guest.definition import alike, compact, is_local, promised_memory
@@ -220,7 +221,7 @@ def plan_guests(
             if spec.name in live.primitives and seen is not None and seen.active:
                 stopping.append(Pin(f"{PREFIX}remove-{spec.name}", spec.name, None))
             continue
-        permitted = may_restart is True or (may_restart is not False and spec.name in may_restart)
+        permitted = chosen(spec.name, may_restart)
         if spec.name in restart_needed and not permitted:
             pending.append(spec.name)
         boot = _boot(spec, live.primitives.get(spec.name), spec.name in restart_needed and permitted)

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..core.choice import chosen
 from ..core.errors import InvalidValue
 from ..guest.definition import IDMAP
 
@@ -90,7 +91,7 @@ def choose(
     for name in sorted(wanted):
         mine = known.get(name)
         others = [other for other, its in known.items() if other != name and mine and _overlap(mine, its)]
-        may = permitted is True or (permitted is not False and name in permitted)
+        may = chosen(name, permitted)
         if mine is None or (others and may):
             new.append(name)
         else:
@@ -103,8 +104,8 @@ def choose(
         # The same name gets the same range again, where it can: its files may still be there.
         first = zlib.crc32(name.encode()) % len(slots)
         for start in (*slots[first:], *slots[:first]):
-            chosen = {"start": start, "count": _SIZE}
-            if not any(_overlap(chosen, other) for other in taken):
+            free = {"start": start, "count": _SIZE}
+            if not any(_overlap(free, other) for other in taken):
                 break
         else:
             raise InvalidValue(f"guests.{name}: no ids are left for it in lxc_id_area: give that a larger count")
@@ -114,8 +115,8 @@ def choose(
                     f"guests.{name}: {node} does not lend ids {start} to {start + _SIZE - 1} to containers: run "
                     "playbooks/site.yml for it"
                 )
-        taken.append(chosen)
-        ranges[name] = chosen
+        taken.append(free)
+        ranges[name] = free
     return Choice(ranges, sharing)
 
 

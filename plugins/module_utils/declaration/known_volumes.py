@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.choice import chosen
 from ..guest.definition import Definition
 
 __all__ = ["KnownVolumes", "places"]
@@ -70,5 +71,4 @@ class KnownVolumes:
                 )
 
     def _of(self, guest: str) -> Mapping[str, str]:
-        given_up = self.recreate is True or (self.recreate is not False and guest in self.recreate)
-        return {} if given_up else self.known.get(guest, {})
+        return {} if chosen(guest, self.recreate) else self.known.get(guest, {})

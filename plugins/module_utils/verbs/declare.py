@@ -18,6 +18,7 @@ from ..cluster.objects import Wanted
 from ..cluster.pacemaker import Applied, ClusterError, Pacemaker, Snapshot
 from ..cluster.prediction import Prediction
 from ..cluster.status import ClusterStatus
+from ..core.choice import chosen
 from ..core.wait import WaitTimeout
 from ..guest.definition import Definition, alike
 from ..planning import move
@@ -141,8 +142,7 @@ class Declare:
         return done if first else applied
 
     def _to_restart(self, name: str) -> bool:
-        permitted = self.may_restart is True or (self.may_restart is not False and name in self.may_restart)
-        return name in self.restart_needed | self.differing and permitted
+        return name in self.restart_needed | self.differing and chosen(name, self.may_restart)
 
     def _remove(self, cib: str) -> None:
         """Stop the guests that are to go. Their resources may only go once they are down everywhere."""
