@@ -40,8 +40,6 @@ METADATA = guest_agent(
 
 #: Seconds that may lie between a container's end on one node and its start on the next, if the two are one move.
 _BETWEEN = 60.0
-#: Seconds to ask members again that do not tell whether it runs there; and what of the start's time is not for that.
-_ASKING, _START_RESERVE = 30.0, 60.0
 
 
 def main() -> int:
@@ -86,7 +84,7 @@ def _start_alone(request: Request, host: LxcHost, definition: dict[str, Any]) ->
     """Start the container, of which no other node may run a second; returns when it was announced."""
     if is_local(definition):
         return container_start.start(host, definition, request.deadline.left(RECORD_RESERVE))
-    second.refuse(request.instance, min(_ASKING, request.deadline.left(_START_RESERVE)), "runs")
+    second.refuse(request, "runs")
     with second.held(definition, request.deadline):
         return container_start.start(host, definition, request.deadline.left(RECORD_RESERVE))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ..core.node_name import node_name
 from ..core.wait import Deadline, WaitTimeout
 from . import ocf
-from .ocf import AgentError
+from .ocf import AgentError, Request
 
 if TYPE_CHECKING:
     from ..guest.definition import Definition
@@ -24,16 +24,19 @@ if TYPE_CHECKING:
 
 __all__ = ["held", "refuse"]
 
+#: Seconds to ask members again that do not tell whether it runs there; and what of the start's time is not for that.
+_ASKING, _START_RESERVE = 30.0, 60.0
 #: Seconds to watch whether a lease is renewed, whose holder nobody has fenced: monitors do it every 10 s.
 _BEATS = 25.0
 
 
-def refuse(name: str, seconds: float, question: Question) -> None:
-    """Raise AgentError unless all other members say that the guest does not run there, within ``seconds``."""
+def refuse(request: Request, question: Question) -> None:
+    """Raise AgentError unless all other members say that the guest does not run there."""
     from ..migration.whereabouts import Unheard, elsewhere
 
+    name = request.instance
     try:
-        node = elsewhere(name, seconds, question=question)
+        node = elsewhere(name, min(_ASKING, request.deadline.left(_START_RESERVE)), question=question)
     except Unheard as error:
         raise AgentError(
             f"{name} is not started, for it may run on another node: {error}. See to drover-peer.service there, or cut "

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["accelerator", "require_files", "start"]
 
-#: Seconds to ask members again that do not tell whether they run the VM; and what of the start's time is not for that.
-_ASKING, _START_RESERVE = 30.0, 60.0
-
 
 def start(request: Request, host: LibvirtHost) -> Code:
     """Start the VM, unless it runs. What is left of a migration whose other end is gone makes room."""
@@ -40,7 +37,7 @@ def start(request: Request, host: LibvirtHost) -> Code:
         except OwnershipError as error:
             raise AgentError(str(error)) from error
     require_files(definition)
-    second.refuse(name, min(_ASKING, request.deadline.left(_START_RESERVE)), "vm runs")
+    second.refuse(request, "vm runs")
     from ..hypervisor.domain_xml import render
 
     xml = render(definition, accelerator())
