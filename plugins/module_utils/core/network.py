@@ -1,18 +1,27 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What an interface reaches by its addresses alone, and whom a mount is from."""
+"""Addresses in one way of writing them, what an interface reaches by its own alone, and whom a mount is from."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 
-__all__ = ["reaches", "servers"]
+__all__ = ["plain", "reaches", "servers"]
 
 #: What is before the path in the source of a network file system's mount: nas:/export, [fe80::1]:/x, //nas/share,
 #: 10.0.0.1:6789,10.0.0.2:6789:/.
 _SERVER = re.compile(r"(?://)?(\[[^]]+\]|[^:/,\[\]]+)(?::\d+)?(?=[:/,]|$)")
+
+
+def plain(address: str) -> str:
+    """An address as it is always written, of IPv4 also where it comes as one of IPv6; one that is none as it stands."""
+    with suppress(ValueError):
+        found = ipaddress.ip_address(address)
+        return str((isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped) or found)
+    return address
 
 
 def reaches(addresses: Iterable[str], gateway: str) -> bool:

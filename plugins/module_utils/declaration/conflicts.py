@@ -4,10 +4,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 
+from ..core.network import plain
 from ..guest.definition import host_interface
 from .types import Cluster, Guest
 from .values import GUEST_NAME
@@ -65,11 +64,4 @@ def conflicts(guests: Mapping[str, Guest], cluster: Cluster) -> Iterator[tuple[s
 
 def _taken(cluster: Cluster) -> dict[str, str]:
     """Addresses that are no guest's, in the one way of writing them, and whose they are."""
-    found: dict[str, str] = {}
-    for address, owner in cluster.taken.items():
-        # A node may be known by a name alone.
-        with suppress(ValueError):
-            ip = ipaddress.ip_address(address.partition("%")[0])
-            mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-            found[str(mapped or ip)] = owner
-    return found
+    return {plain(address.partition("%")[0]): owner for address, owner in cluster.taken.items()}

@@ -8,12 +8,12 @@ its name. A node that is taken out of the list is nobody from then on, whatever 
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from contextlib import suppress
 from pathlib import Path
 
 from ..cluster.corosync_conf import COROSYNC_CONF, from_file, links
+from ..core.network import plain
 
 __all__ = ["HOSTS", "Members", "addresses"]
 
@@ -41,7 +41,7 @@ class Members:
     def at(self, address: str) -> bool:
         """Whether a member may ask from this address."""
         self._refresh()
-        return _plain(address) in self._places
+        return plain(address) in self._places
 
     def _refresh(self) -> None:
         stamp = tuple(_stamp(file) for file in self._files)
@@ -50,7 +50,7 @@ class Members:
         conf, hosts = map(_read, self._files)
         members, known = links(from_file(conf)), addresses(hosts)
         places = [place for name, own in members.items() for place in (*own, known.get(name, ""))]
-        self._names, self._places = frozenset(members), frozenset(_plain(place) for place in places if place)
+        self._names, self._places = frozenset(members), frozenset(plain(place) for place in places if place)
         self._stamp = stamp
 
 
@@ -58,16 +58,6 @@ def addresses(hosts: str) -> dict[str, str]:
     """Each node's address by its name, from the text of /etc/hosts."""
     lines = [line.split() for block in _BLOCK.findall(hosts) for line in block.splitlines()]
     return {words[1]: words[0] for words in lines if len(words) == 2}
-
-
-def _plain(address: str) -> str:
-    """An address as it is always written; one that is none, or is bound to an interface, as it stands."""
-    with suppress(ValueError):
-        found = ipaddress.ip_address(address)
-        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
-            found = found.ipv4_mapped
-        return str(found)
-    return address
 
 
 def _stamp(file: Path) -> tuple[int, int, int] | None:
