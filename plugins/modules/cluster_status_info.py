@@ -128,18 +128,25 @@ def filtered() -> list[str]:
         return []
 
 
-def look(cluster: Pacemaker, inventory: Sequence[str] = ()) -> dict[str, Any]:
+def look(cluster: Pacemaker, inventory: Sequence[str], *, tell_changes: bool) -> dict[str, Any]:
     try:
         cib, status = both(cluster.query, cluster.status)
     except ClusterError as error:
-        return {"member": False, "reason": str(error)}
+        return {"member": False, "reason": str(error), "waiting": []}
     status = reasons.explained(status)
     seen = overview.overview(read(cib), status, inventory)
     under_way = progress.under_way(status)
     lines = [*overview.table(seen), *(f"> {moves.progress(move)}" for move in under_way)]
     able = status.quorum and status.dc is not None
     reason = "" if able else "it has no quorum, or no leader"
-    return {"member": able, "reason": reason, **seen, "moves": under_way, "table": lines}
+    found = {"member": able, "reason": reason, **seen, "moves": under_way, "table": lines, "waiting": []}
+    if tell_changes:
+        # A node that cannot look at its guests tells of the cluster all the same.
+        with suppress(DroverError, ImportError):
+            found["waiting"] = waiting(
+                cib, [guest["name"] for guest in seen["guests"] if node_name() in guest["nodes"]]
+            )
+    return found
 
 
 def of_node(now: float) -> list[str]:
@@ -176,13 +183,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    found = look(Pacemaker(), module.params["inventory"])
-    found["waiting"] = []
-    if module.params["changes"] and "table" in found:
-        # A node that cannot look at its guests tells of the cluster all the same.
-        with suppress(DroverError, ImportError):
-            here = [guest["name"] for guest in found["guests"] if node_name() in guest["nodes"]]
-            found["waiting"] = waiting(Pacemaker().query(), here)
+    found = look(Pacemaker(), module.params["inventory"], tell_changes=module.params["changes"])
     module.exit_json(changed=False, node_problems=of_node(time.time()), filtered=filtered(), **found)
 
 
