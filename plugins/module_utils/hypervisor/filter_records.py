@@ -9,7 +9,6 @@ that a guest runs with until it restarts, though its definition no longer has th
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -53,9 +52,9 @@ class Records:
 
     def put_text(self, name: str, text: str) -> None:
         """Write a file beside the records."""
-        draft = self._folder / f".{name}.{os.getpid()}"
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(self._folder / name)
+        from ..core.atomic import write  # not what a monitor needs that finds nothing to do
+
+        write(self._folder / name, text)
 
     def text(self, name: str) -> str | None:
         """A file beside the records; None when it is not there."""
