@@ -18,7 +18,7 @@ from ..core.choice import chosen
 from ..core.errors import InvalidValue
 from ..guest.definition import IDMAP
 
-__all__ = ["AREA", "Area", "Choice", "choose", "id_range"]
+__all__ = ["Area", "Choice", "choose", "id_range"]
 
 IdMap = Mapping[str, int]
 _SIZE = IDMAP["count"]
@@ -48,10 +48,6 @@ class Area:
     def slots(self) -> list[int]:
         """The starts of all ranges that may be chosen: all but the one that containers used to share."""
         return [start for start in range(self.start, self.start + self.count, _SIZE) if start != IDMAP["start"]]
-
-
-#: What ``lxc_id_area`` is when nobody says anything else.
-AREA = Area()
 
 
 @dataclass(frozen=True)

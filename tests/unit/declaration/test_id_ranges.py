@@ -11,11 +11,13 @@ import pytest
 import yaml
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import InvalidValue
-from ansible_collections.cspp.drover.plugins.module_utils.declaration.id_ranges import AREA, Area, choose, id_range
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.id_ranges import Area, choose, id_range
 from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import IDMAP
 from ansible_collections.cspp.drover.plugins.module_utils.storage.id_shift import _range_of
 
 SIZE = 65536
+#: What ``lxc_id_area`` is when nobody says anything else.
+AREA = Area()
 LENT = {"node1": [[AREA.start, AREA.count]], "node2": [[AREA.start, SIZE], [AREA.start, AREA.count]]}
 
 
