@@ -115,6 +115,13 @@ def test_ratios_are_of_medians() -> None:
     assert of(found, "idle, median total").measured == "1.00 (1000 of 1000 ms)"
 
 
+@pytest.mark.parametrize(("pause", "met"), [(21.0, True), (21.1, False)])
+def test_filtering_may_cost_a_twentieth(pause: float, met: bool) -> None:
+    found = criteria([record(load="udp-1000", pause_ms=pause), record("unfiltered", load="udp-1000")])
+    assert of(found, "filter and firewall, udp-1000, median pause").met is met
+    assert of(found, "filter and firewall, idle, median pause").met is None
+
+
 @pytest.mark.parametrize(
     ("count", "lost", "met"), [(LOSSLESS, 0, True), (LOSSLESS - 1, 0, None), (1, 1, False), (LOSSLESS, 1, False)]
 )

@@ -43,7 +43,7 @@ from . import containers, figures, soak  # noqa: E402
 from .events import Events  # noqa: E402
 from .plot import draw  # noqa: E402
 from .rig import Rig, Vm  # noqa: E402
-from .ways import WAYS, Way  # noqa: E402
+from .ways import UNFILTERED, WAYS, Way  # noqa: E402
 
 DIRTY, UDP, CONTAINERS = "dirty-", "udp-", "containers"
 _ECHO = 7
@@ -76,6 +76,7 @@ class Bench:
         """One migration under a load, measured. Returns its record."""
         vm = self.rig.vms[way.vm]
         self.prepare(vm)
+        self.rig.filter(way.filtered)
         source, target = self.hop(vm)
         dropped = int(vm.ask("drops"))
         self.events.forget()
@@ -182,7 +183,7 @@ def lab(story: Story, keep: bool) -> Iterator[Lab]:
         story.say("three nodes of a lab's own")
         succeed("lab", lab_state="present")
     try:
-        succeed("site", guests={})
+        succeed("site", guests={}, network_own_ports=Rig.foreign_ports())
         with tempfile.TemporaryDirectory(prefix="drover-bench-") as masters:
             yield Lab(Path(masters))
     finally:
@@ -199,13 +200,21 @@ def wanted(options: argparse.Namespace) -> dict[tuple[str, str], int]:
         (load, way.name): options.repetitions
         for load in loads
         for way in WAYS
-        # What encryption alone costs shows in an idle VM; the question under load is another.
-        if (way.name in options.ways if options.ways else way.name != "virsh-tls" or load == "idle")
+        if (way.name in options.ways if options.ways else _asked(way, load))
     }
     for load, way in count:
-        if way == "drover" and load.startswith(UDP):
+        if way in ("drover", UNFILTERED) and load.startswith(UDP):
             count[load, way] = max(options.repetitions, options.lossless)
     return count
+
+
+def _asked(way: Way, load: str) -> bool:
+    """Whether a way is measured under a load unless told otherwise."""
+    if way.name == "virsh-tls":  # what encryption alone costs shows in an idle VM; the question under load is another
+        return load == "idle"
+    if way.name == UNFILTERED:  # what is filtered are packets, not memory
+        return not load.startswith(DIRTY)
+    return True
 
 
 def migrations(bench: Bench, options: argparse.Namespace, story: Story) -> None:

@@ -170,6 +170,11 @@ def criteria(records: Sequence[Record]) -> list[Criterion]:
         *(_lossless(records, rate) for rate in (100, 1000)),
         _duplicates(records, 100, 5),
         _ratio(records, "idle, median total time", "total_ms", "virsh", 1.2),
+        *(
+            _ratio(records, f"filter and firewall, {load}, median {what}", key, "unfiltered", 1.05, load)
+            for load in ("idle", "udp-1000")
+            for what, key in (("pause", "pause_ms"), ("client silence", "silence_ms"))
+        ),
     ]
 
 
@@ -207,8 +212,8 @@ def verdicts(found: Sequence[Criterion]) -> str:
     )
 
 
-def _ratio(records: Sequence[Record], what: str, key: str, other: str, most: float) -> Criterion:
-    mine, theirs = (Spread.of(_values(_of(records, way, "idle"), key)) for way in ("drover", other))
+def _ratio(records: Sequence[Record], what: str, key: str, other: str, most: float, load: str = "idle") -> Criterion:
+    mine, theirs = (Spread.of(_values(_of(records, way, load), key)) for way in ("drover", other))
     return _share(what, f"{other}'s", mine, theirs, most)
 
 

@@ -21,9 +21,11 @@ from xml.etree import ElementTree as ET
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import derived_mac, host_interface
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.domain_xml import render
 
 from ...verify.lab import Lab
+from ...verify.network import filtering
 from ...verify.plays import succeed
 
 __all__ = ["FOLDER", "SETTLING", "BenchError", "Rig", "Vm", "ask"]
@@ -33,6 +35,18 @@ _CONF = "/etc/libvirt/qemu.conf"
 _FORCED = "migrate_tls_force = 1"
 #: Where the bench keeps its files, the same on all nodes.
 FOLDER = PurePosixPath("/srv/drover/shared/bench")
+#: Names of the VMs, each called after whose it is.
+_NAMES = ("drover", "stock", "bare")
+#: Of Drover's VM: what the bench itself asks of it passes, by rules of which each has to be looked at.
+FIREWALL: dict[str, list[dict[str, Any]]] = {
+    "in": [
+        {"protocol": "tcp", "port": 22, "from": ["192.0.2.0/24"]},
+        {"protocol": "icmp"},
+        {"protocol": "tcp", "port": "7-9"},
+        {"protocol": "udp", "port": 7},
+    ],
+    "out": [{"protocol": "udp", "port": 53}],
+}
 #: Seconds that Pacemaker gets for what follows a move.
 SETTLING = 60
 
@@ -81,21 +95,21 @@ class Rig:
     lab: Lab
     vms: dict[str, Vm]
     _libraries: dict[str, str] = field(default_factory=dict)
+    _filters: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
     def build(cls, lab: Lab, memory: str, names: Collection[str]) -> Iterator[Rig]:
         """Make these VMs. At the end, whatever happened, the lab is as it was, save that Drover's VM runs on."""
         prefix = str(lab.description["subnet"]).rsplit(".", 1)[0]
-        vms = {
-            name: Vm(name, f"{prefix}.{160 + i}") for i, name in enumerate(("drover", "stock", "bare")) if name in names
-        }
+        vms = {name: Vm(name, f"{prefix}.{160 + i}") for i, name in enumerate(_NAMES) if name in names}
         rig = cls(lab, vms)
         with ExitStack() as stack:
             rig._remove_foreigners()
             stack.callback(rig._remove_foreigners)
             rig._declare(memory)
             stack.enter_context(rig._unforced())
+            stack.callback(rig.filter, True)
             rig._create_foreigners()
             yield rig
 
@@ -105,6 +119,22 @@ class Rig:
         if len(found) != 1:
             raise BenchError(f"{vm} runs on {found or 'no node'}")
         return found[0]
+
+    @staticmethod
+    def foreign_ports() -> list[str]:
+        """Interfaces of the VMs that are not Drover's, of which packet filters let nothing pass unless told."""
+        return [host_interface(name, derived_mac(name, 0)) for name in _NAMES if name != "drover"]
+
+    def filter(self, wanted: bool) -> None:
+        """Have all nodes filter what guests send, or none."""
+        off = bool(self._filters)
+        if wanted is not off:
+            return
+        for node in self.lab.nodes:
+            if wanted:
+                filtering.tell(self.lab, node, self._filters.pop(node))
+            else:
+                self._filters[node] = filtering.switch_off(self.lab, node)
 
     def outcome_ms(self, vm: str, node: str) -> int | None:
         """The pause of the last migration, as libvirt at the target counts it."""
@@ -160,6 +190,8 @@ class Rig:
             return {"kind": "vm", "image": "tiny", "memory": memory, "nics": [nic]}
 
         guests = {name: guest(vm) for name, vm in self.vms.items()}
+        if "drover" in guests:
+            guests["drover"]["firewall"] = FIREWALL
         succeed("guests", guests=guests, guests_allow_restart="all")
         primitives = self.lab.configuration().primitives
         node = next(iter(self.lab.nodes))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
@@ -14,7 +14,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_
 from ...verify.plays import play
 from .rig import SETTLING, Rig
 
-__all__ = ["WAYS", "Drover", "Order", "Way"]
+__all__ = ["UNFILTERED", "WAYS", "Drover", "Order", "Way"]
 
 
 class Order(NamedTuple):
@@ -41,6 +41,10 @@ class Way(Protocol):
     def about(self) -> str:
         """What it does, for those who want to repeat it."""
 
+    @property
+    def filtered(self) -> bool:
+        """Whether the nodes' packet filter is on meanwhile."""
+
     def move(self, rig: Rig, source: str, target: str, patience: float) -> Order:
         """Order the move."""
 
@@ -55,6 +59,7 @@ class Virsh:
     name: str
     options: str = ""
     vm: str = "bare"
+    filtered: bool = True
 
     @property
     def about(self) -> str:
@@ -76,6 +81,7 @@ class Stock:
     """The agent that comes with Pacemaker's resource agents."""
 
     name = vm = "stock"
+    filtered = True
     about = "crm_resource --move of an ocf:heartbeat:VirtualDomain with migration_transport=tls"
 
     def move(self, rig: Rig, source: str, target: str, patience: float) -> Order:
@@ -91,13 +97,18 @@ class Stock:
         rig.settled("stock")
 
 
+@dataclass(frozen=True)
 class Drover:
     """What the module guest_migrate does on a node, without Ansible around it: the agents do the rest in any case."""
 
-    name = vm = "drover"
-    about = "the constraint of guest_migrate, put in by its own code on the source; Pacemaker and Drover's agent do it"
+    name: str = "drover"
+    vm: str = "drover"
+    filtered: bool = True
+    about: str = (
+        "the constraint of guest_migrate, put in by its own code on the source; Pacemaker and Drover's agent do it"
+    )
 
-    MOVE = """
+    MOVE: ClassVar[str] = """
 begun = time.time()
 from drover.cluster.cib import read
 from drover.cluster.pacemaker import Pacemaker
@@ -108,7 +119,7 @@ status = cluster.status()
 cluster.apply(lambda cib: move.plan(guest, to, read(cib), status).wanted, check=False)
 print(json.dumps([begun, time.time()]))
 """
-    FINISH = """
+    FINISH: ClassVar[str] = """
 from drover.cluster.pacemaker import Pacemaker
 from drover.planning import move
 Pacemaker().apply(lambda cib: move.finished(sys.argv[1]), check=False)
@@ -134,4 +145,13 @@ print(json.dumps(None))
         rig.settled(self.vm)
 
 
-WAYS: tuple[Way, ...] = (Virsh("virsh"), Virsh("virsh-tls", " --tls"), Stock(), Drover())
+#: Drover's way on nodes that filter nothing.
+UNFILTERED = "unfiltered"
+
+WAYS: tuple[Way, ...] = (
+    Virsh("virsh"),
+    Virsh("virsh-tls", " --tls"),
+    Stock(),
+    Drover(),
+    Drover(UNFILTERED, filtered=False, about="the same with network_guest_filter: false, which takes its firewall too"),
+)

@@ -23,6 +23,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.guest.definition impor
 from ansible_collections.cspp.drover.tests import frames
 
 from ..lab import Lab, Node
+from .filtering import unfiltered
 
 __all__ = ["Attacker", "attempts", "container", "prove", "vm"]
 
@@ -33,8 +34,6 @@ HONEST = ("its own ARP request", "its own datagram to a neighbour")
 _PORTS = (22, 16514, 16515, 49152, 49215)
 #: libvirt's, which hears no address but members', filter or not.
 _MEMBERS_ONLY = 16514
-#: What a node's packet filter knows of the cluster.
-_FACTS = "/etc/drover/filter.json"
 _FLOOD = 300
 #: To whom what would do harm while the filter is off is sent: everybody gets it, and nobody takes it.
 _NOBODY = "06:ff:ff:ff:ff:ff"
@@ -184,26 +183,6 @@ def services(lab: Lab, attacker: Attacker, patience: float) -> dict[str, str]:
     targets = [(node.address, port) for node in _both(lab, attacker) for port in _PORTS]
     found: dict[str, str] = attacker.does("connect", targets=targets, patience=patience)
     return found
-
-
-@contextmanager
-def unfiltered(lab: Lab, node: str) -> Iterator[None]:
-    """The node without its packet filter meanwhile. It is told to have none: what is only taken away comes back."""
-    on_node = lab.ssh(node)
-    facts = on_node(["cat", _FACTS]).stdout
-    assert json.loads(facts)["enabled"] is True
-
-    def tell(text: str, *, there: bool) -> None:
-        on_node(["tee", _FACTS], stdin=text)
-        on_node(["systemctl", "restart", "drover-filter.service"], timeout=60)
-        tables = on_node(["nft", "list", "tables"]).stdout
-        assert ("table bridge drover" in tables) == there, tables
-
-    tell(json.dumps({**json.loads(facts), "enabled": False}), there=False)
-    try:
-        yield
-    finally:
-        tell(facts, there=True)
 
 
 def link_local(mac: str) -> str:
