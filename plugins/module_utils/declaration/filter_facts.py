@@ -7,7 +7,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -27,19 +27,27 @@ def filter_facts(
     enabled: bool = True,
     open_to_guests: Sequence[Mapping[str, Any]] = (),
     own_ports: Sequence[str] = (),
+    members: Sequence[Mapping[str, Any]] = (),
     resolve: Callable[[str], Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """The facts of the node ``here``. ``nodes`` are the variables of each host.
 
     Of a node that was looked at in this run (``node_facts``) all addresses count, of another those that the inventory
-    declares. Names of storage servers are resolved; one that does not resolve is left out.
+    declares. ``members`` are those of the cluster (module membership), of whom the inventory may lack some: what is
+    known of these are their addresses, not their power controllers. Names of storage servers are resolved; one that
+    does not resolve is left out.
     """
     own = next(node for node in nodes if str(node["inventory_hostname"]) == here)
     bridges: Mapping[str, Any] = own.get("network_bridges") or {}
     every = [bridge or {} for node in nodes for bridge in (node.get("network_bridges") or {}).values()]
     return {
         "enabled": enabled,
-        "nodes": _unique(address for node in nodes for address in _of_node(node)),
+        "nodes": _unique(
+            [
+                *(address for node in nodes for address in _of_node(node)),
+                *(str(address) for member in members for address in (member["address"], *member["links"])),
+            ]
+        ),
         "walled": _unique(address for node in nodes for address in _walled(node, resolve or _resolve)),
         "gateways": _unique(bridge["gateway"] for bridge in every if bridge.get("gateway")),
         "own": sorted({*own_ports, *_own_ports(bridges, (own.get("node_facts") or {}).get("interfaces") or {})}),
@@ -78,7 +86,7 @@ def _own_ports(bridges: Mapping[str, Any], interfaces: Mapping[str, Mapping[str,
             yield name
 
 
-def _unique(found: Iterator[str]) -> list[str]:
+def _unique(found: Iterable[str]) -> list[str]:
     """Addresses without prefix, sorted, none that means a machine to itself or to its link alone."""
     unique = set()
     for address in found:

@@ -23,6 +23,11 @@ def facts(*nodes: dict[str, Any], **more: Any) -> dict[str, Any]:
     return filter_facts(nodes, "node1", resolve=resolve, **more)
 
 
+def test_a_member_that_the_inventory_lacks_counts() -> None:
+    stray = {"name": "node9", "id": 9, "address": "192.0.2.19", "links": ["198.51.100.19"]}
+    assert {"192.0.2.19", "198.51.100.19"} <= set(facts(node(1), members=[stray])["nodes"])
+
+
 def test_all_addresses_of_nodes_count_and_none_of_guests() -> None:
     interfaces = {
         "lo": {"bridge": None, "addresses": ["127.0.0.1/8", "::1/128"]},
