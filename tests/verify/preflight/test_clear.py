@@ -28,11 +28,11 @@ def test_every_guest_can_go_everywhere(lab: Lab, declared: dict[str, dict[str, A
     assert [finding for one in checks for finding in one["findings"]] == []
 
 
-def test_a_node_tells_all_of_it_within_a_second(lab: Lab) -> None:
+def test_a_node_tells_all_of_it_well_within_the_time_that_it_is_given(lab: Lab) -> None:
     ask = (
         "import sys, time; sys.path.insert(0, '/usr/lib/drover/current'); from drover.peer.channel import ask\n"
         "start = time.monotonic(); ask(sys.argv[1], {'do': 'facts', 'guests': None}); print(time.monotonic() - start)"
     )
     for node in lab.nodes:
         took = float(lab.ssh(next(iter(lab.nodes)))(["python3", "-c", ask, node]).stdout)
-        assert took < 1.0
+        assert took < 5.0
