@@ -111,6 +111,14 @@ class Tools:
         """The whole CIB as XML."""
         return self._ask(["cibadmin", "--query"])
 
+    def extract(self, xpath: str) -> str:
+        """Some elements of the CIB; empty where it has none of them."""
+        return self._ask(["cibadmin", "--query", "--xpath", xpath], timeout=5, ok=(0, _MISSING))
+
+    def fail(self, resource: str, node: str) -> None:
+        """Have a resource that runs on the node taken for failed, as if its monitor had just said so."""
+        self._ask(["crm_resource", "--fail", "--resource", resource, "--node", node], timeout=5)
+
     def at_work(self) -> tuple[Work, ...]:
         """What the nodes are at work with. The answer is as short as that, however large the cluster is."""
         asked = f"//lrm_rsc_op[@rc-code='{PENDING}']"
