@@ -34,10 +34,8 @@ _OFTEN, _WITHIN = 3, 120.0
 class Often:
     """How often the cluster was told of guests, so as not to tell it all the time of one that cannot live."""
 
-    def __init__(
-        self, most: int = _OFTEN, within: float = _WITHIN, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._most, self._within, self._clock = most, within, clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._told: dict[str, deque[float]] = {}
 
     def note(self, guest: str) -> None:

@@ -92,10 +92,10 @@ def _history(root: ET.Element, guest: str, node: str) -> Iterator[str]:
             yield f"the cluster is at work with it: {op.get('operation')}"
     ended = [op for op in operations if op.get("rc-code") != PENDING]
     last = max(ended, key=lambda op: int(op.get("call-id", "-1")), default=None)
-    if last is None or last.get("operation") not in _RUNS_AFTER:
-        yield f"the cluster does not take it to run on {node}"
-    elif last.get("rc-code") != "0":
+    if last is not None and last.get("rc-code") != "0":
         yield "the cluster knows that it failed"
+    elif last is None or last.get("operation") not in _RUNS_AFTER:
+        yield f"the cluster does not take it to run on {node}"
 
 
 def _interval(op: ET.Element) -> str | None:
