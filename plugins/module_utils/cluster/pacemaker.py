@@ -154,6 +154,11 @@ class Tools:
         found = self._ask(["cibadmin", "--query", "--xpath", asked], ok=(0, _MISSING))
         return ET.fromstring(found).get("value") if found.strip() else None
 
+    def goes_down(self, node: str) -> bool:
+        """Whether the node's Pacemaker is stopping, which first has its guests leave."""
+        asked = f"//node_state[@uname='{node}']/transient_attributes//nvpair[@name='shutdown' and @value!='0']"
+        return bool(self.extract(asked).strip())
+
     def data_of(self, guest: str) -> str | None:
         """The node that has the data of a guest on local storage; None when nobody has said."""
         found = self._ask(["cibadmin", "--query", "--xpath", _data_of(guest)], ok=(0, _MISSING))
