@@ -93,11 +93,8 @@ def test_guests_that_shut_themselves_down_stay_down_if_told_so(lab: Lab, guests:
 
 def kill(lab: Lab, guest: str) -> None:
     """End the guest's process on its node, which nobody has asked for."""
-    by_kind = {
-        "game": ["pkill", "-KILL", "-f", "^/usr/bin/qemu-system-x86_64 -name guest=game"],
-        "web": ["kill", "-KILL"],
-    }
-    lab.ssh(lab.where(guest))([*by_kind[guest], *([init_of(lab, guest)] if guest == "web" else [])])
+    vm = ["pkill", "-KILL", "-f", f"^/usr/bin/qemu-system-x86_64 -name guest={guest}"]
+    lab.ssh(lab.where(guest))(["kill", "-KILL", init_of(lab, guest)] if guest == "web" else vm)
 
 
 def wait_until_running(lab: Lab, *names: str) -> None:
