@@ -38,6 +38,12 @@ def main(kind: str) -> int:
     """Answer Pacemaker's call of the agent for this kind of guest."""
     if len(sys.argv) > 1 and sys.argv[1] == "monitor" and all_well(kind, os.environ):
         return 0
+    if sys.argv[1:] == ["meta-data"]:
+        # Pacemaker asks for it before every start.
+        from .metadata import GUESTS
+
+        sys.stdout.write(GUESTS[kind].xml())
+        return 0
     # Python was started without it, which is a quarter of what it takes to start; libvirt's binding is found by it.
     import site
 
