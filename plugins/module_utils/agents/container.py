@@ -130,6 +130,7 @@ def _monitor_with_fallback(request: Request, host: LxcHost) -> Code:
 def _stop_with_fallback(request: Request, host: LxcHost) -> Code:
     """Stop by LXC; by ending the container's processes when LXC does not answer."""
     name, deadline = request.instance, request.deadline
+    glance.unsettle(name)  # what ends from here on, ends on purpose
 
     def by_process(error: Exception | None) -> Code:
         seconds = 0.0

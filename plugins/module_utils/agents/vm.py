@@ -18,7 +18,7 @@ from ..hypervisor.libvirt_connection import HostError, LibvirtUnreachable
 from ..hypervisor.libvirt_host import LibvirtHost
 from ..hypervisor.power_off import vm_shut_down
 from ..hypervisor.vm_state import Seen, State
-from . import filtering, ocf
+from . import filtering, glance, ocf
 from .fallback import monitor_or_look, or_else
 from .libvirt_daemon import DESTROY_RESERVE, come_back
 from .metadata import GUESTS
@@ -206,6 +206,7 @@ def _monitor_with_fallback(request: Request) -> Code:
 def _stop_with_fallback(request: Request) -> Code:
     """Stop by libvirt; by ending the VM's process when libvirt does not answer."""
     name, deadline = request.instance, request.deadline
+    glance.unsettle(name)  # what ends from here on, ends on purpose
 
     def by_libvirt() -> Code:
         try:

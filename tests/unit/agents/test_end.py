@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.agents import end, fallback, glance
+from ansible_collections.cspp.drover.plugins.module_utils.agents import container, end, fallback, glance, vm
 from ansible_collections.cspp.drover.plugins.module_utils.agents.end import End
 from ansible_collections.cspp.drover.plugins.module_utils.agents.ocf import AgentError, Code, Request
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
@@ -128,6 +129,20 @@ def test_a_cluster_that_does_not_answer_is_left_to_monitors() -> None:
 def tell_again(cluster: Cluster) -> end.Outcome:
     mark()
     return tell(cluster, Code.NOT_RUNNING)
+
+
+@pytest.mark.parametrize("agent", [vm, container])
+def test_a_stop_takes_the_mark_before_it_ends_anything(agent: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    marks: list[object] = []
+
+    def end_it(*_actions: object, **_how: object) -> Code:
+        marks.append(glance.marked("web"))
+        return Code.SUCCESS
+
+    monkeypatch.setattr(agent, "or_else", end_it)
+    request = Request("stop", "web", {}, Deadline(20))
+    agent._stop_with_fallback(*([request] if agent is vm else [request, None]))
+    assert marks == [None]
 
 
 @pytest.mark.parametrize(
