@@ -34,6 +34,8 @@ def start(name: str) -> int:
             from .trust.renewal import main
         case "deadman":
             from .agents.deadman import main
+        case "watch":
+            from .agents.watch import main
         case "storage":
             from .agents.storage_back import main
         case "filter":

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..core.node_name import node_name
 from ..core.wait import Deadline, WaitTimeout
-from . import ocf
+from . import glance, ocf
 from .ocf import AgentError, Request
 
 if TYPE_CHECKING:
@@ -31,10 +31,15 @@ _BEATS = 25.0
 
 
 def refuse(request: Request, question: Question) -> None:
-    """Raise AgentError unless all other members say that the guest does not run there."""
+    """Raise AgentError unless all other members say that the guest does not run there.
+
+    One that ended here a moment ago, and nobody meant it to, has been here all the time.
+    """
+    name = request.instance
+    if glance.claimed(name):
+        return
     from ..migration.whereabouts import Unheard, elsewhere
 
-    name = request.instance
     try:
         node = elsewhere(name, min(_ASKING, request.deadline.left(_START_RESERVE)), question=question)
     except Unheard as error:

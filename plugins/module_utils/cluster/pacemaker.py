@@ -111,6 +111,14 @@ class Tools:
         """The whole CIB as XML."""
         return self._ask(["cibadmin", "--query"])
 
+    def extract(self, xpath: str) -> str:
+        """Some elements of the CIB; empty where it has none of them."""
+        return self._ask(["cibadmin", "--query", "--xpath", xpath], timeout=5, ok=(0, _MISSING))
+
+    def fail(self, resource: str, node: str) -> None:
+        """Have a resource that runs on the node taken for failed, as if its monitor had just said so."""
+        self._ask(["crm_resource", "--fail", "--resource", resource, "--node", node], timeout=5)
+
     def at_work(self) -> tuple[Work, ...]:
         """What the nodes are at work with. The answer is as short as that, however large the cluster is."""
         asked = f"//lrm_rsc_op[@rc-code='{PENDING}']"
@@ -145,6 +153,11 @@ class Tools:
         asked = f"//nodes/node[@uname='{node}']/instance_attributes/nvpair[@name='{name}']"
         found = self._ask(["cibadmin", "--query", "--xpath", asked], ok=(0, _MISSING))
         return ET.fromstring(found).get("value") if found.strip() else None
+
+    def goes_down(self, node: str) -> bool:
+        """Whether the node's Pacemaker is stopping, which first has its guests leave."""
+        asked = f"//node_state[@uname='{node}']/transient_attributes//nvpair[@name='shutdown' and @value!='0']"
+        return bool(self.extract(asked).strip())
 
     def data_of(self, guest: str) -> str | None:
         """The node that has the data of a guest on local storage; None when nobody has said."""

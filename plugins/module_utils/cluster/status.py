@@ -29,6 +29,8 @@ __all__ = [
 PENDING = "193"
 #: Begins the attribute of a node that says something of a guest there.
 NOTE = "drover-note-"
+#: The operation that fails when somebody tells the cluster that a resource has failed: here, the watcher of guests.
+_TOLD = "asyncmon"
 #: An agent's operation as people say it.
 _DOING = {
     "start": "starting",
@@ -126,6 +128,9 @@ class FailedAction:
     when: str
 
     def __str__(self) -> str:
+        if self.operation == _TOLD:
+            # Pacemaker's own reason is "Simulated failure".
+            return f"{self.resource} ended on {self.node}, and nobody had asked for that"
         # Pacemaker keeps no reason for a failed migrate_to. Its agent tells the journal of moves, unless it was killed.
         why = self.reason or (
             f"{self.status}, and its agent left no word of why, as one that was killed "

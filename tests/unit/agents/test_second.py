@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.agents import container, second
+from ansible_collections.cspp.drover.plugins.module_utils.agents import container, glance, second
 from ansible_collections.cspp.drover.plugins.module_utils.agents.ocf import AgentError, Code
 from ansible_collections.cspp.drover.plugins.module_utils.cluster import pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus
@@ -49,6 +49,14 @@ def test_a_start_that_fails_holds_nothing(rootfs: Path) -> None:
     with pytest.raises(AgentError, match="ended at once"):
         container.start(request(rootfs, "start"), host)
     assert holder(rootfs) == ""
+
+
+def test_nobody_is_asked_of_one_that_ended_here_a_moment_ago(rootfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whereabouts, "elsewhere", lambda *_, **__: pytest.fail("somebody was asked"))
+    monkeypatch.setattr(glance, "claimed", lambda name: name == "web")
+    host: Any = Host("STOPPED", "RUNNING")
+    assert container.start(request(rootfs, "start"), host) is Code.SUCCESS
+    assert holder(rootfs) == HERE
 
 
 def test_one_that_runs_elsewhere_is_not_started(rootfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,8 +125,16 @@ def test_a_vm_says_that_it_panicked_and_ends() -> None:
     assert root.findtext("on_crash") == "destroy"
 
 
+def test_a_vm_that_hangs_is_reset_if_it_has_a_daemon_for_that() -> None:
+    watchdog = ET.fromstring(domain_xml.render(VM, "kvm")).find("devices/watchdog")
+    assert watchdog is not None and watchdog.attrib == {"model": "i6300esb", "action": "reset"}
+
+
 def test_a_running_vm_is_not_restarted_for_devices_that_all_vms_have() -> None:
-    started_before = domain_xml.render(VM, "kvm").replace('<panic model="isa" />', "")
+    now = domain_xml.render(VM, "kvm")
+    panic, watchdog = '<panic model="isa" />', '<watchdog model="i6300esb" action="reset" />'
+    started_before = now.replace(panic, "").replace(watchdog, "")
+    assert len(started_before) == len(now) - len(panic) - len(watchdog)
     assert domain_xml.difference(started_before, VM, {"vda": 4 * GIB}) == ()
 
 

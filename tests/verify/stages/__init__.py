@@ -68,6 +68,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "broken": (
         "guests/test_interrupted_run.py",
         "migration/test_failed_migration.py",
+        "failover/test_node_shutdown.py",
         "failover/test_power_loss.py",
     ),
     # After the lab was removed.
