@@ -28,6 +28,11 @@ def start(cluster: Pacemaker, name: str, *, timeout: float, check: bool) -> dict
             raise ClusterError(f"{name} {described('declared')}; {remedy(name, 'declared')}")
         return Wanted(meta={name: STARTED})
 
+    before = cluster.query()
+    guest = read(before).guests().get(name)
+    if not check and guest is not None and stopped_by(guest) == "failures":
+        # Or the first failure would be its last again.
+        cluster.retry(name)
     applied = cluster.apply(wanted, check=check)
     if check:
         seen = cluster.look()
