@@ -53,9 +53,7 @@ def test_it_is_paused_and_active_again(cib: str, call: Call, on: Any) -> None:
         ("active", PAUSED, LOST, "n3 is not there. Active again, the cluster would cut its power"),
     ],
 )
-def test_it_is_refused(
-    state: str, more: dict[str, Any], cib: str, status: str, words: str, call: Call, on: Any
-) -> None:
+def test_it_is_refused(state: str, cib: str, status: str, words: str, call: Call, on: Any) -> None:
     cluster = on(ha, FakeCluster(cib=cib, statuses=(status,)))
     for check in (True, False):
         assert words in call(ha, check=check, state=state)["msg"]
