@@ -57,6 +57,10 @@ guests:
   type: list
   elements: dict
   returned: on a member
+paused:
+  description: Since when high availability is paused and what ends that, a sentence; empty when it is active.
+  type: str
+  returned: on a member
 fence_events:
   description: Nodes that were fenced.
   type: list
@@ -108,6 +112,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import guest_of
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.paused import described
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.core.node_name import node_name
 from ansible_collections.cspp.drover.plugins.module_utils.core.parallel import both
@@ -134,12 +139,21 @@ def look(cluster: Pacemaker, inventory: Sequence[str], *, tell_changes: bool) ->
     except ClusterError as error:
         return {"member": False, "reason": str(error), "waiting": []}
     status = reasons.explained(status)
-    seen = overview.overview(read(cib), status, inventory)
+    live = read(cib)
+    seen = overview.overview(live, status, inventory)
     under_way = progress.under_way(status)
     lines = [*overview.table(seen), *(f"> {moves.progress(move)}" for move in under_way)]
     able = status.quorum and status.dc is not None
     reason = "" if able else "it has no quorum, or no leader"
-    found = {"member": able, "reason": reason, **seen, "moves": under_way, "table": lines, "waiting": []}
+    found = {
+        "member": able,
+        "reason": reason,
+        "paused": described(live.properties),
+        **seen,
+        "moves": under_way,
+        "table": lines,
+        "waiting": [],
+    }
     if tell_changes:
         # A node that cannot look at its guests tells of the cluster all the same.
         with suppress(DroverError, ImportError):

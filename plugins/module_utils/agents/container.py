@@ -22,6 +22,7 @@ from ..hypervisor.power_off import container_shut_down
 from ..migration import progress
 from . import container_start, container_stop, filtering, glance, ocf, second
 from .fallback import monitor_or_look, or_else
+from .giving_up import given_up
 from .metadata import GUESTS
 from .ocf import RECORD_RESERVE, AgentError, Code, Request, house_keeping
 from .power_off import stays_down
@@ -93,7 +94,7 @@ def monitor(request: Request, host: LxcHost) -> Code:
     """Whether the container runs here."""
     name, state = request.instance, host.state(request.instance)
     if state == STOPPED:
-        if stays_down(request, lambda: container_shut_down(name)):
+        if stays_down(request, lambda: container_shut_down(name)) or given_up(request):
             return Code.SUCCESS
         _tidy(request)
         with house_keeping(f"{name} does not run here"):

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..cluster.time_limits import ASKING, BEATS, LEASE_RESERVE, START_RESERVE
 from ..core.node_name import node_name
 from ..core.wait import Deadline, WaitTimeout
 from . import glance, ocf
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
     from ..storage.lease import Lease
 
 __all__ = ["held", "refuse"]
-
-#: Seconds to ask members again that do not tell whether it runs there; and what of the start's time is not for that.
-_ASKING, _START_RESERVE = 30.0, 60.0
-#: Seconds to watch whether a lease is renewed, whose holder nobody has fenced: monitors do it every 10 s.
-_BEATS = 25.0
 
 
 def refuse(request: Request, question: Question) -> None:
@@ -41,7 +37,7 @@ def refuse(request: Request, question: Question) -> None:
     from ..migration.whereabouts import Unheard, elsewhere
 
     try:
-        node = elsewhere(name, min(_ASKING, request.deadline.left(_START_RESERVE)), question=question)
+        node = elsewhere(name, min(ASKING, request.deadline.left(START_RESERVE)), question=question)
     except Unheard as error:
         raise AgentError(
             f"{name} is not started, for it may run on another node: {error}. See to drover-peer.service there, or cut "
@@ -92,7 +88,7 @@ def _watch(name: str, rootfs: Path, found: Lease, deadline: Deadline) -> None:
             lambda: lease.look(rootfs),
             lambda seen: seen != found,
             what="another beat",
-            timeout=min(_BEATS, deadline.left(10.0)),
+            timeout=min(BEATS, deadline.left(LEASE_RESERVE)),
         )
     except WaitTimeout:
         return

@@ -20,6 +20,7 @@ from ..hypervisor.power_off import vm_shut_down
 from ..hypervisor.vm_state import Seen, State
 from . import filtering, glance, ocf
 from .fallback import monitor_or_look, or_else
+from .giving_up import given_up
 from .libvirt_daemon import DESTROY_RESERVE, come_back
 from .metadata import GUESTS
 from .ocf import AgentError, Code, Request, house_keeping
@@ -101,7 +102,7 @@ def monitor(request: Request, host: LibvirtHost) -> Code:
         return Code.SUCCESS
     if seen.state is State.FAILED:
         raise AgentError(f"{name} {seen.predicate}")
-    if stays_down(request, lambda: vm_shut_down(name)):
+    if stays_down(request, lambda: vm_shut_down(name)) or given_up(request):
         return Code.SUCCESS
     tidy(request, on_its_way=True)
     return Code.NOT_RUNNING

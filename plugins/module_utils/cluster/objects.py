@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 __all__ = [
+    "FAILED",
     "PREFIX",
     "PROVIDER",
     "RECOVERY",
@@ -36,6 +37,8 @@ PREFIX = "drover-"
 RECOVERY = "drover-recovery"
 #: Says beside ``target-role`` that it is Drover's, and why the guest stays down (see stopped.py).
 STOPPED_BY = "drover-stopped"
+#: Says of a guest that failed too often, on which nodes and how many times.
+FAILED = "drover-failed"
 
 
 @dataclass(frozen=True)

@@ -39,12 +39,15 @@ from .cib_xml import (
     version_of,
 )
 from .difference import Change, Difference
-from .objects import STOPPED_BY, Constraint, NodeSettings, Object, Primitive, Wanted
+from .objects import FAILED, STOPPED_BY, Constraint, NodeSettings, Object, Primitive, Wanted
+from .recovery import MAX_RELOCATE
 
 __all__ = ["NotOurs", "reconcile"]
 
 #: Meta attributes of our primitives that are ours to declare. Any other was set by hand and is kept.
-OUR_META = frozenset({"allow-migrate", "failure-timeout", "migration-threshold", "priority", "resource-stickiness"})
+OUR_META = frozenset(
+    {"allow-migrate", "failure-timeout", "migration-threshold", "priority", "resource-stickiness", MAX_RELOCATE}
+)
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
 
@@ -135,7 +138,7 @@ class _Reconciliation:
             self.changes.append(Change(wanted.kind, wanted.id, None, wanted.view()))
             return
         live = primitive_of(element)
-        ours = OUR_META | ({"target-role", STOPPED_BY} if STOPPED_BY in live.meta else set())
+        ours = OUR_META | ({"target-role", STOPPED_BY, FAILED} if STOPPED_BY in live.meta else set())
         by_hand = {name: value for name, value in live.meta.items() if name not in ours}
         by_hand = {name: value for name, value in by_hand.items() if name not in wanted.meta}
         if by_hand:

@@ -342,7 +342,7 @@ def _resource(guest: Guest, its: Definition) -> dict[str, Any]:
         "name": guest.name,
         "state": guest.state,
         "definition": its,
-        "ha": {"priority": guest.ha.priority} if guest.ha else False,
+        "ha": {**vars(guest.ha)} if guest.ha else False,
         "prefer": list(guest.placement.prefer),
         "apart_from": list(guest.placement.apart_from),
         "together_with": list(guest.placement.together_with),

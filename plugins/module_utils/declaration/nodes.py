@@ -11,8 +11,19 @@ from typing import Any
 from ..cluster.ipmitool import AGENTS, IPMITOOL, place
 from ..core.quantities import MIB, parse_size
 
-__all__ = ["addresses", "capacities", "enumerated", "fencing_devices", "fencing_passwords", "fencing_report", "members"]
+__all__ = [
+    "action_limit",
+    "addresses",
+    "capacities",
+    "enumerated",
+    "fencing_devices",
+    "fencing_passwords",
+    "fencing_report",
+    "members",
+]
 
+#: Guests that start on a node at the same time, at most; and the processors of a node that nobody has looked at.
+_MOST_AT_ONCE, _FEWEST_CPUS = 16, 2
 #: Names that are told one by one.
 _TOLD = 4
 
@@ -76,6 +87,18 @@ def capacities(
             "utilization": {"memory": str(free), "vcpus": str(int(cpus) * int(overcommit))}
         }
     return found
+
+
+def action_limit(nodes: Sequence[Mapping[str, Any]]) -> int:
+    """How many guests a node starts, stops or moves at a time: two for each processor of the smallest node, as
+    Pacemaker has it by default, but no more than their common storage bears at once.
+
+    ``nodes`` are the variables of each host.
+    """
+    counts = [
+        node.get("cluster_node_cpus", (node.get("node_facts") or {}).get("cpus")) or _FEWEST_CPUS for node in nodes
+    ]
+    return min(_MOST_AT_ONCE, 2 * min(map(int, counts), default=_FEWEST_CPUS))
 
 
 def fencing_devices(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -109,9 +109,12 @@ class Nic:
 
 @dataclass(frozen=True)
 class Ha:
-    """High availability: which of the guests goes first when not all can run."""
+    """High availability: which of the guests goes first when not all can run, and how often one that fails is started
+    again where it was, and then on another node."""
 
     priority: int = 0
+    max_restart: int = 3
+    max_relocate: int = 1
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,11 @@ from ..cluster.capacity import Room, capacity, free
 from ..cluster.cib import Configuration
 from ..cluster.guests import addresses_of, guest_of, home_id, pin_id
 from ..cluster.objects import PREFIX, PROVIDER, Location, Pin, Primitive
+from ..cluster.paused import described as described_pause
+from ..cluster.paused import since
 from ..cluster.status import ClusterStatus, NodeStatus, ResourceStatus
-from ..cluster.stopped import described, remedy, stopped_by
+from ..cluster.stopped import described, failed_where, remedy, stopped_by
+from ..cluster.waiting import failed_of_late, why_it_waits
 from ..core.table import columns
 
 __all__ = ["STRAY", "overview", "table"]
@@ -43,6 +46,7 @@ def overview(live: Configuration, status: ClusterStatus, inventory: Collection[s
             "quorum": status.quorum,
             "fencing": status.fencing,
             "maintenance": status.maintenance,
+            "paused_since": since(live.properties),
         },
         "nodes": nodes,
         "guests": guests,
@@ -59,6 +63,7 @@ def table(seen: Mapping[str, Any]) -> list[str]:
         f"leader {cluster['leader'] or 'none'}",
         "quorum" if cluster["quorum"] else "NO QUORUM",
         "fencing on" if cluster["fencing"] else "FENCING OFF",
+        *(["HA PAUSED"] if cluster.get("paused_since") is not None else []),
     ]
     nodes = [
         [
@@ -114,6 +119,7 @@ def _guest(name: str, live: Configuration, status: ClusterStatus) -> dict[str, A
         "state": _state(name, seen, down, status),
         "nodes": list(seen.nodes) if seen else [],
         "stopped_by": down,
+        "failures": {node: found.running for node, found in live.failures.get(name, {}).items() if found.running},
         "ha": not isinstance(pin, Pin),
         "priority": int(primitive.meta.get("priority", "0")),
         "home": home.node if isinstance(home, Location) else None,
@@ -130,8 +136,8 @@ def _problems(live: Configuration, status: ClusterStatus) -> list[str]:
         problems.append("there is no quorum: no guest is started anywhere until more than half of the nodes are up")
     if not status.fencing:
         problems.append("fencing is off: the guests of a node that dies are not safe to start again elsewhere")
-    if status.maintenance:
-        problems.append("the whole cluster is unmanaged (property maintenance-mode): nothing is started or moved")
+    if words := described_pause(live.properties):
+        problems.append(words)
     for node in status.nodes:
         if node.word == "unmanaged":
             end = f"crm_attribute --node {node.name} --name maintenance --delete"
@@ -139,7 +145,8 @@ def _problems(live: Configuration, status: ClusterStatus) -> list[str]:
         elif node.word not in {"online", "maintenance"}:
             problems.append(f"node {node.name} is {node.word}{_not_fenced(node, status)}")
     for name, guest in live.guests().items():
-        problems += _problems_of(name, guest, status)
+        problems += _problems_of(name, guest, live, status)
+        problems += failed_of_late(name, live)
         if name in status.notes:
             problems.append(f"guest {name} is {status.notes[name]}")
         if guest.meta.get("maintenance") == "true":
@@ -150,7 +157,7 @@ def _problems(live: Configuration, status: ClusterStatus) -> list[str]:
     return problems + [str(failure) for failure in status.failures]
 
 
-def _problems_of(name: str, guest: Primitive, status: ClusterStatus) -> Iterator[str]:
+def _problems_of(name: str, guest: Primitive, live: Configuration, status: ClusterStatus) -> Iterator[str]:
     """What is wrong with where and whether a guest runs. One that stays down as it should is all right."""
     seen, down = status.resource(name), stopped_by(guest)
     if seen is None or seen.pending:
@@ -161,12 +168,14 @@ def _problems_of(name: str, guest: Primitive, status: ClusterStatus) -> Iterator
             "that node is known to be off"
         )
     elif down and not seen.active:
-        if down == "hand":
-            yield f"guest {name} {described(down)}; {remedy(name, down)}"
+        if down in ("hand", "failures"):
+            where = f" ({failed_where(guest)})" if failed_where(guest) else ""
+            yield f"guest {name} {described(down)}{where}; {remedy(name, down)}"
     elif down:
         yield f"guest {name} {described(down)}, but is {seen.word} on {', '.join(seen.nodes)}"
     elif not seen.running:
-        yield f"guest {name} is {seen.word}"
+        why = "" if seen.active else why_it_waits(name, live, status)
+        yield f"guest {name} waits: {why}" if why else f"guest {name} is {seen.word}"
 
 
 def _not_fenced(node: NodeStatus, status: ClusterStatus) -> str:
@@ -189,7 +198,12 @@ def _state(name: str, seen: ResourceStatus | None, down: str | None, status: Clu
         return "not known"
     if name in status.notes:
         return "paused"
-    words = {"declared": "stopped (declared)", "itself": "stopped by itself", "hand": "stopped by hand"}
+    words = {
+        "declared": "stopped (declared)",
+        "itself": "stopped by itself",
+        "failures": "failed too often",
+        "hand": "stopped by hand",
+    }
     return words[down] if down and seen.word == "stopped" else seen.word
 
 

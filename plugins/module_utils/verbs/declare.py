@@ -16,6 +16,7 @@ from ..cluster.failed_migration import Recovery
 from ..cluster.guests import GuestSpec, GuestsPlan, guest_of, plan_guests
 from ..cluster.objects import Wanted
 from ..cluster.pacemaker import Applied, ClusterError, Pacemaker, Snapshot
+from ..cluster.paused import refuse
 from ..cluster.prediction import Prediction
 from ..cluster.status import ClusterStatus
 from ..core.choice import chosen
@@ -113,6 +114,7 @@ class Declare:
         return self._plan(cib).wanted
 
     def _guard(self, applied: Applied[Wanted]) -> None:
+        refuse(read(applied.difference.live).properties)
         unasked = guest_health.unasked(
             applied.prediction,
             self.status,

@@ -14,6 +14,7 @@ from ..cluster.failed_migration import Recovery
 from ..cluster.guest_health import repair, repairs
 from ..cluster.objects import Wanted
 from ..cluster.pacemaker import Applied, ClusterError, Pacemaker, Snapshot
+from ..cluster.paused import refuse
 from ..cluster.prediction import Prediction
 from ..core.wait import WaitTimeout
 from ..journal import book
@@ -110,6 +111,7 @@ class Maintenance:
         """Wait for what is under way for the guests concerned, and put those in order whose migration failed in an
         earlier run."""
         seen = self.cluster.look()
+        refuse(read(seen.cib).properties)
         if self.check:
             return seen
         names = concerned(seen)

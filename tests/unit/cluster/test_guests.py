@@ -64,9 +64,13 @@ def test_operations_are_sized(given: dict[str, Any], expected: dict[str, str | N
     assert {name: found.get(name) for name in expected} == expected
 
 
+#: How often a guest that fails is started again, where nothing is said of it.
+LIMITS = {"migration-threshold": "4", "drover-max-relocate": "1"}
+
+
 def test_a_vm_in_pacemakers_terms() -> None:
     resource = guests.guest_primitive(definition(), priority=100, boot="x")
-    assert resource.meta == {"allow-migrate": "true", "priority": "100"}
+    assert resource.meta == {"allow-migrate": "true", "priority": "100", **LIMITS}
     assert resource.utilization == {"memory": "2048", "vcpus": "2"}
     assert json.loads(resource.params["definition"]) == definition()
     assert [op.name for op in resource.operations if op.on_fail == "block"] == ["migrate_to"]
@@ -165,7 +169,7 @@ def test_wishes_that_are_gone_go_and_those_of_verbs_and_neighbours_stay() -> Non
 
 def test_a_container_on_local_storage_in_pacemakers_terms() -> None:
     resource = guests.guest_primitive(own(), priority=0, boot="x")
-    assert resource.meta == {"allow-migrate": "true"}
+    assert resource.meta == {"allow-migrate": "true", **LIMITS}
     assert [op.name for op in resource.operations if op.on_fail == "block"] == ["migrate_to"]
     assert "allow-migrate" not in guests.guest_primitive(definition(kind="container"), priority=0, boot="x").meta
 
