@@ -27,7 +27,7 @@ options:
         type: str
         required: true
       port:
-        description: UDP port of the device.
+        description: UDP port of the device, or TCP port of one that speaks no IPMI.
         type: int
         default: 623
       username:

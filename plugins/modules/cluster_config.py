@@ -131,7 +131,8 @@ def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
             )
             for name, node in sorted(params["nodes"].items())
         ),
-        absent=frozenset(gone),
+        alerts=(fencing.ALERT,) if devices else (),
+        absent=frozenset(gone if devices or described is None else {*gone, fencing.ALERT.id}),
     )
 
 

@@ -23,12 +23,12 @@ options:
     default: 623
   behaviours:
     description:
-      - How power controllers take orders, by node. V(prompt), the default, does what it is told at once. V(slow) accepts an
-        order and carries it out two seconds later, V(silent) answers nobody, V(lying) accepts an order and does not carry
-        it out.
+      - How power controllers take orders, by node. V(prompt), the default, does what it is told at once.
+      - V(slow) accepts an order and carries it out two seconds later, V(silent) answers nobody, V(lying) accepts an
+        order and does not carry it out.
     type: dict
     default: {}
-    version_added: 0.3.0
+    version_added: 0.4.0
   devices:
     description: Devices that nodes get when this machine has them.
     type: list

@@ -8,9 +8,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .cib import Configuration
-from .objects import PREFIX, Constraint, Location, Operation, Primitive
+from .ipmitool import AGENTS
+from .objects import PREFIX, Alert, Constraint, Location, Operation, Primitive
 
-__all__ = ["FenceDevice", "device_id", "fencing"]
+__all__ = ["ALERT", "DELAY", "FenceDevice", "device_id", "fencing", "usual_port"]
+
+#: Tells every node of each fencing; one of them then switches the fenced node on again (agents/power_back.py).
+ALERT = Alert(f"{PREFIX}alert", "/usr/lib/drover/current/bin/alert", ("fencing",))
+#: Seconds that one of two nodes holds back when they shoot at each other: more than a power controller takes from its
+#: order to the cut, and than the two differ in noticing.
+DELAY = 5
+#: Agents that wait two seconds after an order, whether the power controller has carried it out by then or not.
+_ASKED_AT_ONCE = AGENTS | {"fence_redfish"}
 
 
 @dataclass(frozen=True)
@@ -33,16 +42,50 @@ class FenceDevice:
             "ip": self.address,
             "ipport": str(self.port),
             **{name: value for name, value in login.items() if value},
-            "lanplus": "1",
-            # Off, seen to be off, on: a power cycle that nobody verified is no fencing.
-            "method": "onoff",
-            **self.options,
+            # Off, and seen to be off: a power cycle that nobody verified is no fencing.
+            **({"lanplus": "1", "method": "onoff"} if self.agent in AGENTS else {}),
+            # It is asked until it says "off", so there is nothing to wait for.
+            **({"power_wait": "0"} if self.agent in _ASKED_AT_ONCE else {}),
+            **{name: value for name, value in self.options.items() if not name.startswith("pcmk_")},
         }
+
+    def resource(self, *, delayed: bool) -> Primitive:
+        """The device as Pacemaker has it. One that is ``delayed`` lets the node that it cuts shoot first."""
+        params = {
+            **self.parameters,
+            "pcmk_host_list": self.node,
+            "pcmk_host_check": "static-list",
+            # Guests start elsewhere as soon as it is off. It is switched on again afterwards.
+            "pcmk_reboot_action": "off",
+            # What fails is told, then tried from another node, and again and again by the cluster.
+            "pcmk_reboot_retries": "1",
+            "pcmk_off_retries": "1",
+            **({"pcmk_delay_base": f"{DELAY}s"} if delayed else {}),
+            **{name: value for name, value in self.options.items() if name.startswith("pcmk_")},
+        }
+        return Primitive(
+            id=device_id(self.node),
+            cls="stonith",
+            provider=None,
+            type=self.agent,
+            params=params,
+            # One whose power controller did not answer is tried again each minute.
+            meta={"failure-timeout": "60s"},
+            operations=(
+                Operation("start", timeout="60s"),
+                Operation("monitor", interval="60s", timeout="30s"),
+            ),
+        )
 
 
 def device_id(node: str) -> str:
     """The resource that cuts a node's power."""
     return f"{PREFIX}fence-{node}"
+
+
+def usual_port(agent: str) -> int:
+    """The port at which an agent finds its power controller."""
+    return {"fence_redfish": 443}.get(agent, 623)
 
 
 def fencing(
@@ -51,30 +94,15 @@ def fencing(
     """The devices as resources, their places, and the ids of those of ours that are not wanted any more.
 
     Without a list (None) nothing is wanted and nothing is to go. The devices of the nodes ``kept`` stay as they are.
-    A device never runs on the node that it cuts: a node can't be trusted to kill itself.
+    A device never runs on the node that it cuts: a node can't be trusted to kill itself. Of two nodes, which may lose
+    sight of each other, the first survives.
     """
     primitives: list[Primitive] = []
     places: list[Constraint] = []
+    survivor = min(live.nodes) if len(live.nodes) == 2 else None
     for device in devices or ():
         name = device_id(device.node)
-        params = {
-            **device.parameters,
-            "pcmk_host_list": device.node,
-            "pcmk_host_check": "static-list",
-        }
-        primitives.append(
-            Primitive(
-                id=name,
-                cls="stonith",
-                provider=None,
-                type=device.agent,
-                params=params,
-                operations=(
-                    Operation("start", timeout="60s"),
-                    Operation("monitor", interval="60s", timeout="30s"),
-                ),
-            )
-        )
+        primitives.append(device.resource(delayed=device.node == survivor))
         places.append(Location(f"{name}-elsewhere", name, device.node, "-INFINITY"))
     wanted = {primitive.id for primitive in primitives} | {device_id(node) for node in kept}
     gone = {name for name in live.primitives if name.startswith(device_id(""))} - wanted

@@ -17,6 +17,7 @@ __all__ = [
     "PROVIDER",
     "RECOVERY",
     "STOPPED_BY",
+    "Alert",
     "Colocation",
     "Constraint",
     "Foreign",
@@ -157,6 +158,23 @@ class Colocation:
 
 
 @dataclass(frozen=True)
+class Alert:
+    """A program that every node runs, as user hacluster, at events of these kinds ("fencing", ...).
+
+    ``extra`` says that a live one holds more than Drover would write.
+    """
+
+    kind: ClassVar[str] = "alert"
+    id: str
+    path: str
+    select: tuple[str, ...]
+    extra: bool = False
+
+    def view(self) -> dict[str, Any]:
+        return {"path": self.path, "of": list(self.select)}
+
+
+@dataclass(frozen=True)
 class Foreign:
     """A constraint of a form that Drover never writes. Read only, to be replaced or removed."""
 
@@ -170,7 +188,7 @@ class Foreign:
 
 
 Constraint = Location | Pin | Colocation
-Object = Primitive | Constraint | Foreign
+Object = Primitive | Constraint | Alert | Foreign
 
 
 @dataclass(frozen=True)
@@ -197,6 +215,7 @@ class Wanted:
     operation_defaults: Mapping[str, str | None] = field(default_factory=dict)
     nodes: tuple[NodeSettings, ...] = ()
     meta: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    alerts: tuple[Alert, ...] = ()
     absent: frozenset[str] = frozenset()
 
 

@@ -170,6 +170,10 @@ class Tools:
         limits = ["--timeout", f"{max(1, int(seconds))}", "--tolerance", f"{_FENCED_ALREADY}s"]
         self._ask(["stonith_admin", "--reboot", node, *limits], timeout=seconds + 5)
 
+    def power_on(self, node: str, seconds: float) -> None:
+        """Have the power of a node switched on. Raises ClusterError unless its power controller says that it is on."""
+        self._ask(["stonith_admin", "--unfence", node, "--timeout", f"{int(seconds)}"], timeout=seconds + 5)
+
     def power_off(self, node: str, seconds: float) -> None:
         """Have the power of a node cut, now, so that it stays off. Raises ClusterError unless it was in that time."""
         self._ask(["stonith_admin", "--fence", node, "--timeout", f"{int(seconds)}"], timeout=seconds + 5)

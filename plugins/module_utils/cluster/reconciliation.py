@@ -24,6 +24,8 @@ from .cib_xml import (
     CONSTRAINT_TAGS,
     SETS,
     add_pair,
+    alert_element,
+    alert_of,
     configuration_of,
     constraint_element,
     constraint_of,
@@ -39,7 +41,7 @@ from .cib_xml import (
     version_of,
 )
 from .difference import Change, Difference
-from .objects import STOPPED_BY, Constraint, NodeSettings, Object, Primitive, Wanted
+from .objects import STOPPED_BY, Alert, Constraint, NodeSettings, Object, Primitive, Wanted
 
 __all__ = ["NotOurs", "reconcile"]
 
@@ -70,6 +72,8 @@ def reconcile(cib: str, wanted: Wanted) -> Difference:
         work.meta(name, values)
     for constraint in wanted.constraints:
         work.constraint(constraint)
+    for alert in wanted.alerts:
+        work.alert(alert)
     work.remove(wanted.absent)
     version = version_of(root)
     if work.changes:
@@ -88,8 +92,9 @@ class _Reconciliation:
         self.kept: list[str] = []
         self.owners = {
             element.get("id", ""): element
-            for section in ("resources", "constraints")
-            for element in section_of(configuration, section).iter()
+            for section in ("resources", "constraints", "alerts")
+            for part in configuration.iterfind(section)
+            for element in part.iter()
             if element.get("id")
         }
 
@@ -171,11 +176,22 @@ class _Reconciliation:
         section[list(section).index(element)] = new
         self.changes.append(Change(wanted.kind, wanted.id, live.view(), wanted.view()))
 
+    def alert(self, wanted: Alert) -> None:
+        element = self._owned(wanted.id, "alert")
+        live = None if element is None else alert_of(element)
+        if live == wanted:
+            return
+        section = section_of(self.configuration, "alerts")
+        if element is not None:
+            section.remove(element)
+        section.append(alert_element(wanted))
+        self.changes.append(Change(wanted.kind, wanted.id, live.view() if live else None, wanted.view()))
+
     def remove(self, absent: Iterable[str]) -> None:
         gone: set[str] = set()
         parents = {child: parent for parent in self.configuration.iter() for child in parent}
         for name in sorted(absent):
-            element = self._owned(name, "primitive", *CONSTRAINT_TAGS)
+            element = self._owned(name, "primitive", "alert", *CONSTRAINT_TAGS)
             if element is None or element not in parents:
                 continue
             parents[element].remove(element)
@@ -183,6 +199,8 @@ class _Reconciliation:
             if element.tag == "primitive":
                 gone.add(name)
                 live = primitive_of(element)
+            elif element.tag == "alert":
+                live = alert_of(element)
             else:
                 live = constraint_of(element)
             self.changes.append(Change(live.kind, name, live.view(), None))

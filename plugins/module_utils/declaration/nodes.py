@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..cluster.fencing import usual_port
 from ..cluster.ipmitool import AGENTS, IPMITOOL, place
 from ..core.quantities import MIB, parse_size
 
@@ -92,7 +93,7 @@ def fencing_devices(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "node": node,
                 "agent": _agent(bmc),
                 "address": str(bmc["address"]),
-                "port": int(bmc.get("port", 623)),
+                "port": _port(bmc),
                 "username": str(bmc.get("user", "")),
                 "password": "" if hidden else str(bmc.get("password", "")),
                 "options": {**options, "ipmitool_path": IPMITOOL} if hidden else options,
@@ -104,7 +105,7 @@ def fencing_devices(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def fencing_passwords(nodes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The passwords that nodes keep for ipmitool, by power controller (see cluster/ipmitool.py)."""
     return {
-        place(str(bmc["address"]), int(bmc.get("port", 623))): str(bmc["password"])
+        place(str(bmc["address"]), _port(bmc)): str(bmc["password"])
         for _node, bmc in _controllers(nodes)
         if _hides(bmc)
     }
@@ -119,6 +120,10 @@ def _controllers(nodes: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Mapp
 
 def _agent(bmc: Mapping[str, Any]) -> str:
     return str(bmc.get("agent", "fence_ipmilan"))
+
+
+def _port(bmc: Mapping[str, Any]) -> int:
+    return int(bmc.get("port", usual_port(_agent(bmc))))
 
 
 def _hides(bmc: Mapping[str, Any]) -> bool:

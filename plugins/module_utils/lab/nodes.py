@@ -36,8 +36,8 @@ class NodeSettings:
     """What all nodes of a lab have in common.
 
     ``devices`` are given to nodes when this machine has them. ``plugins`` is the directory above this
-    package, from where a BMC's own Python process imports it. ``behaviours`` are those of BMCs, by node, that are not to
-    be prompt.
+    package, from where a BMC's own Python process imports it. ``behaviours`` are those of BMCs, by node, that are not
+    to be prompt.
     """
 
     base: str
@@ -241,4 +241,4 @@ class LabNodes:
 
 
 def _tell(behaviour: Behaviour) -> str:
-    return f"have orders taken in the way \"{behaviour}\" by the BMC of"
+    return f'have orders taken in the way "{behaviour}" by the BMC of'

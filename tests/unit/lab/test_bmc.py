@@ -86,8 +86,8 @@ def test_a_lying_bmc_accepts_and_does_nothing(bmc: lab_bmc.NodeBmc) -> None:
 
 def test_what_came_to_a_silent_bmc_is_gone_for_good(bmc: lab_bmc.NodeBmc, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[str] = []
-    monkeypatch.setattr("pyghmi.ipmi.bmc.Bmc.sessionless_data", lambda _self, data, _address: taken.append(data))
-    monkeypatch.setattr("pyghmi.ipmi.bmc.Bmc.handle_raw_request", lambda _self, request, _session: taken.append(request))
+    for way in ("sessionless_data", "handle_raw_request"):
+        monkeypatch.setattr(f"pyghmi.ipmi.bmc.Bmc.{way}", lambda _self, data, _whose: taken.append(data))
     bmc.pktqueue = deque([("asked in vain", "address")])
     Behaviour.SILENT.save(Path(bmc.chassis.directory))
     bmc.process_pktqueue()
