@@ -101,6 +101,11 @@ class Prediction:
     def empty(self) -> bool:
         return not self.actions
 
+    @property
+    def fences(self) -> bool:
+        """Whether a node is about to be fenced, which goes before what else concerns its guests."""
+        return any(action.kind == "fence" for action in self.actions)
+
     def of(self, name: str) -> tuple[Action, ...]:
         return tuple(action for action in self.actions if action.name == name)
 

@@ -138,11 +138,14 @@ class FailedAction:
 
 @dataclass(frozen=True)
 class FenceEvent:
+    """What was asked about a node's power, and what came of it: ``status`` is success, failed, or pending."""
+
     target: str
     action: str
     status: str
     by: str
     when: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -236,6 +239,7 @@ def parse_status(output: str) -> ClusterStatus:
                 status=event.get("status", ""),
                 by=event.get("delegate", "") or event.get("origin", ""),
                 when=event.get("completed", ""),
+                reason=unescape(event.get("exit-reason", "")),
             )
             for event in root.iterfind("fence_history/fence_event")
         ),

@@ -9,10 +9,12 @@ from typing import Any
 
 from ..cluster.capacity import Room, capacity, free
 from ..cluster.cib import Configuration
+from ..cluster.fencing import device_id
 from ..cluster.guests import addresses_of, guest_of, home_id, pin_id
-from ..cluster.objects import PREFIX, PROVIDER, Location, Pin, Primitive
+from ..cluster.objects import PROVIDER, Location, Pin, Primitive
 from ..cluster.status import ClusterStatus, NodeStatus, ResourceStatus
 from ..cluster.stopped import described, remedy, stopped_by
+from ..cluster.unconfirmed import unconfirmed
 from ..core.table import columns
 
 __all__ = ["STRAY", "overview", "table"]
@@ -132,12 +134,15 @@ def _problems(live: Configuration, status: ClusterStatus) -> list[str]:
         problems.append("fencing is off: the guests of a node that dies are not safe to start again elsewhere")
     if status.maintenance:
         problems.append("the whole cluster is unmanaged (property maintenance-mode): nothing is started or moved")
+    lost = {one.node: str(one) for one in unconfirmed(status)}
     for node in status.nodes:
-        if node.word == "unmanaged":
+        if node.name in lost:
+            problems.append(lost[node.name])
+        elif node.word == "unmanaged":
             end = f"crm_attribute --node {node.name} --name maintenance --delete"
             problems.append(f"node {node.name} is unmanaged (attribute maintenance); to end that: {end}")
         elif node.word not in {"online", "maintenance"}:
-            problems.append(f"node {node.name} is {node.word}{_not_fenced(node, status)}")
+            problems.append(f"node {node.name} is {node.word}{_not_fenced(node)}")
     for name, guest in live.guests().items():
         problems += _problems_of(name, guest, status)
         if name in status.notes:
@@ -145,8 +150,12 @@ def _problems(live: Configuration, status: ClusterStatus) -> list[str]:
         if guest.meta.get("maintenance") == "true":
             problems.append(f"guest {name} is unmanaged (meta attribute maintenance)")
     for resource in status.resources:
-        if resource.name.startswith(f"{PREFIX}fence-") and not resource.active:
-            problems.append(f"fencing device {resource.name} is not running")
+        if resource.name.startswith(device_id("")) and not resource.active:
+            cut = resource.name.removeprefix(device_id(""))
+            problems.append(
+                f"{cut} cannot be fenced at the moment: its power controller does not answer. It is tried again each "
+                f"minute, and until then the guests of {cut} would start nowhere else if it died"
+            )
     return problems + [str(failure) for failure in status.failures]
 
 
@@ -169,16 +178,11 @@ def _problems_of(name: str, guest: Primitive, status: ClusterStatus) -> Iterator
         yield f"guest {name} is {seen.word}"
 
 
-def _not_fenced(node: NodeStatus, status: ClusterStatus) -> str:
-    """Why a node that is lost is not known to be off, as far as its fencing tells."""
-    failed = [event for event in status.fence_events if event.target == node.name and event.status == "failed"]
-    if not node.unclean or not failed:
+def _not_fenced(node: NodeStatus) -> str:
+    """How far a node that is lost is from being known to be off."""
+    if not node.unclean or node.online:
         return ""
-    by = f" by {failed[0].by}" if failed[0].by else ""
-    return (
-        f": its power could not be cut{by} (last tried {failed[0].when}), so its guests start nowhere else. Its power "
-        "controller, or the way to it, is at fault; docs/operate.md says what to do when the node has no power at all"
-    )
+    return ": its power is being cut, and its guests start elsewhere once it is off"
 
 
 def _state(name: str, seen: ResourceStatus | None, down: str | None, status: ClusterStatus) -> str:
