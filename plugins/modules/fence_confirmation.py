@@ -110,7 +110,7 @@ def main() -> None:
     )
     log = JobLog(module.params["log"])
     how = {"check": module.check_mode, "log": log}
-    with fail_on_error(module, OSError, what="whether it lives cannot be told"):
+    with fail_on_error(module, OSError):
         result = Confirmation(Pacemaker(saw=log.saw), module.params["node"], node_name(), Members(), **how).run()
     module.exit_json(**result)
 

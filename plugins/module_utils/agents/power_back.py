@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from ..cluster.pacemaker import ClusterError, Pacemaker
 from ..cluster.status import ClusterStatus, FenceEvent
+from ..cluster.unconfirmed import unconfirmed
 from ..core.node_name import node_name
 
 __all__ = ["PowerBack", "fenced", "main"]
@@ -40,9 +41,12 @@ class Verdict(NamedTuple):
 
 
 def fenced(alert: Mapping[str, str]) -> str | None:
-    """The node that is to be switched on again, by what Pacemaker tells of an event; None when there is none."""
-    told = {name: alert.get(f"CRM_alert_{name}", "") for name in ("kind", "node", "task", "rc")}
-    done = told["kind"] == "fencing" and told["task"] == "reboot" and told["rc"] == "0"
+    """The other node whose power something was done about, by what Pacemaker tells of an event, if any.
+
+    What was done, the event says in words for people alone, so the cluster is asked.
+    """
+    told = {name: alert.get(f"CRM_alert_{name}", "") for name in ("kind", "node", "rc")}
+    done = told["kind"] == "fencing" and told["rc"] == "0"
     return told["node"] if done and told["node"] != node_name() else None
 
 
@@ -66,7 +70,7 @@ class PowerBack:
         """Wait for the guests, then switch the node on. Returns whether this node did."""
         begun = self._clock()
         cut = _last(self.cluster.status(), self.node)
-        if cut is None:
+        if cut is None or cut.action != "reboot":
             return False
         self._sleep(_EARLIEST)
         while self._clock() - begun < _LATEST and self._at_work():
@@ -119,6 +123,19 @@ def judge(node: str, cut: FenceEvent, status: ClusterStatus) -> Verdict:
     return Verdict(on=True)
 
 
+def complain(
+    node: str, cluster: Pacemaker, say: Callable[[str], None] = lambda text: syslog.syslog(syslog.LOG_ERR, text)
+) -> None:
+    """Tell the log of a node that cannot be confirmed to be off, once: the cluster tries it again and again."""
+    try:
+        found = [one for one in unconfirmed(cluster.status()) if one.node == node]
+    except ClusterError:
+        return
+    for one in found:
+        if one.attempts == 1:
+            say(str(one))
+
+
 def _last(status: ClusterStatus, node: str) -> FenceEvent | None:
     """What was done last about the power of a node, and worked."""
     done = [event for event in status.fence_events if event.target == node and event.status == "success"]
@@ -127,10 +144,11 @@ def _last(status: ClusterStatus, node: str) -> FenceEvent | None:
 
 def main(environment: Mapping[str, str] = os.environ) -> int:
     """Take Pacemaker's word and return at once; the rest goes on in a process of its own."""
+    syslog.openlog("drover-power")
+    if environment.get("CRM_alert_kind") == "fencing" and environment.get("CRM_alert_rc") != "0":
+        complain(environment.get("CRM_alert_node", ""), Pacemaker())
     node = fenced(environment)
-    if node is None:
-        return 0
-    if os.fork():
+    if node is None or os.fork():
         return 0
     os.setsid()
     if os.fork():
@@ -138,7 +156,6 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     silence = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
         os.dup2(silence, stream)
-    syslog.openlog("drover-power")
     try:
         PowerBack(node, Pacemaker(), node_name()).run()
     except ClusterError as error:

@@ -24,11 +24,12 @@ _RECENT = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Unconfirmed:
-    """One such node. ``since`` is when fencing it first failed, as Pacemaker writes it; ``guests`` are those that were
-    on it."""
+    """One such node. ``since`` is when fencing it first failed, as Pacemaker writes it, ``attempts`` how often it did;
+    ``guests`` are those that were on it."""
 
     node: str
     since: str
+    attempts: int
     reason: str
     guests: tuple[str, ...]
 
@@ -36,9 +37,9 @@ class Unconfirmed:
         wait = f"Guests that wait: {', '.join(self.guests)}" if self.guests else "No guest waits"
         why = f" ({self.reason})" if self.reason else ""
         return (
-            f"{self.node} is lost, and since {self.since} nobody can confirm that it is off: its power controller does "
-            f"not answer or obey{why}. {wait}. The cluster goes on trying. If you have seen with your own eyes that "
-            f"{self.node} has no power: ansible-playbook playbooks/fencing.yml -e confirm={self.node}"
+            f"{self.node} is lost, and since {_plainly(self.since)} nobody can confirm that it is off: its power "
+            f"controller does not answer or obey{why}. {wait}. The cluster goes on trying. If you have seen with your "
+            f"own eyes that {self.node} has no power: ansible-playbook playbooks/fencing.yml -e confirm={self.node}"
         )
 
 
@@ -60,7 +61,7 @@ def unconfirmed(status: ClusterStatus) -> tuple[Unconfirmed, ...]:
                 if node.name in resource.nodes and not resource.name.startswith(PREFIX)
             )
             reason = next((event.reason for event in reversed(failures) if event.reason), "")
-            found.append(Unconfirmed(node.name, failures[0].when, reason, tuple(guests)))
+            found.append(Unconfirmed(node.name, failures[0].when, len(failures), reason, tuple(guests)))
     return tuple(found)
 
 
@@ -81,6 +82,12 @@ def _failures(events: Iterable[FenceEvent]) -> list[FenceEvent]:
             failures.append(event)
     under_way = any(event.status not in {"success", "failed"} for event in events)
     return [] if failures and under_way and _is_old(failures[-1].when) else failures
+
+
+def _plainly(when: str) -> str:
+    """A moment as Pacemaker writes it, "2026-01-31 12:00:00.123456Z", without fractions of its seconds."""
+    moment, point, _fraction = when.partition(".")
+    return f"{moment} UTC" if point and when.endswith("Z") else when
 
 
 def _is_old(when: str) -> bool:

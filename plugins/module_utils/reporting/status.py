@@ -150,13 +150,15 @@ def _problems(live: Configuration, status: ClusterStatus) -> list[str]:
         if guest.meta.get("maintenance") == "true":
             problems.append(f"guest {name} is unmanaged (meta attribute maintenance)")
     for resource in status.resources:
-        if resource.name.startswith(device_id("")) and not resource.active:
+        trying = bool(resource.pending) and not status.failures_of(resource.name)
+        if resource.name.startswith(device_id("")) and not (resource.running or trying):
             cut = resource.name.removeprefix(device_id(""))
             problems.append(
                 f"{cut} cannot be fenced at the moment: its power controller does not answer. It is tried again each "
                 f"minute, and until then the guests of {cut} would start nowhere else if it died"
             )
-    return problems + [str(failure) for failure in status.failures]
+    # That of a fencing device is told by what comes of it, once.
+    return problems + [str(one) for one in status.failures if not one.resource.startswith(device_id(""))]
 
 
 def _problems_of(name: str, guest: Primitive, status: ClusterStatus) -> Iterator[str]:

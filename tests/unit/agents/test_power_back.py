@@ -35,9 +35,6 @@ def seen(*events: FenceEvent, lost: NodeStatus | None = None) -> ClusterStatus:
     ("told", "expected"),
     [
         ({}, "n3"),
-        # Asked for as what stays off: by somebody, by node_remove.yml, or by a human's word that it is off.
-        ({"task": "off"}, None),
-        ({"task": "on"}, None),
         ({"rc": "-61"}, None),
         ({"kind": "node"}, None),
         ({"node": "n1"}, None),
@@ -45,7 +42,7 @@ def seen(*events: FenceEvent, lost: NodeStatus | None = None) -> ClusterStatus:
 )
 def test_which_events_are_of_concern(monkeypatch: pytest.MonkeyPatch, told: dict[str, str], expected: str) -> None:
     monkeypatch.setattr(power_back, "node_name", lambda: "n1")
-    usual = {"kind": "fencing", "task": "reboot", "rc": "0", "node": "n3", **told}
+    usual = {"kind": "fencing", "rc": "0", "node": "n3", **told}
     assert power_back.fenced({f"CRM_alert_{name}": value for name, value in usual.items()}) == expected
 
 
@@ -124,6 +121,14 @@ def test_a_cluster_that_is_never_at_rest_does_not_keep_it_off(
     assert (done, after) == (True, 120.0)
 
 
+# Asked for as what stays off: by somebody, by node_remove.yml, or by a human's word that it is off.
+@pytest.mark.parametrize("action", ["off", "on"])
+def test_what_is_meant_to_stay_off_stays_off(back: Callable[..., tuple[bool, float, list[str]]], action: str) -> None:
+    cluster = Cluster(looks=[seen(event(action), CUT)])
+    assert back(cluster) == (False, 0, [])
+    assert cluster.switched == []
+
+
 def test_who_comes_second_finds_it_done(back: Callable[..., tuple[bool, float, list[str]]]) -> None:
     cluster = Cluster(looks=[seen(CUT), seen(CUT), seen(event("on"), CUT)])
     done, after, _said = back(cluster, here="n1")
@@ -137,6 +142,16 @@ def test_a_power_controller_that_does_not_answer_is_asked_again(
     done, after, said = back(cluster)
     assert (done, after, cluster.switched) == (True, 70.0, ["n3"])
     assert "tried again: no answer" in said[0]
+
+
+@pytest.mark.parametrize(("failures", "lines"), [(0, 0), (1, 1), (2, 0)])
+def test_what_cannot_be_confirmed_is_logged_once(failures: int, lines: int) -> None:
+    said: list[str] = []
+    lost = node("n3", online=False, unclean=True)
+    events = [event("reboot", f"2026-01-01 00:01:0{number}.5Z", "failed") for number in range(failures)]
+    power_back.complain("n3", Cluster(looks=[seen(CUT, *events, lost=lost)]), said.append)
+    assert len(said) == lines
+    assert all("n3 is lost, and since 2026-01-01 00:01:00 UTC" in line for line in said)
 
 
 def test_it_is_given_up_at_last(back: Callable[..., tuple[bool, float, list[str]]]) -> None:

@@ -80,6 +80,14 @@ UNMANAGED = Primitive(**{**vars(primitive()), "meta": {"maintenance": "true"}})
         ),
         (UNMANAGED, {}, "guest mc is unmanaged"),
         (primitive(), {"resources": (guest("drover-fence-n1"),)}, "n1 cannot be fenced at the moment: its power"),
+        (
+            primitive(),
+            {
+                "resources": (guest("drover-fence-n1", "n2", pending="Starting"),),
+                "failures": (failure("start", "drover-fence-n1"),),
+            },
+            "n1 cannot be fenced at the moment",
+        ),
         (primitive(), {"failures": (failure("start"),)}, "start of mc failed on n1: no disk"),
     ],
 )
