@@ -28,7 +28,7 @@ _PHRASES = {
     "migrate": "migrate live {source} -> {target}",
     "move": "stop on {source}, start on {target}",
     "recover": "recover {source} -> {target}",
-    "fence": "fence (power-cycle)",
+    "fence": "fence (cut its power)",
 }
 #: A container is copied while it runs, but then it stops and starts.
 _RESTARTED = frozenset({f"ocf:{PROVIDER}:container"})
