@@ -19,6 +19,7 @@ from .objects import (
     Colocation,
     Constraint,
     Foreign,
+    Level,
     Location,
     Operation,
     Pin,
@@ -36,6 +37,8 @@ __all__ = [
     "constraint_element",
     "constraint_of",
     "is_ours",
+    "level_element",
+    "level_of",
     "ordered",
     "parse",
     "part_id",
@@ -211,6 +214,17 @@ def alert_element(alert: Alert) -> ET.Element:
     select = ET.SubElement(element, "select")
     for kind in sorted(alert.select):
         ET.SubElement(select, f"select_{kind}")
+    return element
+
+
+def level_of(element: ET.Element) -> Level:
+    index = element.get("index", "0")
+    return Level(element.get("id", ""), element.get("target", ""), int(index), element.get("devices", ""))
+
+
+def level_element(level: Level) -> ET.Element:
+    element = ET.Element("fencing-level", id=level.id, target=level.node, index=str(level.level))
+    element.set("devices", level.device)
     return element
 
 

@@ -9,9 +9,20 @@ from dataclasses import dataclass, field
 
 from .cib import Configuration
 from .ipmitool import AGENTS
-from .objects import PREFIX, Alert, Constraint, Location, Operation, Primitive
+from .objects import PREFIX, Alert, Constraint, Level, Location, Operation, Primitive
 
-__all__ = ["ALERT", "DELAY", "FenceDevice", "device_id", "fencing", "usual_port"]
+__all__ = [
+    "ALERT",
+    "DELAY",
+    "FenceDevice",
+    "device_id",
+    "fencing",
+    "is_device",
+    "level_ids",
+    "levels",
+    "node_of",
+    "usual_port",
+]
 
 #: Tells every node of each fencing; one of them then switches the fenced node on again (agents/power_back.py).
 ALERT = Alert(f"{PREFIX}alert", "/usr/lib/drover/current/bin/alert", ("fencing",))
@@ -20,11 +31,14 @@ ALERT = Alert(f"{PREFIX}alert", "/usr/lib/drover/current/bin/alert", ("fencing",
 DELAY = 5
 #: Agents that wait two seconds after an order, whether the power controller has carried it out by then or not.
 _ASKED_AT_ONCE = AGENTS | {"fence_redfish"}
+#: What the resources of each level are called, before the node's name.
+_DEVICES = {1: f"{PREFIX}fence-", 2: f"{PREFIX}fallback-"}
 
 
 @dataclass(frozen=True)
 class FenceDevice:
-    """A device that cuts one node's power; ``options`` are further parameters of its agent."""
+    """A device that cuts one node's power; ``options`` are further parameters of its agent. One of ``level`` 2 is asked
+    when that of level 1 has failed."""
 
     node: str
     address: str
@@ -33,6 +47,12 @@ class FenceDevice:
     port: int = 623
     agent: str = "fence_ipmilan"
     options: Mapping[str, str] = field(default_factory=dict)
+    level: int = 1
+
+    @property
+    def id(self) -> str:
+        """The resource that it is."""
+        return device_id(self.node, self.level)
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -64,7 +84,7 @@ class FenceDevice:
             **{name: value for name, value in self.options.items() if name.startswith("pcmk_")},
         }
         return Primitive(
-            id=device_id(self.node),
+            id=self.id,
             cls="stonith",
             provider=None,
             type=self.agent,
@@ -78,9 +98,39 @@ class FenceDevice:
         )
 
 
-def device_id(node: str) -> str:
+def device_id(node: str, level: int = 1) -> str:
     """The resource that cuts a node's power."""
-    return f"{PREFIX}fence-{node}"
+    return f"{_DEVICES[level]}{node}"
+
+
+def is_device(resource: str) -> bool:
+    """Whether a resource cuts a node's power."""
+    return resource.startswith(tuple(_DEVICES.values()))
+
+
+def node_of(device: str) -> tuple[str, int]:
+    """The node whose power a resource cuts, and at which level."""
+    level = next(level for level, prefix in _DEVICES.items() if device.startswith(prefix))
+    return device.removeprefix(_DEVICES[level]), level
+
+
+def levels(devices: Sequence[FenceDevice] | None, live: Configuration) -> tuple[list[Level], set[str]]:
+    """The order in which the devices of nodes that have two are asked, and the ids of those orders that are to go."""
+    if devices is None:
+        return [], set()
+    both = {device.node for device in devices if device.level == 2}
+    wanted = [Level(_level_id(one.node, one.level), one.node, one.level, one.id) for one in devices if one.node in both]
+    known = {name for node in live.nodes for name in level_ids(node)}
+    return wanted, known - {level.id for level in wanted}
+
+
+def level_ids(node: str) -> set[str]:
+    """What the orders of a node's devices are called."""
+    return {_level_id(node, level) for level in _DEVICES}
+
+
+def _level_id(node: str, level: int) -> str:
+    return f"{PREFIX}level-{node}-{level}"
 
 
 def usual_port(agent: str) -> int:
@@ -101,9 +151,11 @@ def fencing(
     places: list[Constraint] = []
     survivor = min(live.nodes) if len(live.nodes) == 2 else None
     for device in devices or ():
-        name = device_id(device.node)
+        name = device.id
         primitives.append(device.resource(delayed=device.node == survivor))
         places.append(Location(f"{name}-elsewhere", name, device.node, "-INFINITY"))
-    wanted = {primitive.id for primitive in primitives} | {device_id(node) for node in kept}
-    gone = {name for name in live.primitives if name.startswith(device_id(""))} - wanted
+    wanted = {primitive.id for primitive in primitives} | {
+        device_id(node, level) for node in kept for level in _DEVICES
+    }
+    gone = {name for name in live.primitives if is_device(name)} - wanted
     return primitives, places, set() if devices is None else gone

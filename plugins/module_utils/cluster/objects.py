@@ -21,6 +21,7 @@ __all__ = [
     "Colocation",
     "Constraint",
     "Foreign",
+    "Level",
     "Location",
     "NodeSettings",
     "Object",
@@ -175,6 +176,20 @@ class Alert:
 
 
 @dataclass(frozen=True)
+class Level:
+    """A fencing device that is asked about a node at this level: when those of all levels before have failed."""
+
+    kind: ClassVar[str] = "fencing level"
+    id: str
+    node: str
+    level: int
+    device: str
+
+    def view(self) -> dict[str, Any]:
+        return {"node": self.node, "level": self.level, "device": self.device}
+
+
+@dataclass(frozen=True)
 class Foreign:
     """A constraint of a form that Drover never writes. Read only, to be replaced or removed."""
 
@@ -188,7 +203,7 @@ class Foreign:
 
 
 Constraint = Location | Pin | Colocation
-Object = Primitive | Constraint | Alert | Foreign
+Object = Primitive | Constraint | Alert | Level | Foreign
 
 
 @dataclass(frozen=True)
@@ -216,6 +231,7 @@ class Wanted:
     nodes: tuple[NodeSettings, ...] = ()
     meta: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
     alerts: tuple[Alert, ...] = ()
+    levels: tuple[Level, ...] = ()
     absent: frozenset[str] = frozenset()
 
 

@@ -165,10 +165,10 @@ class Tools:
         """Whether this node has it, by its own word: what the CIB says of it, the coordinator wrote some time ago."""
         return self._ask(["crm_node", "--quorum"]).strip() == "1"
 
-    def fence(self, node: str, seconds: float) -> None:
-        """Have the power of a node cut and switched on again, now. Raises ClusterError unless it was in that time."""
-        # Whoever was quicker with the same wish, has fulfilled it.
-        limits = ["--timeout", f"{max(1, int(seconds))}", "--tolerance", f"{_FENCED_ALREADY}s"]
+    def fence(self, node: str, seconds: float, *, anew: bool = False) -> None:
+        """Have the power of a node cut, now; it is switched on again later. Raises ClusterError unless it was in that
+        time. Unless ``anew``, whoever was quicker with the same wish has fulfilled it."""
+        limits = ["--timeout", f"{max(1, int(seconds))}", *([] if anew else ["--tolerance", f"{_FENCED_ALREADY}s"])]
         self._ask(["stonith_admin", "--reboot", node, *limits], timeout=seconds + 5)
 
     def power_on(self, node: str, seconds: float) -> None:

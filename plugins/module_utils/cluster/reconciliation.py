@@ -14,9 +14,9 @@ Nothing else in the CIB is touched, except that a constraint naming a resource w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 from xml.etree import ElementTree as ET
 
 from ..core.errors import DroverError, InvalidValue
@@ -30,6 +30,8 @@ from .cib_xml import (
     constraint_element,
     constraint_of,
     is_ours,
+    level_element,
+    level_of,
     ordered,
     parse,
     part_id,
@@ -41,7 +43,7 @@ from .cib_xml import (
     version_of,
 )
 from .difference import Change, Difference
-from .objects import STOPPED_BY, Alert, Constraint, NodeSettings, Object, Primitive, Wanted
+from .objects import STOPPED_BY, Alert, Constraint, Level, NodeSettings, Object, Primitive, Wanted
 
 __all__ = ["NotOurs", "reconcile"]
 
@@ -49,6 +51,10 @@ __all__ = ["NotOurs", "reconcile"]
 OUR_META = frozenset({"allow-migrate", "failure-timeout", "migration-threshold", "priority", "resource-stickiness"})
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
+
+
+P = TypeVar("P", Alert, Level)
+_PARTS: Mapping[str, Callable[[ET.Element], Alert | Level]] = {"alert": alert_of, "fencing-level": level_of}
 
 
 class NotOurs(DroverError):
@@ -73,7 +79,9 @@ def reconcile(cib: str, wanted: Wanted) -> Difference:
     for constraint in wanted.constraints:
         work.constraint(constraint)
     for alert in wanted.alerts:
-        work.alert(alert)
+        work.part(alert, "alerts", alert_of, alert_element)
+    for level in wanted.levels:
+        work.part(level, "fencing-topology", level_of, level_element)
     work.remove(wanted.absent)
     version = version_of(root)
     if work.changes:
@@ -92,7 +100,7 @@ class _Reconciliation:
         self.kept: list[str] = []
         self.owners = {
             element.get("id", ""): element
-            for section in ("resources", "constraints", "alerts")
+            for section in ("resources", "constraints", "alerts", "fencing-topology")
             for part in configuration.iterfind(section)
             for element in part.iter()
             if element.get("id")
@@ -176,22 +184,26 @@ class _Reconciliation:
         section[list(section).index(element)] = new
         self.changes.append(Change(wanted.kind, wanted.id, live.view(), wanted.view()))
 
-    def alert(self, wanted: Alert) -> None:
-        element = self._owned(wanted.id, "alert")
-        live = None if element is None else alert_of(element)
+    def part(
+        self, wanted: P, section: str, reading: Callable[[ET.Element], P], writing: Callable[[P], ET.Element]
+    ) -> None:
+        """An object of a ``section`` of its own, which is written anew when it differs."""
+        new = writing(wanted)
+        element = self._owned(wanted.id, new.tag)
+        live = None if element is None else reading(element)
         if live == wanted:
             return
-        section = section_of(self.configuration, "alerts")
+        parent = section_of(self.configuration, section)
         if element is not None:
-            section.remove(element)
-        section.append(alert_element(wanted))
+            parent.remove(element)
+        parent.append(new)
         self.changes.append(Change(wanted.kind, wanted.id, live.view() if live else None, wanted.view()))
 
     def remove(self, absent: Iterable[str]) -> None:
         gone: set[str] = set()
         parents = {child: parent for parent in self.configuration.iter() for child in parent}
         for name in sorted(absent):
-            element = self._owned(name, "primitive", "alert", *CONSTRAINT_TAGS)
+            element = self._owned(name, "primitive", "alert", "fencing-level", *CONSTRAINT_TAGS)
             if element is None or element not in parents:
                 continue
             parents[element].remove(element)
@@ -199,8 +211,8 @@ class _Reconciliation:
             if element.tag == "primitive":
                 gone.add(name)
                 live = primitive_of(element)
-            elif element.tag == "alert":
-                live = alert_of(element)
+            elif element.tag in _PARTS:
+                live = _PARTS[element.tag](element)
             else:
                 live = constraint_of(element)
             self.changes.append(Change(live.kind, name, live.view(), None))

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..cluster.capacity import Room, capacity, free
 from ..cluster.cib import Configuration
-from ..cluster.fencing import device_id
+from ..cluster.fencing import is_device, node_of
 from ..cluster.guests import addresses_of, guest_of, home_id, pin_id
 from ..cluster.objects import PROVIDER, Location, Pin, Primitive
 from ..cluster.status import ClusterStatus, NodeStatus, ResourceStatus
@@ -151,14 +151,17 @@ def _problems(live: Configuration, status: ClusterStatus) -> list[str]:
             problems.append(f"guest {name} is unmanaged (meta attribute maintenance)")
     for resource in status.resources:
         trying = bool(resource.pending) and not status.failures_of(resource.name)
-        if resource.name.startswith(device_id("")) and not (resource.running or trying):
-            cut = resource.name.removeprefix(device_id(""))
+        if is_device(resource.name) and not (resource.running or trying):
+            cut, level = node_of(resource.name)
+            if level > 1:
+                problems.append(f"the second power controller of {cut} does not answer; it is tried again each minute")
+                continue
             problems.append(
                 f"{cut} cannot be fenced at the moment: its power controller does not answer. It is tried again each "
                 f"minute, and until then the guests of {cut} would start nowhere else if it died"
             )
     # That of a fencing device is told by what comes of it, once.
-    return problems + [str(one) for one in status.failures if not one.resource.startswith(device_id(""))]
+    return problems + [str(one) for one in status.failures if not is_device(one.resource)]
 
 
 def _problems_of(name: str, guest: Primitive, status: ClusterStatus) -> Iterator[str]:

@@ -115,8 +115,8 @@ class Confirmation:
 
     def _look(self, live: Configuration, members: Sequence[str], definitions: Mapping[str, Definition]) -> _Look:
         signs = []
-        device = live.primitives.get(device_id(self.node))
-        if device is not None and self.senses.power(device) == "on":
+        devices = [live.primitives.get(device_id(self.node, level)) for level in (1, 2)]
+        if "on" in [self.senses.power(device) for device in devices if device is not None]:
             signs.append("its power controller answers, and says that it is on: the cluster cuts its power by itself")
         told = self.senses.signs(self.node, members)
         for member in members:

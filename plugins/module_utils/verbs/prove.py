@@ -52,7 +52,7 @@ class Proof:
         began, started = time.time(), self.cluster.clock()
         self.log.say(f"{self.node} is empty: its power is cut now")
         try:
-            self.cluster.fence(self.node, _POWER)
+            self.cluster.fence(self.node, _POWER, anew=True)
         except ClusterError as error:
             self._tell("failed", began, reason=str(error))
             raise ClusterError(

@@ -14,6 +14,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import
     Alert,
     Colocation,
     Constraint,
+    Level,
     Location,
     NodeSettings,
     Operation,
@@ -263,3 +264,14 @@ def test_alerts(live: str) -> None:
     gone = reconcile(made.xml, Wanted(absent=frozenset({"drover-alert"})))
     assert gone.names() == ["remove alert drover-alert"]
     assert [one.get("id") for one in ET.fromstring(gone.xml).iterfind("configuration/alerts/alert")] == ["mail"]
+
+
+def test_fencing_levels() -> None:
+    levels = (Level("drover-level-n1-1", "n1", 1, "drover-fence-n1"), Level("drover-level-n1-2", "n1", 2, "other"))
+    made = reconcile(FRESH, Wanted(levels=levels))
+    assert made.names() == [f"create fencing level {level.id}" for level in levels]
+    assert not reconcile(made.xml, Wanted(levels=levels)).changed
+    changed = reconcile(made.xml, Wanted(levels=(replace(levels[1], device="another"),)))
+    assert changed.names() == ["update fencing level drover-level-n1-2"]
+    gone = reconcile(changed.xml, Wanted(absent=frozenset(level.id for level in levels)))
+    assert element(gone.xml, "fencing-topology/*") is None

@@ -56,3 +56,19 @@ def test_what_an_agent_is_told_of_its_own(agent: str, options: dict[str, str], e
 @pytest.mark.parametrize(("nodes", "delay"), [(2, "10s"), (3, "0s")])
 def test_two_nodes_do_not_shoot_at_once(nodes: int, delay: str) -> None:
     assert options.cluster_properties(nodes, fenced=True)["priority-fencing-delay"] == delay
+
+
+def test_a_second_device_is_asked_when_the_first_has_failed() -> None:
+    devices = [FenceDevice("n1", "192.0.2.1"), FenceDevice("n1", "192.0.2.9", level=2), FenceDevice("n2", "192.0.2.2")]
+    primitives, _places, _gone = fencing.fencing(devices, live())
+    assert [one.id for one in primitives] == ["drover-fence-n1", "drover-fallback-n1", "drover-fence-n2"]
+    levels, gone = fencing.levels(devices, live())
+    assert [(level.node, level.level, level.device) for level in levels] == [
+        ("n1", 1, "drover-fence-n1"),
+        ("n1", 2, "drover-fallback-n1"),
+    ]
+    # Nodes with one device need no order, and keep none that was.
+    assert gone == {f"drover-level-{node}-{level}" for node in ("n2", "n3") for level in (1, 2)}
+    assert fencing.levels(None, live()) == ([], set())
+    assert [fencing.node_of(one.id) for one in primitives] == [("n1", 1), ("n1", 2), ("n2", 1)]
+    assert not fencing.is_device("fence-n1")

@@ -20,7 +20,7 @@ from ansible_collections.cspp.drover.tests.unit.fake_cluster import STATUS, Fake
 
 from .test_remove import without
 
-CUT, ON = "stonith_admin --reboot n2 --timeout 120 --tolerance 30s", "stonith_admin --unfence n2 --timeout 120"
+CUT, ON = "stonith_admin --reboot n2 --timeout 120", "stonith_admin --unfence n2 --timeout 120"
 
 
 WELL = STATUS.replace('stonith-enabled="false"', 'stonith-enabled="true"')
