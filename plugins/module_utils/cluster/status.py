@@ -104,6 +104,11 @@ class ResourceStatus:
         return self.active and self.role == "Started" and len(self.nodes) == 1 and not self.failed and not self.pending
 
     @property
+    def down(self) -> bool:
+        """Up nowhere, with nothing under way."""
+        return not (self.active or self.pending)
+
+    @property
     def word(self) -> str:
         if self.pending:
             return self.pending.lower()

@@ -8,7 +8,7 @@ its node. Then somebody has to go there and look, and say so: `playbooks/fencing
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -65,9 +65,11 @@ def unconfirmed(status: ClusterStatus) -> tuple[Unconfirmed, ...]:
     return tuple(found)
 
 
-def refuse(status: ClusterStatus, what: str) -> None:
-    """Raise UnconfirmedError when the cluster waits for such a node; ``what`` is what somebody waits for."""
-    if found := unconfirmed(status):
+def refuse(status: ClusterStatus, what: str, guests: Collection[str] | None = None) -> None:
+    """Raise UnconfirmedError when the cluster waits for such a node, or one of these guests does; ``what`` is what
+    somebody waits for."""
+    found = [lost for lost in unconfirmed(status) if guests is None or set(lost.guests).intersection(guests)]
+    if found:
         raise UnconfirmedError(f"{what} does not come about: {'; '.join(map(str, found))}. Then run this again")
 
 

@@ -70,4 +70,6 @@ def test_what_is_said_of_it() -> None:
         "playbooks/fencing.yml -e confirm=n1",
     ):
         assert words in said
+    # Who waits for other guests, waits for something else.
+    refuse(seen, "the stop of other", ["other"])
     refuse(status(nodes=(node("n1"), node("n2"))), "nothing")
