@@ -19,6 +19,13 @@ options:
     type: list
     elements: str
     default: []
+  proof_days:
+    description:
+      - Days after which a proof of a node's fencing (M(cspp.drover.fence_proof)) is too old, and is reminded of in
+        RV(unproven). 0 reminds of none.
+    type: int
+    default: 0
+    version_added: 0.4.0
   changes:
     description: Whether to look at the guests that run on this node, for changes that wait.
     type: bool
@@ -71,6 +78,11 @@ moves:
   type: list
   elements: dict
   returned: on a member
+unproven:
+  description: What to say of nodes whose fencing was not proven within O(proof_days), a sentence, or none.
+  type: list
+  elements: str
+  returned: on a member
 strays:
   description: The nodes of the cluster that are not among O(inventory), and what to do about each, by name.
   type: dict
@@ -105,6 +117,7 @@ table:
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -118,9 +131,11 @@ from ansible_collections.cspp.drover.plugins.module_utils.core.node_name import 
 from ansible_collections.cspp.drover.plugins.module_utils.core.parallel import both
 from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import read as read_definition
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.packet_filter import PacketFilter
+from ansible_collections.cspp.drover.plugins.module_utils.journal import book, power
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress
 from ansible_collections.cspp.drover.plugins.module_utils.reporting import changes, moves, reasons
 from ansible_collections.cspp.drover.plugins.module_utils.reporting import status as overview
+from ansible_collections.cspp.drover.plugins.module_utils.reporting.fencing import reminder
 from ansible_collections.cspp.drover.plugins.module_utils.reporting.filtered import lines
 
 
@@ -133,7 +148,18 @@ def filtered() -> list[str]:
         return []
 
 
-def look(cluster: Pacemaker, inventory: Sequence[str], *, tell_changes: bool) -> dict[str, Any]:
+def unproven(nodes: Collection[str], days: int) -> list[str]:
+    """What to say of nodes whose fencing was not proven of late, by this node's copy of the journal."""
+    if not days:
+        return []
+    try:
+        entries = book.Book().entries()
+    except OSError:
+        return []
+    return reminder(power.unproven(entries, nodes, days, datetime.now(UTC)), days)
+
+
+def look(cluster: Pacemaker, inventory: Sequence[str], *, tell_changes: bool, days: int = 0) -> dict[str, Any]:
     try:
         cib, status = both(cluster.query, cluster.status)
     except ClusterError as error:
@@ -154,6 +180,7 @@ def look(cluster: Pacemaker, inventory: Sequence[str], *, tell_changes: bool) ->
         "table": lines,
         "waiting": [],
     }
+    found["unproven"] = unproven([node["name"] for node in seen["nodes"]], days if status.fencing else 0)
     if tell_changes:
         # A node that cannot look at its guests tells of the cluster all the same.
         with suppress(DroverError, ImportError):
@@ -194,10 +221,12 @@ def main() -> None:
         argument_spec={
             "changes": {"type": "bool", "default": False},
             "inventory": {"type": "list", "elements": "str", "default": []},
+            "proof_days": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )
-    found = look(Pacemaker(), module.params["inventory"], tell_changes=module.params["changes"])
+    wish = module.params
+    found = look(Pacemaker(), wish["inventory"], tell_changes=wish["changes"], days=wish["proof_days"])
     module.exit_json(changed=False, node_problems=of_node(time.time()), filtered=filtered(), **found)
 
 

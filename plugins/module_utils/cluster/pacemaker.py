@@ -20,6 +20,7 @@ from ..core.command import CommandError, Runner, run
 from ..core.errors import DroverError
 from ..core.parallel import both
 from ..core.wait import WaitTimeout, wait_for
+from . import unconfirmed
 from .difference import Difference
 from .objects import PREFIX, Wanted
 from .prediction import Prediction, parse
@@ -177,15 +178,23 @@ class Tools:
         """Whether this node has it, by its own word: what the CIB says of it, the coordinator wrote some time ago."""
         return self._ask(["crm_node", "--quorum"]).strip() == "1"
 
-    def fence(self, node: str, seconds: float) -> None:
-        """Have the power of a node cut and switched on again, now. Raises ClusterError unless it was in that time."""
-        # Whoever was quicker with the same wish, has fulfilled it.
-        limits = ["--timeout", f"{max(1, int(seconds))}", "--tolerance", f"{_FENCED_ALREADY}s"]
+    def fence(self, node: str, seconds: float, *, anew: bool = False) -> None:
+        """Have the power of a node cut, now; it is switched on again later. Raises ClusterError unless it was in that
+        time. Unless ``anew``, whoever was quicker with the same wish has fulfilled it."""
+        limits = ["--timeout", f"{max(1, int(seconds))}", *([] if anew else ["--tolerance", f"{_FENCED_ALREADY}s"])]
         self._ask(["stonith_admin", "--reboot", node, *limits], timeout=seconds + 5)
+
+    def power_on(self, node: str, seconds: float) -> None:
+        """Have the power of a node switched on. Raises ClusterError unless its power controller says that it is on."""
+        self._ask(["stonith_admin", "--unfence", node, "--timeout", f"{int(seconds)}"], timeout=seconds + 5)
 
     def power_off(self, node: str, seconds: float) -> None:
         """Have the power of a node cut, now, so that it stays off. Raises ClusterError unless it was in that time."""
         self._ask(["stonith_admin", "--fence", node, "--timeout", f"{int(seconds)}"], timeout=seconds + 5)
+
+    def confirm_off(self, node: str) -> None:
+        """Tell the cluster that a lost node is off, on the word of somebody who has seen it."""
+        self._ask(["stonith_admin", "--confirm", node], timeout=60)
 
     def forget(self, node: str) -> None:
         """Remove a node that is no member any more from the configuration and from what the daemons remember."""
@@ -307,7 +316,8 @@ class Pacemaker(Tools):
 
         While a node is at work with one of them, that is all that is asked; only of a cluster that is quiet the
         scheduler is asked what it is about to do. Runs one tool a second on average. Looks may fail for a while, as
-        they do while a member is lost. Raises WaitTimeout, which carries a Snapshot.
+        they do while a member is lost. Raises WaitTimeout, which carries a Snapshot, and UnconfirmedError when all of
+        it waits for a node that nobody can confirm to be off.
         """
         runs = 0
 
@@ -324,6 +334,8 @@ class Pacemaker(Tools):
             ahead = self.simulate(cib)
             if not ahead.busy.isdisjoint(names):
                 runs = 3
+                if ahead.fences:
+                    unconfirmed.refuse(self.status(), what)
                 return None
             return Snapshot(cib, self.status(), ahead)
 

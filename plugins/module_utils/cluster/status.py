@@ -106,6 +106,11 @@ class ResourceStatus:
         return self.active and self.role == "Started" and len(self.nodes) == 1 and not self.failed and not self.pending
 
     @property
+    def down(self) -> bool:
+        """Up nowhere, with nothing under way."""
+        return not (self.active or self.pending)
+
+    @property
     def word(self) -> str:
         if self.pending:
             return self.pending.lower()
@@ -143,11 +148,14 @@ class FailedAction:
 
 @dataclass(frozen=True)
 class FenceEvent:
+    """What was asked about a node's power, and what came of it: ``status`` is success, failed, or pending."""
+
     target: str
     action: str
     status: str
     by: str
     when: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -241,6 +249,7 @@ def parse_status(output: str) -> ClusterStatus:
                 status=event.get("status", ""),
                 by=event.get("delegate", "") or event.get("origin", ""),
                 when=event.get("completed", ""),
+                reason=unescape(event.get("exit-reason", "")),
             )
             for event in root.iterfind("fence_history/fence_event")
         ),

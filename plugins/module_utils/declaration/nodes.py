@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..cluster.fencing import usual_port
 from ..cluster.ipmitool import AGENTS, IPMITOOL, place
 from ..core.quantities import MIB, parse_size
 
@@ -102,12 +103,13 @@ def action_limit(nodes: Sequence[Mapping[str, Any]]) -> int:
 
 
 def fencing_devices(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A fencing device for each node whose variables have ``fencing_bmc`` (see role fencing's defaults).
+    """A fencing device for each node whose variables have ``fencing_bmc``, and ``fencing_fallback`` (see role fencing's
+    defaults).
 
     What Pacemaker is told has no password where :func:`fencing_passwords` has it.
     """
     devices = []
-    for node, bmc in _controllers(nodes):
+    for node, bmc, level in _controllers(nodes):
         options = {str(key): str(value) for key, value in (bmc.get("options") or {}).items()}
         hidden = _hides(bmc)
         devices.append(
@@ -115,10 +117,11 @@ def fencing_devices(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "node": node,
                 "agent": _agent(bmc),
                 "address": str(bmc["address"]),
-                "port": int(bmc.get("port", 623)),
+                "port": _port(bmc),
                 "username": str(bmc.get("user", "")),
                 "password": "" if hidden else str(bmc.get("password", "")),
                 "options": {**options, "ipmitool_path": IPMITOOL} if hidden else options,
+                "level": level,
             }
         )
     return devices
@@ -127,21 +130,28 @@ def fencing_devices(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def fencing_passwords(nodes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The passwords that nodes keep for ipmitool, by power controller (see cluster/ipmitool.py)."""
     return {
-        place(str(bmc["address"]), int(bmc.get("port", 623))): str(bmc["password"])
-        for _node, bmc in _controllers(nodes)
+        place(str(bmc["address"]), _port(bmc)): str(bmc["password"])
+        for _node, bmc, _level in _controllers(nodes)
         if _hides(bmc)
     }
 
 
-def _controllers(nodes: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _controllers(nodes: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any], int]]:
+    """The power controllers of each node, and the level at which each is asked."""
     for node in nodes:
-        bmc = node.get("fencing_bmc") or {}
-        if bmc.get("address"):
-            yield str(node["inventory_hostname"]), bmc
+        found = [
+            bmc for bmc in (node.get("fencing_bmc") or {}, node.get("fencing_fallback") or {}) if bmc.get("address")
+        ]
+        for level, bmc in enumerate(found, 1):
+            yield str(node["inventory_hostname"]), bmc, level
 
 
 def _agent(bmc: Mapping[str, Any]) -> str:
     return str(bmc.get("agent", "fence_ipmilan"))
+
+
+def _port(bmc: Mapping[str, Any]) -> int:
+    return int(bmc.get("port", usual_port(_agent(bmc))))
 
 
 def _hides(bmc: Mapping[str, Any]) -> bool:

@@ -9,12 +9,14 @@ from typing import Any
 
 from ..cluster.capacity import Room, capacity, free
 from ..cluster.cib import Configuration
+from ..cluster.fencing import is_device, node_of
 from ..cluster.guests import addresses_of, guest_of, home_id, pin_id
-from ..cluster.objects import PREFIX, PROVIDER, Location, Pin, Primitive
+from ..cluster.objects import PROVIDER, Location, Pin, Primitive
 from ..cluster.paused import described as described_pause
 from ..cluster.paused import since
 from ..cluster.status import ClusterStatus, NodeStatus, ResourceStatus
 from ..cluster.stopped import described, failed_where, remedy, stopped_by
+from ..cluster.unconfirmed import unconfirmed
 from ..cluster.waiting import failed_of_late, why_it_waits
 from ..core.table import columns
 
@@ -138,12 +140,17 @@ def _problems(live: Configuration, status: ClusterStatus) -> list[str]:
         problems.append("fencing is off: the guests of a node that dies are not safe to start again elsewhere")
     if words := described_pause(live.properties):
         problems.append(words)
+    elif status.maintenance:
+        problems.append("the whole cluster is unmanaged (property maintenance-mode): nothing is started or moved")
+    lost = {one.node: str(one) for one in unconfirmed(status)}
     for node in status.nodes:
-        if node.word == "unmanaged":
+        if node.name in lost:
+            problems.append(lost[node.name])
+        elif node.word == "unmanaged":
             end = f"crm_attribute --node {node.name} --name maintenance --delete"
             problems.append(f"node {node.name} is unmanaged (attribute maintenance); to end that: {end}")
         elif node.word not in {"online", "maintenance"}:
-            problems.append(f"node {node.name} is {node.word}{_not_fenced(node, status)}")
+            problems.append(f"node {node.name} is {node.word}{_not_fenced(node)}")
     for name, guest in live.guests().items():
         problems += _problems_of(name, guest, live, status)
         problems += failed_of_late(name, live)
@@ -152,9 +159,18 @@ def _problems(live: Configuration, status: ClusterStatus) -> list[str]:
         if guest.meta.get("maintenance") == "true":
             problems.append(f"guest {name} is unmanaged (meta attribute maintenance)")
     for resource in status.resources:
-        if resource.name.startswith(f"{PREFIX}fence-") and not resource.active:
-            problems.append(f"fencing device {resource.name} is not running")
-    return problems + [str(failure) for failure in status.failures]
+        trying = bool(resource.pending) and not status.failures_of(resource.name)
+        if is_device(resource.name) and not (resource.running or trying):
+            cut, level = node_of(resource.name)
+            if level > 1:
+                problems.append(f"the second power controller of {cut} does not answer; it is tried again each minute")
+                continue
+            problems.append(
+                f"{cut} cannot be fenced at the moment: its power controller does not answer. It is tried again each "
+                f"minute, and until then the guests of {cut} would start nowhere else if it died"
+            )
+    # That of a fencing device is told by what comes of it, once.
+    return problems + [str(one) for one in status.failures if not is_device(one.resource)]
 
 
 def _problems_of(name: str, guest: Primitive, live: Configuration, status: ClusterStatus) -> Iterator[str]:
@@ -178,16 +194,11 @@ def _problems_of(name: str, guest: Primitive, live: Configuration, status: Clust
         yield f"guest {name} waits: {why}" if why else f"guest {name} is {seen.word}"
 
 
-def _not_fenced(node: NodeStatus, status: ClusterStatus) -> str:
-    """Why a node that is lost is not known to be off, as far as its fencing tells."""
-    failed = [event for event in status.fence_events if event.target == node.name and event.status == "failed"]
-    if not node.unclean or not failed:
+def _not_fenced(node: NodeStatus) -> str:
+    """How far a node that is lost is from being known to be off."""
+    if not node.unclean or node.online:
         return ""
-    by = f" by {failed[0].by}" if failed[0].by else ""
-    return (
-        f": its power could not be cut{by} (last tried {failed[0].when}), so its guests start nowhere else. Its power "
-        "controller, or the way to it, is at fault; docs/operate.md says what to do when the node has no power at all"
-    )
+    return ": its power is being cut, and its guests start elsewhere once it is off"
 
 
 def _state(name: str, seen: ResourceStatus | None, down: str | None, status: ClusterStatus) -> str:

@@ -200,7 +200,7 @@ class Maintenance:
         """Wait until the cluster has nothing to do with these guests; ``what`` says in words which of them are busy."""
         left = max(0.0, self._until - self.cluster.clock())
         try:
-            return self.cluster.settle(guests, what="it", timeout=left, after=1.0)
+            return self.cluster.settle(guests, what=f"the maintenance of {self.node}", timeout=left, after=1.0)
         except WaitTimeout as late:
             seen: Snapshot = late.last
             raise ClusterError(

@@ -79,10 +79,18 @@ UNMANAGED = Primitive(**{**vars(primitive()), "meta": {"maintenance": "true"}})
         (
             primitive(),
             {"nodes": (node("n1", online=False, unclean=True),), "fence_events": (UNFENCED,)},
-            "node n1 is unclean: its power could not be cut by n2 (last tried 12:02)",
+            "n1 is lost, and since 12:02 nobody can confirm that it is off",
         ),
         (UNMANAGED, {}, "guest mc is unmanaged"),
-        (primitive(), {"resources": (guest("drover-fence-n1"),)}, "fencing device drover-fence-n1 is not running"),
+        (primitive(), {"resources": (guest("drover-fence-n1"),)}, "n1 cannot be fenced at the moment: its power"),
+        (
+            primitive(),
+            {
+                "resources": (guest("drover-fence-n1", "n2", pending="Starting"),),
+                "failures": (failure("start", "drover-fence-n1"),),
+            },
+            "n1 cannot be fenced at the moment",
+        ),
         (primitive(), {"failures": (failure("start"),)}, "start of mc failed on n1: no disk"),
     ],
 )

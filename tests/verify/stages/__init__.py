@@ -73,11 +73,15 @@ STAGES: dict[str, tuple[str, ...]] = {
         "failover/test_giving_up.py",
         "failover/test_node_shutdown.py",
         "failover/test_power_loss.py",
+        "fencing/test_silent_controller.py",
+        "fencing/test_proof.py",
     ),
     # After the lab was removed.
     "gone": ("deployment/test_lab_removal.py",),
     # Nodes join, leave, die and are replaced, on a lab of its own.
     "nodes": ("nodes/test_come_and_go.py",),
+    # Two nodes that lose sight of each other, on a lab of its own.
+    "pair": ("fencing/test_two_nodes.py",),
     # A sample of `make faults`, on a lab of its own.
     "faults": ("migration/test_fault_injection.py",),
 }
