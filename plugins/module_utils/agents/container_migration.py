@@ -42,10 +42,8 @@ def migrate_to(request: Request, host: LxcHost) -> Code:
     if not is_local(definition):
         raise AgentError(f"{name} is on shared storage, where there is nothing to copy", Code.ERR_CONFIGURED)
     if leaving.stops_guests(request.source or node_name()):
-        from .container import stop
-
         ocf.info(f"{name} is shut down with this node, which has its data, and waits for it")
-        return stop(request, host)
+        return _shut_down(request, host)
     from .deadman import DeadMansSwitch
 
     move = {
@@ -69,10 +67,19 @@ def migrate_to(request: Request, host: LxcHost) -> Code:
         where = "it goes on here" if host.state(name) == "RUNNING" else "and it is not running here either"
         reason = f"{name} could not move to {target}, {where}: {error}"
         move_records.container_stayed(move, time.monotonic() - began, reason)
+        if leaving.goes_down(str(move["from"])):
+            ocf.warning(f"{reason}; it is shut down, for this node goes down")
+            return _shut_down(request, host)
         raise AgentError(reason) from error
     finally:
         progress.done(name)
     return Code.SUCCESS
+
+
+def _shut_down(request: Request, host: LxcHost) -> Code:
+    from .container import stop
+
+    return stop(request, host)
 
 
 def migrate_from(request: Request, host: LxcHost) -> Code:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..cluster.pacemaker import ClusterError, Pacemaker
 
-__all__ = ["stops_guests"]
+__all__ = ["goes_down", "stops_guests"]
 
 #: The word of role cluster: migrate, stop or wait.
 _POLICY = Path("/etc/drover/node-shutdown")
@@ -21,8 +21,14 @@ _POLICY = Path("/etc/drover/node-shutdown")
 def stops_guests(node: str, policy: Path = _POLICY, cluster: Pacemaker | None = None) -> bool:
     """Whether the node is going down, and its guests are to be shut down and started elsewhere."""
     try:
-        if policy.read_text(encoding="ascii").strip() != "stop":
-            return False
+        return policy.read_text(encoding="ascii").strip() == "stop" and goes_down(node, cluster)
+    except OSError:
+        return False
+
+
+def goes_down(node: str, cluster: Pacemaker | None = None) -> bool:
+    """Whether the node is going down. A guest that cannot move then would hold that up for ever."""
+    try:
         return (cluster or Pacemaker()).goes_down(node)
-    except (OSError, ClusterError):
+    except ClusterError:
         return False

@@ -39,10 +39,8 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
     glance.unsettle(name)
     source = request.source or node_name()
     if leaving.stops_guests(source):
-        from .vm import stop
-
         ocf.info(f"{name} is shut down with {source}, and starts on {target}")
-        return stop(request, connect())
+        return _shut_down(request, connect())
     from ..migration.live import LiveMigration
     from ..migration.record import MigrationFailed
 
@@ -65,6 +63,9 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
             # After a failure the cluster would leave it as it is: not running. So the target starts it (migrate_from).
             ocf.warning(f"{name} ended on its way to {target}: {error}")
             return Code.SUCCESS
+        if leaving.goes_down(source):
+            ocf.warning(f"{name} could not migrate to {target}, and is shut down, for {source} goes down: {error}")
+            return _shut_down(request, host)
         raise AgentError(f"{name} could not migrate to {target}, {_still_here(name, host)}: {error}") from error
     ocf.info(f"{name} went to {target}: {', '.join(migration.record['path'])}")
     return Code.SUCCESS
@@ -92,7 +93,7 @@ def migrate_from(request: Request, host: LibvirtHost) -> Code:
     seen = host.seen(name)
     if seen.state in (State.ABSENT, State.OFF):
         # Failed, it would be started all the same, and the failure be on record for somebody to forget.
-        how = "was shut down with its node" if leaving.stops_guests(request.source or "") else "ended on its way"
+        how = "was shut down with its node" if leaving.goes_down(request.source or "") else "ended on its way"
         ocf.warning(f"{name} {how}, from {request.source}")
         move_records.vm_did_not_arrive(request, f"it {how} and was started anew")
         return start(request, host)
@@ -105,6 +106,12 @@ def migrate_from(request: Request, host: LibvirtHost) -> Code:
         claim_data(request, host, seen)
     move_records.vm_arrived(request, host)
     return Code.SUCCESS
+
+
+def _shut_down(request: Request, host: LibvirtHost) -> Code:
+    from .vm import stop
+
+    return stop(request, host)
 
 
 def _ended(request: Request, host: LibvirtHost) -> bool:

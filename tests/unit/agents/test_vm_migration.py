@@ -60,6 +60,24 @@ def test_one_whose_node_goes_down_is_shut_down_where_that_is_the_rule(
     assert RECORDED == []
 
 
+def test_one_that_cannot_migrate_does_not_keep_its_node_from_going_down(
+    node: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaving, "goes_down", lambda name: name == "n1")
+    host: Any = Host(State.RUNNING)
+    host.fails["migrate"] = HostError("connection refused")
+
+    def shut_down(_name: str) -> None:
+        host.calls.append("shut down")
+        host.states = [State.ABSENT]
+
+    host.shut_down = shut_down
+    assert vm_migration.migrate_to(request(node, "migrate_to"), lambda: host) is Code.SUCCESS
+    assert host.calls[-1] == "shut down"
+    [entry] = RECORDED
+    assert entry["result"] == "failed"
+
+
 def test_only_a_running_vm_migrates(node: Path) -> None:
     host: Any = Host(State.FAILED)
     with pytest.raises(AgentError, match="cannot migrate"):

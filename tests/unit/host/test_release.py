@@ -368,6 +368,7 @@ def test_every_program_that_nodes_are_given_is_one(monkeypatch: pytest.MonkeyPat
         "vm": "agents.glance.main",
         "container": "agents.glance.main",
         "peer": "agents.peer_services.main",
+        "watch": "agents.watch.main",
         "copy": "migration.rsync_shell.launch",
         "deadman": "agents.deadman.main",
         "lxcfs": "hypervisor.lxcfs.main",

@@ -148,7 +148,8 @@ def test_nobody_is_told_of_guests_that_the_cluster_is_to_leave_alone(lab: Lab, g
             what="the watcher's word",
             timeout=5,
         )
-        assert not lab.status().failures and lab.instances("web") == {"web": 0}
+        wait_for(lambda: lab.instances("web"), lambda seen: seen == {"web": 0}, what="the end of web", timeout=5)
+        assert not lab.status().failures
     finally:
         lab.ssh(node)([*paused, "--delete"])
     wait_for(lambda: lab.instances("web"), lambda seen: seen == {"web": 1}, what="web to run again", timeout=SEEN)
