@@ -54,6 +54,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "peers/test_flood.py",
         "secrets/test_secrecy.py",
         "cluster/test_foreign_objects.py",
+        "cluster/test_timing.py",
         "network/test_packet_filter.py",
         "migration/test_client_impact.py",
         "journal/test_replication.py",
@@ -68,6 +69,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     "broken": (
         "guests/test_interrupted_run.py",
         "migration/test_failed_migration.py",
+        "failover/test_pause.py",
+        "failover/test_giving_up.py",
         "failover/test_power_loss.py",
     ),
     # After the lab was removed.
