@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..cluster import timing as clusters
-from ..cluster.timing_rules import Device, Site, problems, seconds
+from ..cluster.timing_rules import Device, Problem, Site, problems, seconds
 from ..core.errors import InvalidValue
 
 __all__ = ["timing"]
@@ -44,9 +44,17 @@ def timing(
             seconds("cluster_failure_timeout", failure_timeout),
             arbiter,
         )
-        return {**asdict(found), "problems": [str(problem) for problem in problems(site)]}
+        return {**asdict(found), "problems": _told(problems(site))}
     except InvalidValue as error:
         return {**asdict(clusters.timing("safe", {}, nodes=nodes, links=links)), "problems": [str(error)]}
+
+
+def _told(found: Sequence[Problem]) -> list[str]:
+    """Each problem once: what the power controllers of many nodes have in common is one."""
+    first: dict[object, Problem] = {}
+    for problem in found:
+        first.setdefault((problem.code, problem.cures), problem)
+    return [str(problem) for problem in first.values()]
 
 
 def _device(node: Mapping[str, Any]) -> Device:

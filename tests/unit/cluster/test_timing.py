@@ -177,6 +177,13 @@ def test_an_inventory_becomes_what_corosync_is_told() -> None:
     }
 
 
+def test_what_many_power_controllers_have_in_common_is_said_once() -> None:
+    told = timing("safe", {}, hosts=HOSTS, properties={"stonith-timeout": "20s"})["problems"]
+    assert [problem.partition(" does")[0] for problem in told] == [
+        "stonith-timeout >= power_wait + power_timeout + login_timeout + shell_timeout"
+    ]
+
+
 def test_durations_are_read_as_pacemaker_does() -> None:
     assert [seconds("x", text) for text in ("10", "10s", "5min", "500ms", "1h")] == [10, 10, 300, 0.5, 3600]
     with pytest.raises(InvalidValue):

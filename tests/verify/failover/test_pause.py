@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""High availability is paused for work on the network: nobody is fenced, guests run on, and all is settled afterwards."""
+"""High availability is paused for work on the network: no node is fenced, guests run on, and all is settled after."""
 
 from __future__ import annotations
 
