@@ -61,7 +61,7 @@ def activate(cluster: Pacemaker, *, fence: bool, timeout: float, check: bool) ->
     lost = [node.name for node in seen.status.nodes if not node.online]
     if lost and not fence:
         raise ClusterError(
-            f"{' and '.join(lost)} is not there. Active again, the cluster would cut its power and start its guests "
+            f"{' and '.join(lost)} is not there. Active again, the cluster may cut its power and start its guests "
             "elsewhere. Bring it back first, or permit that: -e fence=true"
         )
     applied = cluster.apply(lambda _cib: Wanted(properties=paused.ACTIVE), check=check)

@@ -50,7 +50,7 @@ def test_it_is_paused_and_active_again(cib: str, call: Call, on: Any) -> None:
         ("paused", CIB, UNCLEAN, "is lost, and being fenced"),
         ("paused", CIB, BLIND, "no quorum"),
         ("active", PAUSED, BLIND, "no quorum"),
-        ("active", PAUSED, LOST, "n3 is not there. Active again, the cluster would cut its power"),
+        ("active", PAUSED, LOST, "n3 is not there. Active again, the cluster may cut its power"),
     ],
 )
 def test_it_is_refused(state: str, cib: str, status: str, words: str, call: Call, on: Any) -> None:
