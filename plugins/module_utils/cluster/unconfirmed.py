@@ -53,7 +53,8 @@ def unconfirmed(status: ClusterStatus) -> tuple[Unconfirmed, ...]:
     for node in status.nodes:
         if not node.unclean or node.online:
             continue
-        failures = _failures([event for event in status.fence_events if event.target == node.name])
+        cuts = [event for event in status.fence_events if event.target == node.name and event.action != "on"]
+        failures = _failures(cuts)
         if failures:
             guests = sorted(
                 resource.name

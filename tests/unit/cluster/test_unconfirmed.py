@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -42,6 +43,9 @@ PENDING = event("pending")
         # Nobody tries any more.
         ((OLD,), {}, OLD.when),
         ((FAILED, WELL), {}, None),
+        # Who switches it on has not cut it off.
+        ((FAILED, replace(WELL, action="on")), {}, FAILED.when),
+        ((replace(FAILED, action="on"),), {}, None),
         ((WELL, event("failed", ago(5))), {}, ago(5)),
         ((event("failed", ago(40), target="n3"),), {}, None),
         ((FAILED,), {"unclean": False}, None),
