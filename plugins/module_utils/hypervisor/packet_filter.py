@@ -101,7 +101,8 @@ class PacketFilter:
             return what or ("" if before else f"the packet filter did not know {name}: it was told")
 
     def expel(self, name: str, *, on_its_way: bool = False) -> None:
-        """Forget a guest whose interfaces are gone. One that may be ``on_its_way`` here has a while to come."""
+        """Forget a guest that has ended here, once its interfaces are gone or after a second: what is left of them then
+        is shut. One that may be ``on_its_way`` here has a while to come, and stays where its interfaces are there."""
         record = self._records.get(name) if self.wanted else None
         if record is None or (on_its_way and time.time() - record["since"] < _COMES_WITHIN):
             return
@@ -109,7 +110,9 @@ class PacketFilter:
         until = time.monotonic() + (0 if on_its_way else _GOES_WITHIN)
         while any((self._net / port).exists() for port in ports):
             if time.monotonic() > until:
-                return  # whatever is left of it goes on as before
+                if on_its_way:
+                    return
+                break  # the kernel takes its time over them
             time.sleep(0.02)
         with self._changing():
             self._settle()

@@ -112,6 +112,15 @@ def test_a_guest_is_let_in_before_its_port_is_used_and_forgotten_after_it_left(n
     assert node.filter.dropped() == {}
 
 
+def test_one_that_has_ended_is_forgotten_though_the_kernel_is_slow_with_its_port(node: Node) -> None:
+    node.filter.restore()
+    node.filter.admit(guest("10.0.0.20/24"))
+    node.plug("web-3fa2c0")
+    node.filter.expel("web")
+    assert not node.passes(HONEST)
+    assert not node.filter.knows("web")
+
+
 def test_what_was_told_before_costs_no_program(node: Node) -> None:
     node.filter.restore()
     node.filter.admit(guest("10.0.0.20/24"))
