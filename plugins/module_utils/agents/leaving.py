@@ -12,13 +12,13 @@ from pathlib import Path
 
 from ..cluster.pacemaker import ClusterError, Pacemaker
 
-__all__ = ["goes_down", "stops_guests"]
+__all__ = ["POLICY", "goes_down", "stops_guests"]
 
 #: The word of role cluster: migrate, stop or wait.
-_POLICY = Path("/etc/drover/node-shutdown")
+POLICY = Path("/etc/drover/node-shutdown")
 
 
-def stops_guests(node: str, policy: Path = _POLICY, cluster: Pacemaker | None = None) -> bool:
+def stops_guests(node: str, policy: Path = POLICY, cluster: Pacemaker | None = None) -> bool:
     """Whether the node is going down, and its guests are to be shut down and started elsewhere."""
     try:
         return policy.read_text(encoding="ascii").strip() == "stop" and goes_down(node, cluster)
