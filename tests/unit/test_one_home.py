@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Where each stands.
 HOMES = {
     str(FACTS): "plugins/module_utils/hypervisor/packet_filter.py",
+    str(POLICY): "plugins/module_utils/agents/leaving.py",
     str(PKI): "plugins/module_utils/peer/channel.py",
     str(RECORD): "plugins/module_utils/hypervisor/accelerator.py",
     str(POLICY): "plugins/module_utils/agents/leaving.py",
