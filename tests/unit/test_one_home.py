@@ -26,7 +26,6 @@ HOMES = {
     str(POLICY): "plugins/module_utils/agents/leaving.py",
     str(PKI): "plugins/module_utils/peer/channel.py",
     str(RECORD): "plugins/module_utils/hypervisor/accelerator.py",
-    str(POLICY): "plugins/module_utils/agents/leaving.py",
     str(DECLARED): "plugins/module_utils/trust/renewal.py",
     str(SECRETS): "plugins/module_utils/trust/keyfiles.py",
 }
