@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 INVENTORY = ROOT / "inventory" / "lab"
 ENVIRONMENT = {
     "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+    # Molecule has it coloured, each line by itself, so that sentences which break over lines are not found.
+    "ANSIBLE_FORCE_COLOR": "0",
     "ANSIBLE_NOCOLOR": "1",
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
 }
