@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cspp.drover.plugins.module_utils.lab.double_runs import Instance, Runs
 from tests.faults.catalogue import FAULTS, cases, schedule
 from tests.faults.command import told
 from tests.faults.leftovers import unexpected
 from tests.faults.report import line, summary, well
 from tests.faults.result import Result
-from tests.faults.watch import Instance, Runs
 from tests.verify.migration.test_fault_injection import SAMPLE
 
 HERE, THERE = Instance("node1", 7, "100"), Instance("node2", 9, "200")

@@ -74,8 +74,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     "gone": ("deployment/test_lab_removal.py",),
     # Nodes join, leave, die and are replaced, on a lab of its own.
     "nodes": ("nodes/test_come_and_go.py",),
-    # A sample of `make faults`, on a lab of its own.
-    "faults": ("migration/test_fault_injection.py",),
+    # Samples of `make faults` and `make drills`, on a lab of their own.
+    "faults": ("migration/test_fault_injection.py", "failover/test_drills.py"),
 }
 _NAMES = ", ".join(STAGES)
 

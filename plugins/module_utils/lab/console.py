@@ -15,8 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult, run
-from ansible_collections.cspp.drover.plugins.module_utils.lab.chassis import Chassis
+from ..core.command import CommandError, CommandResult, run
+from .chassis import Chassis
 
 __all__ = ["Console"]
 
