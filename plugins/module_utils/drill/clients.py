@@ -23,7 +23,7 @@ LEDGER_PORT = 10
 #: already, so that its return is seen within the interval.
 _INTERVAL, _PATIENCE = 0.1, 1.5
 #: Seconds between two answers that make an outage rather than a busy machine.
-_OUTAGE = 1.0
+_OUTAGE = 0.6
 #: Records a second that a client asks for.
 _RATE = 5.0
 

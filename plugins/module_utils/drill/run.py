@@ -34,6 +34,8 @@ Tell = Callable[[str], None]
 _RECOVERS_WITHIN, _SETTLES_WITHIN = 120.0, 240.0
 #: Seconds that a strike goes on after the guests have recovered: longer than a zombie needs to be seen.
 _AND_MORE = 5.0
+#: Seconds without an answer that a guest may have that was not struck: its machine is busy with the others.
+_HICCUP = 3.0
 #: Seconds of answers and of records before a strike, and after it is over.
 _BEFORE, _AFTER = 2.0, 2.0
 
@@ -248,16 +250,16 @@ def _strike(ground: Ground, todo: Plan, asker: Asker, outcome: Outcome, tell: Te
 
 
 def _now(ground: Ground, todo: Plan, outcome: Outcome) -> dict[str, str]:
-    """Where each guest runs; what the cluster has on record is noted."""
+    """Where each guest runs. What has failed is noted, and forgotten: nothing had failed before."""
     try:
-        status = cluster(ground).status()
+        seen = cluster(ground)
+        status = seen.status()
+        for name in sorted({failure.resource for failure in status.failures}):
+            seen.retry(name)
     except DroverError as error:
         outcome.wrong.append(str(error))
         return {}
-    said = [f"on record: {failure}" for failure in status.failures]
-    # Somebody who kills a guest has failed it.
-    outcome.notes += said if todo.drill.target == "guest" else []
-    outcome.wrong += said if todo.drill.target != "guest" else []
+    outcome.notes += [f"on record: {failure}" for failure in status.failures]
     return {one.name: str(at.node) for one in todo.guests if (at := status.resource(one.name)) and at.running}
 
 
@@ -269,7 +271,8 @@ def _judge(one: GuestOutcome, guest: GuestSeen, outages: Sequence[Outage], outco
     elif guest.service and any(outage.end is None for outage in outages):
         outcome.wrong.append(f"{one.name} does not answer at {guest.service.host} port {guest.service.port}")
     if one.away and not one.struck:
-        outcome.notes.append(f"{one.name} on {one.node}, which was not struck, was away for {one.away:.1f} s")
+        said = f"{one.name} on {one.node}, which was not struck, was away for {one.away:.1f} s"
+        (outcome.wrong if one.away > _HICCUP else outcome.notes).append(said)
 
 
 def _hold(scene: Scene, todo: Plan, asker: Asker, outcome: Outcome, tell: Tell) -> None:
