@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from ..verify.plays import play, succeed, variable  # noqa: E402
 from .choice import Choice, kinds, schedule  # noqa: E402
 from .guests import LEDGERS, drill_guests  # noqa: E402
 from .report import line, summary, well  # noqa: E402
+from .shared import own_file_system  # noqa: E402
 
 
 def main() -> int:
@@ -37,35 +39,33 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="name the drills, and do none")
     parser.add_argument("--results", type=Path, help="a file for the results as JSON lines")
     wish = parser.parse_args()
-    chosen, without = kinds(LabGround.means, 3, 1, wish.only)
+    chosen, without = kinds(LabGround.means | {"pool"}, 3, 1, wish.only)
     print("\n".join(f"not in a lab: {reason}" for reason in without))
     if wish.list or not chosen:
         print("\n".join(map(str, chosen)))
         return 0 if chosen else 2
     lab = Lab()
     results: list[dict[str, Any]] = []
-    with exclusively(ROOT / ".cache" / f"drills-{os.environ['DROVER_LAB']}.lock"):
+    with exclusively(ROOT / ".cache" / f"drills-{os.environ['DROVER_LAB']}.lock"), ExitStack() as stack:
         if not wish.keep:
             print("making the lab", flush=True)
+            stack.callback(succeed, "lab", lab_state="absent")
             succeed("lab", lab_state="present")
+            stack.enter_context(own_file_system(lab))
             succeed("site", guests=drill_guests(variable("guests")))
-        try:
-            guests = drill_guests(variable("guests"))
-            for guest in guests.values():
-                wait_until_answering(guest, timeout=60)
-            where = {name: lab.where(name) for name in guests}
-            print(f"seed {wish.seed}, {wish.count} drills of {len(chosen)} kinds", flush=True)
-            for number, choice in enumerate(schedule(chosen, where, wish.seed), start=1):
-                if number > wish.count:
-                    break
-                results.append(_drill(choice))
-                print(line(number, results[-1]), flush=True)
-                if wish.results:
-                    with wish.results.open("a") as file:
-                        file.write(json.dumps(results[-1]) + "\n")
-        finally:
-            if not wish.keep:
-                succeed("lab", lab_state="absent")
+        guests = drill_guests(variable("guests"))
+        for guest in guests.values():
+            wait_until_answering(guest, timeout=60)
+        where = {name: lab.where(name) for name in guests}
+        print(f"seed {wish.seed}, {wish.count} drills of {len(chosen)} kinds", flush=True)
+        for number, choice in enumerate(schedule(chosen, where, wish.seed), start=1):
+            if number > wish.count:
+                break
+            results.append(_drill(choice))
+            print(line(number, results[-1]), flush=True)
+            if wish.results:
+                with wish.results.open("a") as file:
+                    file.write(json.dumps(results[-1]) + "\n")
     print(f"\n{summary(results)}\nseed {wish.seed}")
     return 0 if well(results) else 1
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..core.errors import DroverError
-from . import strikes
+from . import fullness, strikes
 from .strikes import Strike
 
 __all__ = ["DRILLS", "Drill", "Variant", "find", "impossible"]
@@ -34,6 +34,8 @@ class Variant:
     needs: frozenset[str] = frozenset()
     #: Whether the node is lost, so that it is fenced and its guests are started elsewhere.
     loses_node: bool = True
+    #: Whether guests may be held up that are not struck.
+    disturbs: bool = False
     #: The fewest nodes that it takes, and the fewest links of corosync's.
     nodes: int = 2
     links: int = 1
@@ -174,6 +176,36 @@ DRILLS: dict[str, Drill] = {
             ),
         ),
         Drill(
+            "disk-full",
+            "node",
+            (
+                Variant(
+                    "node",
+                    "{node} has no room on its disk for 40 s, not for its copy of the configuration nor for logs",
+                    fullness.fill_disk,
+                    fullness.empty_disk,
+                    hold=40.0,
+                    loses_node=False,
+                ),
+            ),
+        ),
+        Drill(
+            "storage",
+            "node",
+            (
+                Variant(
+                    "pool-full",
+                    "the pool with the data of the guests of {node} has no room for 60 s",
+                    fullness.fill_pool,
+                    fullness.empty_pool,
+                    hold=60.0,
+                    loses_node=False,
+                    needs=_needs("pool"),
+                    disturbs=True,
+                ),
+            ),
+        ),
+        Drill(
             "all-nodes",
             "all",
             (
@@ -197,6 +229,7 @@ _WANTING = {
     "freeze": "nobody can stop all processes of a server from here",
     "all": "whoever cuts the power of all servers at once takes this machine's way to them along: use the fuse, "
     "and watch playbooks/status.yml",
+    "pool": "what the lab's nodes share is this machine's disk; in the lab that make drills makes it is not",
     "clock": "a lab's nodes have this machine's clock, all of them the same",
 }
 

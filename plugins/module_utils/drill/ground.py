@@ -36,8 +36,10 @@ class Ground(Protocol):
     """The nodes and the means."""
 
     #: What there is beside programs run on nodes: "freeze" all processes of a node, break its power controller ("bmc"),
-    #: cut the power of "all" nodes at once, step one node's "clock" and not the others'.
+    #: cut the power of "all" nodes at once, step one node's "clock" and not the others', fill the "pool" they share.
     means: frozenset[str]
+    #: Whether each node's disk is its own, and may be filled.
+    own_disks: bool
 
     @property
     def nodes(self) -> dict[str, str]:
@@ -72,10 +74,14 @@ class LabGround:
     """A lab of this machine, by its folder."""
 
     means = frozenset({"freeze", "bmc", "all"})
+    own_disks = False
 
     def __init__(self, folder: Path) -> None:
         # Resolved, for the nodes' processes are known by where their disks really lie.
         self.folder = folder.resolve()
+        # Where what the nodes share has a file system of its own: else it is this machine's disk.
+        if (self.folder / "shared").is_mount():
+            self.means = self.means | {"pool"}
         described = json.loads((self.folder / "lab.json").read_text())
         self.consoles = {node["name"]: Console(node["name"], self._directory(node)) for node in described["nodes"]}
         self.nodes = {node["name"]: str(node["address"]) for node in described["nodes"]}
@@ -130,7 +136,8 @@ class LabGround:
 class Servers:
     """Servers over SSH, by what the inventory says of each."""
 
-    means: frozenset[str] = frozenset({"clock"})
+    means: frozenset[str] = frozenset({"clock", "pool"})
+    own_disks = True
 
     def __init__(self, variables: Mapping[str, Mapping[str, Any]]) -> None:
         self._variables = variables

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..cluster.cib import read
-from ..cluster.guests import addresses_of, data_id, pin_id
+from ..cluster.guests import addresses_of, data_id, guest_of, pin_id
+from ..cluster.objects import Primitive
 from ..core.command import CommandError
 from ..core.errors import DroverError
 from ..core.wait import WaitTimeout, wait_for
@@ -56,6 +57,8 @@ class GuestSeen:
     ledger: bool
     #: Whether it runs nowhere else while its node is away: it is bound to the node, or its data lies there.
     waits: bool
+    #: A path on the pool where its data is; empty for one without any.
+    storage: str = ""
 
 
 @dataclass(frozen=True)
@@ -172,8 +175,16 @@ def plan(
         waits = pin_id(one) in live.constraints or data_id(one) in live.constraints
         service = find_service(address, (ports or {}).get(one)) if address else None
         ledger = bool(address) and keeps_ledger(address)
-        guests.append(GuestSeen(one, live.primitives[one].type, where[one], address, service, ledger, waits))
+        kind, storage = live.primitives[one].type, _storage(live.primitives[one])
+        guests.append(GuestSeen(one, kind, where[one], address, service, ledger, waits, storage))
     return Plan(drill, way, node, guest, tuple(guests))
+
+
+def _storage(resource: Primitive) -> str:
+    """A path on the pool where a guest has its data."""
+    definition = guest_of(resource) or {}
+    places = [definition.get("rootfs") or {}, *(disk.get("source") or {} for disk in definition.get("disks") or [])]
+    return next((str(place["path"]) for place in places if place.get("path")), "")
 
 
 def _aim(drill: Drill, ground: Ground, where: Mapping[str, str], node: str, guest: str) -> tuple[str, str]:
@@ -223,7 +234,7 @@ def carry_out(ground: Ground, todo: Plan, tell: Tell = lambda _: None) -> Outcom
         if guest.ledger:
             _ledger(one, guest, acknowledged[guest.name])
         outcome.guests.append(one)
-        _judge(one, guest, outages.get(guest.name, []), outcome)
+        _judge(one, guest, outages.get(guest.name, []), outcome, disturbs=todo.variant.disturbs)
     outcome.seconds = round(time.monotonic() - begun, 1)
     return outcome
 
@@ -231,7 +242,8 @@ def carry_out(ground: Ground, todo: Plan, tell: Tell = lambda _: None) -> Outcom
 def _strike(ground: Ground, todo: Plan, asker: Asker, outcome: Outcome, tell: Tell) -> None:
     """From the strike to a cluster at rest."""
     kind = next((guest.kind for guest in todo.guests if guest.name == todo.guest), "")
-    scene = Scene(ground, todo.node, todo.guest, kind)
+    storage = next((guest.storage for guest in todo.guests if guest.node == todo.node and guest.storage), "")
+    scene = Scene(ground, todo.node, todo.guest, kind, storage)
     tell(todo.sentences()[0])
     outcome.when = time.time()
     try:
@@ -263,7 +275,7 @@ def _now(ground: Ground, todo: Plan, outcome: Outcome) -> dict[str, str]:
     return {one.name: str(at.node) for one in todo.guests if (at := status.resource(one.name)) and at.running}
 
 
-def _judge(one: GuestOutcome, guest: GuestSeen, outages: Sequence[Outage], outcome: Outcome) -> None:
+def _judge(one: GuestOutcome, guest: GuestSeen, outages: Sequence[Outage], outcome: Outcome, *, disturbs: bool) -> None:
     outcome.wrong += [f"{one.name} ran twice: {text}" for text in one.twice]
     outcome.wrong += [f"{one.name}: {text}" for text in one.complaints]
     if not one.now:
@@ -272,7 +284,8 @@ def _judge(one: GuestOutcome, guest: GuestSeen, outages: Sequence[Outage], outco
         outcome.wrong.append(f"{one.name} does not answer at {guest.service.host} port {guest.service.port}")
     if one.away and not one.struck:
         said = f"{one.name} on {one.node}, which was not struck, was away for {one.away:.1f} s"
-        (outcome.wrong if one.away > _HICCUP else outcome.notes).append(said)
+        held_up = one.away > _HICCUP and not disturbs
+        (outcome.wrong if held_up else outcome.notes).append(said)
 
 
 def _hold(scene: Scene, todo: Plan, asker: Asker, outcome: Outcome, tell: Tell) -> None:

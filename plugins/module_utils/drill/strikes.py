@@ -28,6 +28,8 @@ class Scene:
     node: str
     guest: str = ""
     kind: str = ""
+    #: A path on the pool where the guests of the node have their data.
+    storage: str = ""
     #: What a freeze has stopped.
     frozen: list[int] = field(default_factory=list)
 
