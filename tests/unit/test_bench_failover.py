@@ -14,7 +14,8 @@ from tests.bench.failover.figures import misses, table
 
 CIB = """<cib epoch="7"><configuration><crm_config><cluster_property_set id="o"><nvpair id="x" name="placement-strategy"
 value="balanced"/></cluster_property_set></crm_config><nodes><node id="1" uname="node1"/></nodes><resources>
-<primitive id="game" class="ocf" provider="drover" type="vm"/></resources><constraints/></configuration><status/></cib>"""
+<primitive id="game" class="ocf" provider="drover" type="vm"/></resources><constraints/></configuration>
+<status/></cib>"""
 DEVICE = {"name": "node1", "bmc_address": "10.0.0.101", "bmc_port": 623, "bmc_user": "u", "bmc_password": "p"}
 CONF = "totem {\n    token: 1000\n    consensus: 1200\n    keyfile: k\n}\nnodelist {\n}\n"
 
