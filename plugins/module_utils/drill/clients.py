@@ -24,6 +24,8 @@ LEDGER_PORT = 10
 _INTERVAL, _PATIENCE = 0.1, 1.5
 #: Seconds between two answers that make an outage rather than a busy machine.
 _OUTAGE = 0.6
+#: Seconds for a record. The first one after a start takes longest: an emulated VM has to find the ledger's end.
+_ACKNOWLEDGES_WITHIN = 5.0
 #: Records a second that a client asks for.
 _RATE = 5.0
 
@@ -179,7 +181,7 @@ class LedgerClient(threading.Thread):
         return list(self.acknowledged)
 
     def _append(self, connection: socket.socket) -> None:
-        connection.settimeout(2)
+        connection.settimeout(_ACKNOWLEDGES_WITHIN)
         connection.sendall(b"append\n")
         with connection.makefile("rb") as said:
             while not self._ending.wait(1 / _RATE):

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from ..core.command import CommandError, CommandResult, Runner, run
 from ..core.errors import DroverError
+from ..core.wait import wait_for
 from ..lab.bmc_control import BmcControl
 from ..lab.console import Console
 from ..lab.layout import Lab
@@ -29,6 +30,8 @@ from ..lab.machine import processes
 
 __all__ = ["Ground", "LabGround", "Servers"]
 
+#: Seconds until nothing is left of a node without power.
+_ENDS_WITHIN = 10.0
 _PLUGINS = Path(__file__).resolve().parents[2]
 
 
@@ -103,6 +106,9 @@ class LabGround:
         self.consoles[node].cut_power()
 
     def press_power(self, node: str) -> None:
+        # What was cut off a moment ago is still being cleared away, and would count as on.
+        if not self.has_power(node):
+            wait_for(self.consoles[node].dead, bool, what=f"the end of {node}", timeout=_ENDS_WITHIN, interval=0.05)
         trouble = self._bmcs.ask(self._by_name[node], ["chassis", "power", "on"])
         if trouble is not None:
             raise DroverError(f"{node} could not be switched on: {trouble}")

@@ -92,6 +92,10 @@ class Console:
                 self.run(["kill", "-KILL", *map(str, pids)])
         return len(pids)
 
+    def dead(self) -> bool:
+        """Whether its power is off and nothing of it is left, so that it can be switched on."""
+        return not self._chassis.is_on()
+
     def cut_power(self) -> None:
         """What the power controller does for "off", without the way there: a switch-over lasts milliseconds."""
         leader = self.leader()
