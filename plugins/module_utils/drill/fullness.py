@@ -65,6 +65,8 @@ def empty_disk(scene: Scene) -> None:
         scene.on_node("rm", "-f", _OWN)
     else:
         scene.on_node("sh", "-c", _TAKE_OFF)
+    # Pacemaker does not try again by itself to write its configuration once it could not: that has it do so.
+    scene.on_node("pkill", "-PIPE", "-x", "pacemaker-based", ok=(0, 1))
 
 
 def fill_pool(scene: Scene) -> None:

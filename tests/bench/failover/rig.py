@@ -87,6 +87,7 @@ class Rig:
             self.ground.runner(name)(["sh", "-c", f"cat > {_CONF}"], stdin=self._confs[way])
         run = self.ground.runner(next(iter(self.ground.nodes)))
         run(["corosync-cfgtool", "-R"])
+        self._filter(way)
         configuration = self._cibs[way]
         begin, end = configuration.index("<configuration"), configuration.index("</configuration>")
         text = configuration[begin:end] + "</configuration>"
@@ -99,7 +100,17 @@ class Rig:
             what="the end of the other configuration's guests",
             timeout=_PATIENCE,
         )
+        # Agents of Drover's that were still at work have put it back.
+        self._filter(way)
         self._settle(way)
+
+    def _filter(self, way: str) -> None:
+        """Drover's packet filter drops frames of guests that it has not been told of."""
+        ours = ["systemctl", "restart", "drover-filter.service"]
+        for name in self.ground.nodes:
+            self.ground.runner(name)(
+                ours if way == "drover" else ["nft", "delete", "table", "bridge", "drover"], ok=None
+            )
 
     def cut(self, way: str) -> list[dict[str, Any]]:
         """Cut the power of the node on which both guests of a way run. What came of it, a record for each."""
