@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..cluster.graph_from_elsewhere import fetching
 from ..core.command import CommandError, CommandResult, Runner, run
 from ..core.errors import DroverError
 from ..core.wait import wait_for
@@ -155,7 +156,7 @@ class Servers:
         def on_node(argv: Sequence[str], **how: Any) -> CommandResult:
             return run([*prefix, f"LC_ALL=C {shlex.join(argv)}"], **how)
 
-        return on_node
+        return fetching(on_node)
 
     def has_power(self, node: str) -> bool:
         with suppress(OSError), socket.create_connection((self.nodes[node], 22), 2):

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..cluster.graph_from_elsewhere import fetching
 from ..core.command import CommandError, CommandResult, run
 from .chassis import Chassis
 
@@ -76,14 +77,7 @@ class Console:
 
     def run(self, argv: Sequence[str], **how: Any) -> CommandResult:
         """Run a program on the node: a Runner. A graph that crm_simulate is to save is had here, where it is read."""
-        graph = next((word.partition("=")[2] for word in argv if word.startswith("--save-graph=")), None)
-        if graph is None:
-            return run(self.argv(argv), **how)
-        there = f"/tmp/{Path(graph).parent.name}.xml"
-        done = run(self.argv([*(word for word in argv if graph not in word), f"--save-graph={there}"]), **how)
-        Path(graph).write_text(run(self.argv(["cat", there])).stdout, encoding="utf-8")
-        run(self.argv(["rm", "-f", there]))
-        return done
+        return fetching(lambda words, **more: run(self.argv(words), **more))(argv, **how)
 
     def kill(self, pids: Sequence[int]) -> int:
         """End processes at once. Returns how many of them there were."""
