@@ -7,8 +7,8 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo test docs lock lint unit scenario fuzz mutants faults real bench-second-run bench-agents bench-declaration \
-	bench-migration bench-scale soak-migration upgrade-test lab-up lab-down clean
+.PHONY: help setup setup-dev demo test docs lock lint unit scenario fuzz mutants faults drills real bench-second-run bench-agents bench-declaration \
+	bench-migration bench-failover bench-scale soak-migration upgrade-test lab-up lab-down clean
 
 help:
 	@echo "make demo       a three-node cluster on this machine, shown at work"
@@ -20,6 +20,8 @@ help:
 	@echo "make bench-scale       what plays cost in clusters of up to a thousand guests"
 	@echo "make bench-second-run NODES=12   what a run of site.yml takes that has nothing to do"
 	@echo "make bench-agents      what a monitor of a guest costs, on a lab with guests"
+	@echo "make drills COUNT=30 SEED=1   power cuts, frozen nodes, partitions: whether anything ran twice, or was lost"
+	@echo "make bench-failover    power cut to first answer, beside stock agents"
 	@echo "make faults     200 faults while guests move; FAULTS='--seed 7 --count 20 --only power' for others"
 	@echo "make upgrade-test FROM=REV   a lab that the commit REV built is brought to this checkout, unnoticed by its guests"
 	@echo "make real       what containers cannot show, on two emulated machines with Debian's own kernel; REAL=--help tells more"
@@ -88,6 +90,10 @@ scenario: setup-dev
 	$(BIN)/molecule test
 	$(BIN)/molecule test --scenario-name faults
 
+COUNT := 30
+drills: setup
+	$(BIN)/python -u -m tests.drills --count $(COUNT) --seed $(SEED) $(ARGS)
+
 faults: setup
 	$(BIN)/python -u -m tests.faults $(FAULTS)
 
@@ -115,11 +121,15 @@ bench-declaration: setup
 bench-migration: setup
 	$(BIN)/python -u -m tests.bench.migration $(ARGS)
 
+# Power cuts, under Drover and under stock agents in turn; ARGS=--help tells all of it.
+bench-failover: setup
+	$(BIN)/python -u -m tests.bench.failover $(ARGS)
+
 # What a thousand guests cost; ARGS=--help tells the rest.
 bench-scale: setup
 	$(BIN)/python -u -m tests.bench.scale $(ARGS)
 
-COUNT := 200
+soak-migration: COUNT := 200
 soak-migration: setup
 	$(BIN)/python -u -m tests.bench.migration --soak $(COUNT) --results .cache/bench/soak.json --strict $(ARGS)
 

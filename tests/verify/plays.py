@@ -45,6 +45,11 @@ class Outcome:
         """The tasks that changed something (in check mode, would have), as (host, task)."""
         return {key for key, result in self.results.items() if result.get("changed")}
 
+    @property
+    def told(self) -> str:
+        """What it has said to people, however its lines are broken."""
+        return " ".join(self.output.split())
+
     def result(self, task: str) -> dict[str, Any]:
         """The result of a task that one host ran."""
         [found] = [result for (_host, name), result in self.results.items() if name == task]

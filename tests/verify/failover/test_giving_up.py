@@ -48,7 +48,7 @@ def test_it_comes_to_an_end(lab: Lab, limited: Declared) -> None:
         places.append(lab.where_it_runs("game"))
     first, second, third, fourth = places
     assert first == second != third == fourth, places
-    assert f"guest game has failed 2 times on {first} of late" in succeed("status").output
+    assert f"guest game has failed 2 times on {first} of late" in succeed("status").told
     kill(lab)
     wait_for(
         lambda: stopped_by(lab.configuration().guests()["game"]),
@@ -62,7 +62,7 @@ def test_it_comes_to_an_end(lab: Lab, limited: Declared) -> None:
         what="its being down",
         timeout=15,
     )
-    said = succeed("status").output
+    said = succeed("status").told
     assert (
         "failed too often, and stays down (" in said and f"2 times on {first}" in said and f"2 times on {third}" in said
     )

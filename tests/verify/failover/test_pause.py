@@ -55,7 +55,7 @@ def test_a_network_that_is_worked_on_costs_no_node_its_power(lab: Lab, declared:
     node, before, events = lab.where("game"), boot(declared["game"]), fenced(lab)
     told = succeed("ha", "--check", state="paused")
     assert told.changed and not lab.status().maintenance
-    assert "high availability is paused since" in succeed("ha", state="paused").output
+    assert "high availability is paused since" in succeed("ha", state="paused").told
     assert succeed("ha", state="paused").changed == set()
     others = [name for name in lab.nodes if name != node]
     with deaf(lab, node):
@@ -67,13 +67,13 @@ def test_a_network_that_is_worked_on_costs_no_node_its_power(lab: Lab, declared:
         )
         with pytest.raises(WaitTimeout):
             wait_for(lambda: fenced(lab), lambda now: now != events, what="no power cut", timeout=LONG_ENOUGH)
-        assert "HA PAUSED" in succeed("status").output
+        assert "HA PAUSED" in succeed("status").told
         refused = play("ha", state="active")
         assert refused.rc != 0 and f"{node} is not there" in str(refused.failures)
     lab.wait_for_members(60)
     assert (lab.instances("game", "web"), fenced(lab)) == ({"game": 1, "web": 1}, events)
     refused = play("migrate", guest="game")
-    assert refused.rc != 0 and "high availability is paused" in refused.output + str(refused.failures)
+    assert refused.rc != 0 and "high availability is paused" in refused.told + str(refused.failures)
     succeed("ha", state="active")
     assert (lab.where("game"), boot(declared["game"]), fenced(lab)) == (node, before, events)
 

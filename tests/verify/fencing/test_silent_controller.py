@@ -23,7 +23,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.lab.chassis import Beh
 from ansible_collections.cspp.drover.tests.witness import Witness
 
 from ..lab import Lab, wait_until_answering
-from ..plays import Outcome, play, succeed
+from ..plays import play, succeed
 
 pytestmark = pytest.mark.stage("broken")
 
@@ -31,11 +31,6 @@ Declared = dict[str, dict[str, Any]]
 
 #: Seconds until it is told that a lost node cannot be confirmed to be off; and for a verb to say so.
 TOLD, SAID = 60.0, 90.0
-
-
-def told(outcome: Outcome) -> str:
-    """What a play has said, however its lines are broken."""
-    return " ".join(outcome.output.split())
 
 
 def running(lab: Lab, device: str) -> bool:
@@ -52,11 +47,11 @@ def test_a_controller_that_was_silent_is_relied_on_again_by_itself(lab: Lab) -> 
         # It is told for as long as it lasts, also while it is being tried again.
         end = time.monotonic() + 60
         while time.monotonic() < end:
-            assert f"{node} cannot be fenced at the moment" in told(play("status"))
+            assert f"{node} cannot be fenced at the moment" in play("status").told
     finally:
         lab.controller(node, Behaviour.PROMPT)
     wait_for(lambda: running(lab, device), bool, what="the device's return", timeout=120)
-    assert f"{node} cannot be fenced" not in told(play("status"))
+    assert f"{node} cannot be fenced" not in play("status").told
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +83,7 @@ def test_every_verb_says_what_is_waited_for(lab: Lab, declared: Declared, lost: 
     outcome = play(verb, **variables)
     assert time.monotonic() - begun < SAID
     assert (outcome.rc == 0) is (verb == "status")
-    said = told(outcome)
+    said = outcome.told
     for words in (f"{lost} is lost, and since", ", ".join(sorted(declared)), f"fencing.yml -e confirm={lost}"):
         assert words in said, outcome.output
 
@@ -108,15 +103,15 @@ def test_nobody_is_confirmed_to_be_off_who_gives_a_sign_of_life(lab: Lab, lost: 
     with sign_of_life(lab, lost):
         outcome = play("fencing", confirm=lost)
     assert outcome.rc != 0
-    assert f"{lost} is not taken for off: {lab.nodes[lost].address}" in told(outcome)
+    assert f"{lost} is not taken for off: {lab.nodes[lost].address}" in outcome.told
     assert unconfirmed(lab.status())
     assert lab.instances("game", "web") == {"game": 0, "web": 0}
 
 
 def test_guests_of_a_node_that_is_confirmed_to_be_off_start_elsewhere(lab: Lab, declared: Declared, lost: str) -> None:
-    assert "game: running on" in told(succeed("fencing", confirm=lost))
+    assert "game: running on" in succeed("fencing", confirm=lost).told
     for name, guest in declared.items():
         wait_until_answering(guest, timeout=60)
         assert lab.where_it_runs(name) != lost
     # Who was confirmed by hand is not switched on by anybody else.
-    assert "confirmed" in told(succeed("journal"))
+    assert "confirmed" in succeed("journal").told

@@ -38,7 +38,7 @@ def guests(declared: Declared) -> Iterator[Declared]:
 
 
 def status() -> str:
-    return succeed("status").output
+    return succeed("status").told
 
 
 def wait_until_down(lab: Lab, guest: str, why: str) -> None:
@@ -55,7 +55,7 @@ def wait_until_down(lab: Lab, guest: str, why: str) -> None:
 def test_a_guest_is_stopped_and_started_as_declared(lab: Lab, guests: Declared) -> None:
     guests["web"]["state"] = "stopped"
     foretold = succeed("guests", "--check", guests=guests)
-    assert "(declared to be stopped)" in foretold.output
+    assert "(declared to be stopped)" in foretold.told
     done = succeed("guests", guests=guests)
     assert lab.instances("web") == {"web": 0}
     assert "web   stopped" in done.output
@@ -72,7 +72,7 @@ def test_guests_that_shut_themselves_down_stay_down_if_told_so(lab: Lab, guests:
     for guest in guests.values():
         guest["on_poweroff"] = "stop"
     first, init = boot(guests["game"]), init_of(lab, "web")
-    assert "waits for a restart" not in succeed("guests", guests=guests).output
+    assert "waits for a restart" not in succeed("guests", guests=guests).told
     assert (boot(guests["game"]), init_of(lab, "web")) == (first, init)
     with socket.create_connection((address(guests["game"]), 9), 5) as console:
         console.sendall(b"poweroff\n")
@@ -84,7 +84,7 @@ def test_guests_that_shut_themselves_down_stay_down_if_told_so(lab: Lab, guests:
     assert seen.count("stopped by itself") == 2 and "! guest" not in seen
     # No run starts them behind the back of who shut them down.
     said = succeed("guests", guests=guests)
-    assert said.changed == set() and "was shut down from inside" in " ".join(said.output.split())
+    assert said.changed == set() and "was shut down from inside" in said.told
     for name in guests:
         succeed("start", guest=name)
     for guest in guests.values():
@@ -163,11 +163,11 @@ def test_nobody_is_told_of_guests_that_the_cluster_is_to_leave_alone(lab: Lab, g
 def test_dns_servers_of_a_guest_wait_for_its_restart_and_come_with_it(lab: Lab, guests: Declared) -> None:
     first = init_of(lab, "web")
     guests["web"]["nameservers"] = [DNS]
-    said = succeed("guests", guests=guests).output
+    said = succeed("guests", guests=guests).told
     assert f"nameservers: nothing -> {DNS} (waits for a restart)" in said
     assert f"~ guest web: nameservers: nothing -> {DNS} (waits for a restart)" in status()
     assert init_of(lab, "web") == first
-    said = succeed("guests", guests=guests, guests_allow_restart="web").output
+    said = succeed("guests", guests=guests, guests_allow_restart="web").told
     assert "waits for a restart" not in said and "guest web: nameservers" not in status()
     assert DNS in lab.ssh(lab.where("web"))([*LXC, "cat", "/etc/resolv.conf"]).stdout
     assert init_of(lab, "web") != first
@@ -178,7 +178,7 @@ def test_more_processors_for_an_emulated_vm_wait_for_its_restart(lab: Lab, guest
     succeed("guests", guests=guests, guests_allow_restart="game")
     first = boot(guests["game"])
     guests["game"]["vcpus"] = 2
-    said = succeed("guests", guests=guests).output
+    said = succeed("guests", guests=guests).told
     emulated = "domain type='qemu'" in lab.ssh(lab.where("game"))(["virsh", "dumpxml", "game"]).stdout
     assert ("vcpus: 1 -> 2 (waits for a restart)" in said) is emulated
     assert boot(guests["game"]) == first

@@ -82,8 +82,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     "nodes": ("nodes/test_come_and_go.py",),
     # Two nodes that lose sight of each other, on a lab of its own.
     "pair": ("fencing/test_two_nodes.py",),
-    # A sample of `make faults`, on a lab of its own.
-    "faults": ("migration/test_fault_injection.py",),
+    # Samples of `make faults` and `make drills`, on a lab of their own.
+    "faults": ("migration/test_fault_injection.py", "failover/test_drills.py"),
 }
 _NAMES = ", ".join(STAGES)
 
