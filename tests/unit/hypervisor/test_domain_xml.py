@@ -91,8 +91,8 @@ def test_a_vlan_and_an_mtu_go_to_the_interface() -> None:
 
 
 def test_a_source_of_another_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="no such kind of source: rbd"):
-        domain_xml.render_disk({**DISK, "source": {"type": "rbd"}})
+    with pytest.raises(ValueError, match="no such kind of source: nbd"):
+        domain_xml.render_disk({**DISK, "source": {"type": "nbd"}})
 
 
 @pytest.mark.parametrize("accelerator", ["kvm", "tcg"])

@@ -76,6 +76,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     "nodes": ("nodes/test_come_and_go.py",),
     # A sample of `make faults`, on a lab of its own.
     "faults": ("migration/test_fault_injection.py",),
+    # All guests on Ceph, on a lab of its own.
+    "ceph": ("ceph/test_cluster.py", "ceph/test_guests.py", "ceph/test_power_loss.py"),
 }
 _NAMES = ", ".join(STAGES)
 
