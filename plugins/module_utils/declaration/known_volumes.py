@@ -65,9 +65,9 @@ class KnownVolumes:
                 key = "rootfs.pool" if place == "rootfs" else f"disks[{place}].pool"
                 yield (
                     f"guests.{guest}.{key}: its data is at {known[place]}, and no play moves it to another pool. Leave "
-                    f"the pool as it was. To move it by hand: stop the guest, {_copying(known[place], new[place])}, and "
-                    f"run this again with -e guests_recreate={guest}, which takes what it finds there. With nothing there, the same "
-                    "begins anew from the image"
+                    "the pool as it was. To move it by hand: stop the guest, "
+                    f"{_copying(known[place], new[place])}, and run this again with -e guests_recreate={guest}, which "
+                    "takes what it finds there. With nothing there, the same begins anew from the image"
                 )
 
     def _of(self, guest: str) -> Mapping[str, str]:
