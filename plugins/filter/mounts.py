@@ -18,7 +18,7 @@ class FilterModule:
             "local_pool_of": volumes.local_pool_of,
             "mount_packages": mounts.packages,
             "mounts_telling": mounts.telling,
-            "mount_unit_name": mounts.unit_name,
+            "ceph_clients": mounts.ceph_clients,
             "mount_units": mounts.units,
             "pool_confusions": volumes.confusions,
             "pool_followers": mounts.followers,

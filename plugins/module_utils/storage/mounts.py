@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-__all__ = ["followers", "packages", "telling", "unit_name", "units"]
+__all__ = ["ceph_clients", "followers", "packages", "telling", "unit_name", "units"]
 
 FOLDER = "/etc/systemd/system"
 HEADER = "# Kept by Drover's role storage.\n"
@@ -64,6 +64,12 @@ def followers(pools: Mapping[str, Mapping[str, Any]]) -> list[str]:
     paths = (PurePosixPath(pool["path"]) for pool in pools.values() if "path" in pool)
     mounts = {unit_name(str(place)) for path in paths for place in (path, *path.parents) if place.parts[1:]}
     return sorted(f"drover-storage@{mount.removesuffix('.mount')}.service" for mount in mounts)
+
+
+def ceph_clients(pools: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The services that tell the cluster by which address each mount of a file system in Ceph is known there."""
+    paths = [str(pool["path"]) for pool in pools.values() if pool.get("type") == "cephfs"]
+    return [f"drover-ceph-client@{unit_name(path).removesuffix('.mount')}.service" for path in paths]
 
 
 def units(pools: Mapping[str, Mapping[str, Any]], ceph_by_kernel: bool = False) -> list[dict[str, str]]:
