@@ -18,7 +18,11 @@ _CONNECT, _ANSWER = 20, 60
 
 
 class CephError(DroverError):
-    """Ceph did not do what it was asked, or does not answer."""
+    """Ceph did not do what it was asked, or does not answer. ``code`` is the error number that it gave, else 0."""
+
+    def __init__(self, cause: str = "", *, remedy: str = "", code: int = 0) -> None:
+        super().__init__(cause, remedy=remedy)
+        self.code = code
 
 
 class Ceph:
@@ -58,4 +62,5 @@ class Ceph:
             return self._run(argv, stdin=stdin or None, timeout=timeout + 5).stdout
         except CommandError as error:
             why = str(error).splitlines()[0]
-            raise CephError(why, remedy="`ceph -s` on a monitor's node shows how Ceph is.") from error
+            code = error.result.rc if error.result is not None else 0
+            raise CephError(why, remedy="`ceph -s` on a monitor's node shows how Ceph is.", code=code) from error

@@ -5,11 +5,12 @@ at."""
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .commands import Ceph
+from .commands import Ceph, CephError
 
 __all__ = ["EXPECTED_IN_MAINTENANCE", "Health", "judge", "look"]
 
@@ -83,7 +84,12 @@ def stopping(ceph: Ceph, node: str) -> list[str]:
     seen = look(ceph)
     store = seen["osdmap"]
     troubles = list(judge(seen, osds=int(store.get("num_osds", 0)), monitors=int(seen["monmap"]["num_mons"])).troubles)
-    if own and not ceph.ask("osd", "ok-to-stop", *own)["ok_to_stop"]:
+    try:
+        if own:
+            ceph.ask("osd", "ok-to-stop", *own)
+    except CephError as error:
+        if error.code != errno.EBUSY:
+            raise
         troubles.append(
             f"CEPH_NEEDED: without the OSDs of {node} something would have less copies than it takes to write"
         )

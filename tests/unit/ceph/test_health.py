@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.ceph.health import judge
+from ansible_collections.cspp.drover.plugins.module_utils.ceph.commands import Ceph
+from ansible_collections.cspp.drover.plugins.module_utils.ceph.health import judge, stopping
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult
 
 WELL: dict[str, Any] = {
     "health": {"status": "HEALTH_OK", "checks": {}},
@@ -55,3 +58,27 @@ def codes(seen: dict[str, Any]) -> list[str]:
 )
 def test_troubles(seen: dict[str, Any], expected: list[str]) -> None:
     assert codes(seen) == expected
+
+
+TREE = {
+    "nodes": [
+        {"id": -3, "name": "a", "type": "host", "children": [0, 1]},
+        {"id": 0, "type": "osd", "name": "osd.0", "status": "up"},
+        {"id": 1, "type": "osd", "name": "osd.1", "status": "down"},
+    ]
+}
+
+
+@pytest.mark.parametrize(("node", "rc", "expected"), [("a", 0, []), ("a", 16, ["CEPH_NEEDED"]), ("b", 16, [])])
+def test_whether_a_node_may_be_stopped(node: str, rc: int, expected: list[str]) -> None:
+    def run(argv: list[str], **_how: Any) -> CommandResult:
+        words = " ".join(argv)
+        if "ok-to-stop" in words:
+            assert " ok-to-stop 0 " in words
+            result = CommandResult(tuple(argv), rc, "{}", "")
+            if rc:
+                raise CommandError("unsafe to stop", result)
+            return result
+        return CommandResult(tuple(argv), 0, json.dumps(TREE if "tree" in words else WELL), "")
+
+    assert [text.split(":")[0] for text in stopping(Ceph(runner=run), node)] == expected
