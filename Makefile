@@ -7,11 +7,12 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo test docs lock lint unit scenario fuzz mutants faults drills real bench-second-run bench-agents bench-declaration \
+.PHONY: help setup setup-dev demo demo-ceph test docs lock lint unit scenario fuzz mutants faults drills real bench-second-run bench-agents bench-declaration \
 	bench-migration bench-failover bench-scale soak-migration upgrade-test lab-up lab-down clean
 
 help:
 	@echo "make demo       a three-node cluster on this machine, shown at work"
+	@echo "make demo-ceph  the same with all guests on Ceph"
 	@echo "make test       linters, unit tests and the cluster scenarios"
 	@echo "make lint unit scenario   the parts of it"
 	@echo "make fuzz SEED=1   ten minutes of declarations nobody would think of"
@@ -61,6 +62,11 @@ $(COLLECTION):
 demo: setup
 	$(BIN)/python -u -m tests.demo
 
+# The same with all guests on Ceph, and a client that writes to it when the power is cut.
+demo-ceph: export DROVER_LAB_KIND := ceph
+demo-ceph: setup
+	$(BIN)/python -u -m tests.demo
+
 lab-up: setup
 	$(PLAY) playbooks/lab.yml -e lab_state=present
 
@@ -89,6 +95,7 @@ mutants: setup-dev $(VENV)/setup-mutants
 scenario: setup-dev
 	$(BIN)/molecule test
 	$(BIN)/molecule test --scenario-name faults
+	$(BIN)/molecule test --scenario-name ceph
 
 COUNT := 30
 drills: setup

@@ -34,6 +34,12 @@ def start(name: str) -> int:
             from .cluster.ipmitool import main
         case "renew":
             from .trust.renewal import main
+        case "ceph-alert":
+            from .agents.ceph_lost import alert as main
+        case "ceph-client":
+            from .agents.ceph_client import main
+        case "ceph-lost":
+            from .agents.ceph_lost import main
         case "deadman":
             from .agents.deadman import main
         case "watch":

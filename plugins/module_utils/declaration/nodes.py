@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..ceph.layout import memory_of
 from ..cluster.fencing import usual_port
 from ..cluster.ipmitool import AGENTS, IPMITOOL, place
 from ..core.quantities import MIB, parse_size
@@ -71,10 +72,11 @@ def capacities(
 
     ``nodes`` are the variables of each host. ``cluster_node_memory`` and ``cluster_node_cpus`` there go before
     what was found on the node (``node_facts``). ``reserve`` is memory that each keeps for itself; what guests get of
-    processors and of the rest of the memory is that times ``overcommit`` and ``memory_overcommit``. A node that is
-    down, hence without either, is left out.
+    processors and of the rest of the memory, less what Ceph's daemons take, is that times ``overcommit`` and
+    ``memory_overcommit``. A node that is down, hence without either, is left out.
     """
     found = {}
+    of_ceph = memory_of(nodes)
     for node in nodes:
         facts = node.get("node_facts") or {}
         memory, cpus = (
@@ -83,7 +85,13 @@ def capacities(
         )
         if memory is None or cpus is None:
             continue
-        free = int(max(0, parse_size(memory) - parse_size(reserve)) * float(memory_overcommit)) // MIB
+        free = (
+            int(
+                max(0, parse_size(memory) - parse_size(reserve) - of_ceph[str(node["inventory_hostname"])])
+                * float(memory_overcommit)
+            )
+            // MIB
+        )
         found[str(node["inventory_hostname"])] = {
             "utilization": {"memory": str(free), "vcpus": str(int(cpus) * int(overcommit))}
         }

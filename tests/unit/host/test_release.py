@@ -377,6 +377,9 @@ def test_every_program_that_nodes_are_given_is_one(monkeypatch: pytest.MonkeyPat
         "ipmitool": "cluster.ipmitool.main",
         "renew": "trust.renewal.main",
         "alert": "agents.power_back.main",
+        "ceph-alert": "agents.ceph_lost.alert",
+        "ceph-client": "agents.ceph_client.main",
+        "ceph-lost": "agents.ceph_lost.main",
     }
     assert set(CODE["__cluster_agents"] + CODE["__cluster_programs"]) == mains.keys()
     for number, (name, main) in enumerate(mains.items()):

@@ -91,8 +91,8 @@ def test_a_vlan_and_an_mtu_go_to_the_interface() -> None:
 
 
 def test_a_source_of_another_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="no such kind of source: rbd"):
-        domain_xml.render_disk({**DISK, "source": {"type": "rbd"}})
+    with pytest.raises(ValueError, match="no such kind of source: nbd"):
+        domain_xml.render_disk({**DISK, "source": {"type": "nbd"}})
 
 
 @pytest.mark.parametrize("accelerator", ["kvm", "tcg"])
@@ -208,3 +208,14 @@ def test_a_domain_of_somebody_else_is_compared_as_far_as_it_tells() -> None:
     root.remove(root.find("metadata"))  # type: ignore[arg-type]
     paths = [change.path for change in domain_xml.difference(ET.tostring(root, encoding="unicode"), VM)]
     assert paths == ["nics[52:54:00:aa:bb:cc].addresses", "nics[52:54:00:aa:bb:cc].gateways"]
+
+
+def test_a_disk_in_ceph_is_opened_by_its_key_and_stops_its_vm_on_an_error() -> None:
+    disk = {**DISK, "source": {"type": "rbd", "path": "rbd:disks/game.vda", "format": "raw"}}
+    element = ET.fromstring(domain_xml.render_disk(disk))
+    assert element.get("type") == "network"
+    assert element.find("source").attrib == {"protocol": "rbd", "name": "disks/game.vda"}  # type: ignore[union-attr]
+    assert element.find("auth/secret").attrib == {"type": "ceph", "usage": "drover-ceph"}  # type: ignore[union-attr]
+    driver = element.find("driver").attrib  # type: ignore[union-attr]
+    assert driver["error_policy"] == driver["rerror_policy"] == "stop"
+    assert "io" not in driver

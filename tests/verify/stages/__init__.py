@@ -84,6 +84,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     "pair": ("fencing/test_two_nodes.py",),
     # Samples of `make faults` and `make drills`, on a lab of their own.
     "faults": ("migration/test_fault_injection.py", "failover/test_drills.py"),
+    # All guests on Ceph, on a lab of its own.
+    "ceph": ("ceph/test_cluster.py", "ceph/test_guests.py", "ceph/test_power_loss.py"),
 }
 _NAMES = ", ".join(STAGES)
 
