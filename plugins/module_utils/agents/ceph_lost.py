@@ -37,8 +37,9 @@ _PATIENCE = 20
 
 def alert(environment: Mapping[str, str] = os.environ) -> int:
     """Pass on what Pacemaker tells of a fencing that worked. Runs as hacluster."""
-    told = {name: environment.get(f"CRM_alert_{name}", "") for name in ("kind", "node", "task", "rc")}
-    if told["kind"] == "fencing" and told["rc"] == "0" and told["task"] in ("off", "reboot"):
+    told = {name: environment.get(f"CRM_alert_{name}", "") for name in ("kind", "node", "rc")}
+    # What was done it does not tell (its task is always "st_notify_fence"): the fencer's record does.
+    if told["kind"] == "fencing" and told["rc"] == "0":
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as passed:
             passed.connect(SOCKET)
             passed.sendall(f"{told['node']}\n".encode())

@@ -99,7 +99,10 @@ def units(pools: Mapping[str, Mapping[str, Any]], ceph_by_kernel: bool = False) 
 def _cephfs(filesystem: str, by_kernel: bool) -> dict[str, str]:
     """How a file system of Ceph's is mounted, by the key of the node's own that Ceph finds itself."""
     # Monitors and the metadata server may come up with this node, on it and on others.
-    unit = "After=drover-ceph-ready.service network-online.target\n"
+    # What systemd orders by itself for a mount over the network it forgets once ceph-fuse is mounted, whose options do
+    # not say so: what waited for that then waits for ever.
+    unit = "Before=remote-fs.target\n"
+    unit += "After=drover-ceph-ready.service network-online.target\n"
     unit += "Wants=drover-ceph-ready.service network-online.target\n"
     mount = "TimeoutSec=120\n"
     if by_kernel:
