@@ -95,7 +95,6 @@ mutants: setup-dev $(VENV)/setup-mutants
 scenario: setup-dev
 	$(BIN)/molecule test
 	$(BIN)/molecule test --scenario-name faults
-	$(BIN)/molecule test --scenario-name ceph
 
 COUNT := 30
 drills: setup

@@ -11,8 +11,7 @@ short_description: Keep keys, pools and file systems of a Ceph cluster
 version_added: 0.2.0
 description:
   - Lets Drover's clients and the daemons of nodes in, each with no more than it needs, and makes pools and file
-  systems. Runs on a
-    monitor's node.
+    systems. Runs on a monitor's node.
   - Pools and file systems that are no longer declared are left, for their data may be wanted.
 options:
   secrets:

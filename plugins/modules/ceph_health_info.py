@@ -11,7 +11,7 @@ short_description: Whether Ceph is whole, and wait until it is
 version_added: 0.2.0
 description:
   - Looks at monitors, OSDs, placement groups, manager and metadata servers, for Ceph's own health is green before any
-  OSD is up.
+    OSD is up.
 options:
   osds:
     description: How many OSDs are declared.

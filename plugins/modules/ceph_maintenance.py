@@ -11,8 +11,7 @@ short_description: Tell Ceph that a node is in maintenance, when it can do witho
 version_added: 0.2.0
 description:
   - With O(state=on), refuses when Ceph is not whole or could not do without the node's OSDs, and then keeps Ceph from
-  copying what
-    is on them elsewhere while the node is away (C(noout) for exactly this node).
+    copying what is on them elsewhere while the node is away (C(noout) for exactly this node).
   - With O(state=off), takes that back.
 options:
   node:

@@ -12,7 +12,7 @@ version_added: 0.2.0
 description:
   - Makes the monitor's store where there is none, has the monitor run, and waits until a majority of monitors answers.
   - Where a node has seen the cluster work, a new monitor learns from the majority; when that does not answer, nothing
-  is made.
+    is made.
 options:
   name:
     description: The monitor's name, its node's.

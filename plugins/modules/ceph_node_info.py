@@ -11,9 +11,7 @@ short_description: What of Ceph a node holds
 version_added: 0.2.0
 description:
   - Reads the secrets of Ceph below C(/etc/drover/secrets/ceph), and whether this node has seen the cluster work
-    (C(/etc/drover/ceph-formed)). Run
-  it with
-    C(no_log), the result is secret.
+    (C(/etc/drover/ceph-formed)). Run it with C(no_log), the result is secret.
   - Tries whether Python's bcrypt can be loaded by the manager as this node has it.
 extends_documentation_fragment:
   - cspp.drover.attributes.INFO
