@@ -37,18 +37,21 @@ def filter_facts(
     known of these are their addresses, not their power controllers. Names of storage servers are resolved; one that
     does not resolve is left out.
     """
+    of_nodes = _unique(
+        [
+            *(address for node in nodes for address in _of_node(node)),
+            *(str(address) for member in members for address in (member["address"], *member["links"])),
+        ]
+    )
+    walled = _unique(address for node in nodes for address in _walled(node, resolve or _resolve))
     own = next(node for node in nodes if str(node["inventory_hostname"]) == here)
     bridges: Mapping[str, Any] = own.get("network_bridges") or {}
     every = [bridge or {} for node in nodes for bridge in (node.get("network_bridges") or {}).values()]
     return {
         "enabled": enabled,
-        "nodes": _unique(
-            [
-                *(address for node in nodes for address in _of_node(node)),
-                *(str(address) for member in members for address in (member["address"], *member["links"])),
-            ]
-        ),
-        "walled": _unique(address for node in nodes for address in _walled(node, resolve or _resolve)),
+        "nodes": of_nodes,
+        # A node that serves storage as well is a node: it asks guests, and is asked for names.
+        "walled": [address for address in walled if address not in of_nodes],
         "gateways": _unique(bridge["gateway"] for bridge in every if bridge.get("gateway")),
         "own": sorted({*own_ports, *_own_ports(bridges, (own.get("node_facts") or {}).get("interfaces") or {})}),
         "bridges": sorted(bridges),

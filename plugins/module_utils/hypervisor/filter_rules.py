@@ -52,6 +52,8 @@ _LINK_CONSTRAINED = "ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00"
 _KINDS = '{ "tun", "veth" }'
 #: A segment that opens a connection. Judged by these two flags, for some systems overlook others beside them.
 _OPENS = "tcp flags & (syn | ack) == syn"
+#: The rest of a segment's header may come in the second fragment.
+_NO_FRAGMENTS = ("ip frag-off & 0x3fff != 0 goto protected", "exthdr frag exists goto protected")
 #: UDP ports from which programs ask; below are those at which they are asked.
 _ASKED = "0-32767"
 #: Where nodes listen: SSH, libvirt, the peer service, QEMU; corosync's links; and BMCs.
@@ -184,11 +186,16 @@ def base(facts: Facts, scoped: bool = True) -> str:
         *_chain("unclaimed", *_unclaimed(claimed6)),
         *_chain("clear_of_nodes", *_clear_of_nodes()),
         *_chain("link_local", *_link_local()),
+        # Answers to what they ask of guests themselves, and nothing else.
+        *_chain(
+            "to_walled",
+            *_NO_FRAGMENTS,
+            f"{_OPENS} goto protected",
+            "meta l4proto != tcp goto protected",
+        ),
         *_chain(
             "to_nodes",
-            # The rest of a segment's header may come in the second fragment.
-            "ip frag-off & 0x3fff != 0 goto protected",
-            "exthdr frag exists goto protected",
+            *_NO_FRAGMENTS,
             f"{_OPENS} tcp dport != @open_tcp goto protected",
             f"udp dport {_ASKED} udp dport != @open_udp goto protected",
             "meta l4proto != { tcp, udp, icmp, ipv6-icmp } goto protected",
@@ -298,7 +305,7 @@ def _unclaimed(claimed6: Sequence[str]) -> Iterator[str]:
 def _clear_of_nodes() -> Iterator[str]:
     for version, walled in (("ip", "4"), ("ip6", "6")):
         yield f"{version} daddr . meta l4proto . th dport @except{walled} return"
-        yield f"{version} daddr @walled{walled} goto protected"
+        yield f"{version} daddr @walled{walled} jump to_walled"
         yield f"{version} daddr @nodes{walled} jump to_nodes"
     # Those who do not know whom to ask ask all.
     yield f"ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 udp dport {_NODES_UDP} goto protected"

@@ -61,6 +61,15 @@ def test_servers_of_storage_are_found_in_mounts(source: str, expected: list[str]
     assert found["walled"] == expected
 
 
+def test_a_node_that_serves_storage_is_a_node() -> None:
+    found = facts(
+        node(1, storage_pools={"shared": {"mount": {"src": "192.0.2.12:/export"}}}),
+        node(2, network_bridges={"br0": {"addresses": ["192.0.2.12/24"]}}),
+    )
+    assert "192.0.2.12" in found["nodes"]
+    assert found["walled"] == []
+
+
 def test_power_controllers_and_gateways() -> None:
     found = facts(
         node(1, fencing_bmc={"address": "192.0.2.111"}, network_bridges={"br0": {"gateway": "192.0.2.1"}}),

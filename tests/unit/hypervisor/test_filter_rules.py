@@ -151,6 +151,11 @@ SENT = [
     ("web", ip(WEB, "10.0.0.20", "10.0.0.111", 17, udp(1, 623)), "protected"),
     ("web", ip(WEB, "10.0.0.20", "255.255.255.255", 17, udp(1, 623)), "protected"),
     ("web", ip(WEB, "10.0.0.20", "10.0.0.5", 6, tcp(1, 111)), "protected"),
+    # A storage server may ask a guest, too, and hears the answer.
+    ("web", ip(WEB, "10.0.0.20", "10.0.0.5", 6, tcp(22, 40000, 0x12)), None),
+    ("web", ip(WEB, "10.0.0.20", "10.0.0.5", 6, tcp(22, 40000, 0x12), fragment=0x2000), "protected"),
+    ("web", ip(WEB, "10.0.0.20", "10.0.0.5", 17, udp(53, 40000)), "protected"),
+    ("web", ip(WEB, "10.0.0.20", "10.0.0.5", 1, struct.pack("!BBHI", 8, 0, 0, 0)), "protected"),
     ("web", ip(WEB, "10.0.0.20", "10.0.0.5", 6, tcp(1, 2049)), None),
     ("web", ip(WEB, "10.0.0.20", "10.0.0.21", 6, tcp(1, 22)), None),
     ("router", ip(ROUTER, "10.0.0.1", "10.0.0.12", 6, tcp(1, 22)), "protected"),
