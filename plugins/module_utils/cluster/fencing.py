@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from .cib import Configuration
 from .ipmitool import AGENTS
 from .objects import PREFIX, Alert, Constraint, Level, Location, Operation, Primitive
+from .timing_rules import SHOT
 
 __all__ = [
     "ALERT",
@@ -26,9 +27,8 @@ __all__ = [
 
 #: Tells every node of each fencing; one of them then switches the fenced node on again (agents/power_back.py).
 ALERT = Alert(f"{PREFIX}alert", "/usr/lib/drover/current/bin/alert", ("fencing",))
-#: Seconds that one of two nodes holds back when they shoot at each other: more than a power controller takes from its
-#: order to the cut, and than the two differ in noticing.
-DELAY = 5
+#: Seconds that one of two nodes holds back when they shoot at each other.
+DELAY = SHOT
 #: Agents that wait two seconds after an order, whether the power controller has carried it out by then or not.
 _ASKED_AT_ONCE = AGENTS | {"fence_redfish"}
 #: What the resources of each level are called, before the node's name.
