@@ -21,7 +21,7 @@ _LOST = re.compile(r"Node (?P<name>\S+) state is now lost")
 _FENCED = re.compile(r"Operation '(?:off|reboot)' targeting (?P<name>\S+) by .*: OK\b", re.IGNORECASE)
 _NOT_FENCED = re.compile(r"Operation '(?:off|reboot)' targeting (?P<name>\S+) by .*: (?!OK\b)", re.IGNORECASE)
 _STARTED = re.compile(r"Result of start operation for (?P<name>\S+) on \S+: OK\b", re.IGNORECASE)
-_FAILED = re.compile(r"Result of monitor operation for (?P<name>\S+) on \S+: (?!OK\b)", re.IGNORECASE)
+_FAILED = re.compile(r"Result of (?:monitor|asyncmon) operation for (?P<name>\S+) on \S+: (?!OK\b)", re.IGNORECASE)
 _STOPPING = re.compile(r"Requesting local execution of stop operation for (?P<name>\S+) on ")
 _KINDS = {
     "lost": _LOST,
