@@ -112,7 +112,7 @@ def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
         described = [fence_arguments.device(device) for device in params["fencing"]]
         fenced = bool(described) if fenced is None else fenced
     devices, places, gone = fencing.fencing(described, live, params["fencing_kept"])
-    levels, levels_gone = fencing.levels(described, live)
+    levels, levels_gone = fencing.levels(described, live, params["fencing_kept"])
     if fenced is not None:
         properties["stonith-enabled"] = str(fenced).lower()
     return Wanted(

@@ -150,6 +150,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.recovery import Recovery
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import InvalidValue
+from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import is_local
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 from ansible_collections.cspp.drover.plugins.module_utils.verbs.declare import Declare
@@ -183,9 +184,14 @@ def specification(guest: dict[str, Any], monitor_interval: int = 10) -> GuestSpe
         home=guest["home"],
         stopped=guest["state"] == "stopped",
         # One that is bound to its node has no other to be started on.
-        recovery=Recovery(max_relocate=0) if ha is None else Recovery(**limits),
+        recovery=Recovery(**{**limits, **({"max_relocate": 0} if ha is None or _bound(guest) else {})}),
         monitor_interval=monitor_interval,
     )
+
+
+def _bound(guest: dict[str, Any]) -> bool:
+    """Whether its data is on storage of a node's own."""
+    return guest["state"] != "absent" and is_local(guest["definition"])
 
 
 def permitted(value: Any) -> frozenset[str] | bool:

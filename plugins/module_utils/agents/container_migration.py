@@ -43,7 +43,9 @@ def migrate_to(request: Request, host: LxcHost) -> Code:
         raise AgentError(f"{name} is on shared storage, where there is nothing to copy", Code.ERR_CONFIGURED)
     if leaving.stops_guests(request.source or node_name()):
         ocf.info(f"{name} is shut down with this node, which has its data, and waits for it")
-        return _shut_down(request, host)
+        from .container import stop
+
+        return stop(request, host)
     from .deadman import DeadMansSwitch
 
     move = {
@@ -67,19 +69,12 @@ def migrate_to(request: Request, host: LxcHost) -> Code:
         where = "it goes on here" if host.state(name) == "RUNNING" else "and it is not running here either"
         reason = f"{name} could not move to {target}, {where}: {error}"
         move_records.container_stayed(move, time.monotonic() - began, reason)
-        if leaving.goes_down(str(move["from"])):
-            ocf.warning(f"{reason}; it is shut down, for this node goes down")
-            return _shut_down(request, host)
+        # Not even where this node goes down is it shut down as if it had moved: a copy that arrived at the target
+        # without this node's knowledge would be taken for the last.
         raise AgentError(reason) from error
     finally:
         progress.done(name)
     return Code.SUCCESS
-
-
-def _shut_down(request: Request, host: LxcHost) -> Code:
-    from .container import stop
-
-    return stop(request, host)
 
 
 def migrate_from(request: Request, host: LxcHost) -> Code:

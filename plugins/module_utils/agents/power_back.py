@@ -69,15 +69,18 @@ class PowerBack:
     def run(self) -> bool:
         """Wait for the guests, then switch the node on. Returns whether this node did."""
         begun = self._clock()
-        cut = _last(self.cluster.status(), self.node)
+        cut = self._cut(begun)
         if cut is None or cut.action != "reboot":
             return False
         self._sleep(_EARLIEST)
         while self._clock() - begun < _LATEST and self._at_work():
             self._sleep(1.0)
-        self._sleep(_TURN * turn(self.here, cut.by, self.cluster.status()))
+        waited = False
         while True:
             try:
+                if not waited:
+                    self._sleep(_TURN * turn(self.here, cut.by, self.cluster.status()))
+                    waited = True
                 verdict = judge(self.node, cut, self.cluster.status())
                 if not verdict.on:
                     self._say(f"{self.node} is not switched on: {verdict.why}")
@@ -92,6 +95,16 @@ class PowerBack:
                 continue
             self._say(f"{self.node} is switched on, for it was fenced and its guests are seen to")
             return True
+
+    def _cut(self, begun: float) -> FenceEvent | None:
+        """What cut the node off. A cluster that has just lost a node may take its time to answer."""
+        while True:
+            try:
+                return _last(self.cluster.status(), self.node)
+            except ClusterError:
+                if self._clock() - begun > _LATEST:
+                    return None
+                self._sleep(1.0)
 
     def _at_work(self) -> bool:
         try:

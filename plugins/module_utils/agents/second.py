@@ -29,16 +29,19 @@ __all__ = ["held", "refuse"]
 def refuse(request: Request, question: Question) -> None:
     """Raise AgentError unless all other members say that the guest does not run there.
 
-    One that ended here a moment ago, and nobody meant it to, has been here all the time.
+    One that ended here a moment ago, and nobody meant it to, has most likely been here all the time: who does not
+    answer at once is not waited for. Somebody may have moved it by hand, though, so all are asked.
     """
     name = request.instance
-    if glance.claimed(name):
-        return
+    ended_here = glance.claimed(name)
+    patience = 0.0 if ended_here else min(ASKING, request.deadline.left(START_RESERVE))
     from ..migration.whereabouts import Unheard, elsewhere
 
     try:
-        node = elsewhere(name, min(ASKING, request.deadline.left(START_RESERVE)), question=question)
+        node = elsewhere(name, patience, question=question)
     except Unheard as error:
+        if ended_here:
+            return
         raise AgentError(
             f"{name} is not started, for it may run on another node: {error}. See to drover-peer.service there, or cut "
             f"that node's power (stonith_admin --fence NODE); then crm_resource --cleanup --resource {name}"

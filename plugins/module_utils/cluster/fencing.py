@@ -114,13 +114,18 @@ def node_of(device: str) -> tuple[str, int]:
     return device.removeprefix(_DEVICES[level]), level
 
 
-def levels(devices: Sequence[FenceDevice] | None, live: Configuration) -> tuple[list[Level], set[str]]:
-    """The order in which the devices of nodes that have two are asked, and the ids of those orders that are to go."""
+def levels(
+    devices: Sequence[FenceDevice] | None, live: Configuration, kept: Collection[str] = ()
+) -> tuple[list[Level], set[str]]:
+    """The order in which the devices of nodes that have two are asked, and the ids of those orders that are to go.
+
+    Those of the nodes ``kept`` stay as they are.
+    """
     if devices is None:
         return [], set()
     both = {device.node for device in devices if device.level == 2}
     wanted = [Level(_level_id(one.node, one.level), one.node, one.level, one.id) for one in devices if one.node in both]
-    known = {name for node in live.nodes for name in level_ids(node)}
+    known = {name for node in live.nodes if node not in kept for name in level_ids(node)}
     return wanted, known - {level.id for level in wanted}
 
 

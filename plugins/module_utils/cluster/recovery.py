@@ -21,6 +21,8 @@ __all__ = ["MAX_RELOCATE", "USUAL", "Failures", "Recovery", "failures_of", "give
 MAX_RELOCATE = "drover-max-relocate"
 #: What Pacemaker counts a failed start as.
 _INFINITY = 1_000_000
+#: The operations that fail when a guest ends that ran: its monitor, or what its node's watcher told of it.
+_RUNNING = ("monitor", "asyncmon")
 _COUNT = re.compile(r"fail-count-(?P<guest>[^#]+)#(?P<operation>\w+)_(?P<interval>\d+)")
 
 
@@ -69,7 +71,7 @@ def failures_of(cib: ET.Element) -> dict[str, dict[str, Failures]]:
             count = _INFINITY if value == "INFINITY" else int(value)
             by_node = found.setdefault(match["guest"], {})
             before = by_node.get(node, Failures())
-            if match["operation"] == "monitor":
+            if match["operation"] in _RUNNING:
                 by_node[node] = Failures(before.running + count, before.not_started)
             else:
                 by_node[node] = Failures(before.running, before.not_started or count > 0)

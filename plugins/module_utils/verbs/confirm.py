@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from ..cluster import paused
 from ..cluster.cib import Configuration, read
 from ..cluster.fencing import device_id
 from ..cluster.guests import guest_of
@@ -76,6 +77,8 @@ class Confirmation:
             told = f"the cluster knows already that {self.node} is off"
             return {"changed": False, "node": self.node, "guests": [], "notes": [told], "seconds": 0.0}
         live = read(seen.cib)
+        # Nothing is looked at then, so no lease is renewed, and the network may be down on purpose.
+        paused.refuse(live.properties)
         definitions = _definitions(live, waiting)
         members = [node.name for node in seen.status.nodes if node.online]
         self.log.say(f"looking for signs of life of {self.node}, twice, {_BETWEEN:.0f} seconds apart")

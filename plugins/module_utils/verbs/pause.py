@@ -16,6 +16,8 @@ __all__ = ["activate", "pause"]
 
 #: Seconds for what the cluster is about to do before it may be paused.
 _REST = 60.0
+#: Seconds for cutting the power of a node.
+_CUT = 120.0
 
 
 def pause(cluster: Pacemaker, *, now: str, check: bool) -> dict[str, Any]:
@@ -58,14 +60,20 @@ def activate(cluster: Pacemaker, *, fence: bool, timeout: float, check: bool) ->
             "this node has no quorum, so nothing is settled from here: bring the network back until more than half of "
             "the nodes see each other"
         )
-    lost = [node.name for node in seen.status.nodes if not node.online]
+    # One in maintenance that has been shut down has no guests, and is not fenced.
+    lost = [node for node in seen.status.nodes if not node.online and (node.unclean or not node.standby)]
     if lost and not fence:
         raise ClusterError(
-            f"{' and '.join(lost)} is not there. Active again, the cluster may cut its power and start its guests "
-            "elsewhere. Bring it back first, or permit that: -e fence=true"
+            f"{' and '.join(node.name for node in lost)} is not there. Active again, the cluster may cut its power and "
+            "start its guests elsewhere. Bring it back first, or permit that: -e fence=true"
         )
+    if not check:
+        for node in lost:
+            # Whoever left in order while nothing was managed has left its guests running, and nobody would fence it.
+            if not node.unclean:
+                cluster.fence(node.name, _CUT)
     applied = cluster.apply(lambda _cib: Wanted(properties=paused.ACTIVE), check=check)
-    plan = [*(f"{node} is lost: it is fenced" for node in lost), *applied.prediction.sentences()]
+    plan = [*(f"{node.name} is lost: it is fenced" for node in lost), *applied.prediction.sentences()]
     if check:
         return _result(applied, plan or ["nothing has happened meanwhile"])
     names = list(live.guests())

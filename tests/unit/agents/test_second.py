@@ -51,12 +51,26 @@ def test_a_start_that_fails_holds_nothing(rootfs: Path) -> None:
     assert holder(rootfs) == ""
 
 
-def test_nobody_is_asked_of_one_that_ended_here_a_moment_ago(rootfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whereabouts, "elsewhere", lambda *_, **__: pytest.fail("somebody was asked"))
+def test_nobody_is_waited_for_about_one_that_ended_here_a_moment_ago(
+    rootfs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def elsewhere(_name: str, seconds: float, question: str) -> str:
+        assert seconds == 0.0
+        raise whereabouts.Unheard("n3 does not tell")
+
+    monkeypatch.setattr(whereabouts, "elsewhere", elsewhere)
     monkeypatch.setattr(glance, "claimed", lambda name: name == "web")
     host: Any = Host("STOPPED", "RUNNING")
     assert container.start(request(rootfs, "start"), host) is Code.SUCCESS
     assert holder(rootfs) == HERE
+
+
+def test_one_that_somebody_moved_by_hand_has_not_ended_here(rootfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whereabouts, "elsewhere", lambda *_, **__: "n3")
+    monkeypatch.setattr(glance, "claimed", lambda name: name == "web")
+    host: Any = Host("STOPPED")
+    with pytest.raises(AgentError, match="web runs on n3"):
+        container.start(request(rootfs, "start"), host)
 
 
 def test_one_that_runs_elsewhere_is_not_started(rootfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,8 @@ CIB = """<cib><configuration/><status>
 <nvpair id="d" name="fail-count-my-db#monitor_5000" value="1"/>
 </instance_attributes></transient_attributes></node_state>
 <node_state uname="n2"><transient_attributes id="2"><instance_attributes id="status-2">
-<nvpair id="e" name="fail-count-web#monitor_10000" value="4"/>
+<nvpair id="e" name="fail-count-web#monitor_10000" value="1"/>
+<nvpair id="f" name="fail-count-web#asyncmon_0" value="3"/>
 </instance_attributes></transient_attributes></node_state><node_state uname="n3"/></status></cib>"""
 
 

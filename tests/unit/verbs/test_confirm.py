@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Primitive
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.cluster import paused
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Primitive, Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import InvalidValue
 from ansible_collections.cspp.drover.plugins.module_utils.planning.move import Refused
 from ansible_collections.cspp.drover.plugins.module_utils.reporting.job_log import JobLog
@@ -118,6 +120,14 @@ def test_a_guest_that_moves_on_storage_is_a_refusal(storage: list[Beats]) -> Non
 def test_what_cannot_be_confirmed(status: str, node: str, error: type[Exception], said: str) -> None:
     run = Run(Senses(), status, node)
     with pytest.raises(error, match=said):
+        run.verb.run()
+    assert run.cluster.writes == []
+
+
+def test_nobody_is_confirmed_to_be_off_while_high_availability_is_paused() -> None:
+    run = Run(Senses())
+    run.cluster.cib = reconcile(run.cluster.cib, Wanted(properties=paused.paused("2026-11-29T00:00:00Z"))).xml
+    with pytest.raises(ClusterError, match="nothing was changed, for high availability is paused"):
         run.verb.run()
     assert run.cluster.writes == []
 

@@ -61,9 +61,26 @@ def test_it_is_refused(state: str, cib: str, status: str, words: str, call: Call
 
 
 def test_nodes_that_are_away_are_fenced_if_that_is_permitted(call: Call, on: Any) -> None:
-    on(ha, FakeCluster(cib=PAUSED, statuses=(LOST,)))
+    cluster = on(ha, FakeCluster(cib=PAUSED, statuses=(LOST,)))
     assert call(ha, check=True, state="active", fence=True)["words"] == ["n3 is lost: it is fenced"]
+    assert cluster.writes == []
     assert call(ha, state="active", fence=True)["changed"]
+    # It left in order, so the cluster would take it for off; its guests may run.
+    assert cluster.writes[0].startswith("stonith_admin --reboot n3") and cluster.writes[1] == "patch"
+
+
+def test_nodes_that_the_cluster_fences_itself_are_left_to_it(call: Call, on: Any) -> None:
+    cluster = on(ha, FakeCluster(cib=PAUSED, statuses=(UNCLEAN,)))
+    assert call(ha, state="active", fence=True)["changed"]
+    assert not [write for write in cluster.writes if write.startswith("stonith_admin")]
+
+
+def test_a_node_that_is_off_in_maintenance_is_not_waited_for(call: Call, on: Any) -> None:
+    away = LOST.replace('online="false" standby="false"', 'online="false" standby="true"')
+    assert away != LOST
+    cluster = on(ha, FakeCluster(cib=PAUSED, statuses=(away,)))
+    assert call(ha, state="active")["changed"]
+    assert cluster.writes == ["patch"]
 
 
 def test_a_node_that_is_lost_in_that_moment_is_fenced_all_the_same(call: Call, on: Any) -> None:
