@@ -7,11 +7,12 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo test docs lock lint unit scenario fuzz mutants faults real bench-second-run bench-agents bench-declaration \
-	bench-migration bench-scale soak-migration upgrade-test lab-up lab-down clean
+.PHONY: help setup setup-dev demo demo-ceph test docs lock lint unit scenario fuzz mutants faults drills real bench-second-run bench-agents bench-declaration \
+	bench-migration bench-failover bench-scale soak-migration upgrade-test lab-up lab-down clean
 
 help:
 	@echo "make demo       a three-node cluster on this machine, shown at work"
+	@echo "make demo-ceph  the same with all guests on Ceph"
 	@echo "make test       linters, unit tests and the cluster scenarios"
 	@echo "make lint unit scenario   the parts of it"
 	@echo "make fuzz SEED=1   ten minutes of declarations nobody would think of"
@@ -20,6 +21,8 @@ help:
 	@echo "make bench-scale       what plays cost in clusters of up to a thousand guests"
 	@echo "make bench-second-run NODES=12   what a run of site.yml takes that has nothing to do"
 	@echo "make bench-agents      what a monitor of a guest costs, on a lab with guests"
+	@echo "make drills COUNT=30 SEED=1   power cuts, frozen nodes, partitions: whether anything ran twice, or was lost"
+	@echo "make bench-failover    power cut to first answer, beside stock agents"
 	@echo "make faults     200 faults while guests move; FAULTS='--seed 7 --count 20 --only power' for others"
 	@echo "make upgrade-test FROM=REV   a lab that the commit REV built is brought to this checkout, unnoticed by its guests"
 	@echo "make real       what containers cannot show, on two emulated machines with Debian's own kernel; REAL=--help tells more"
@@ -59,6 +62,11 @@ $(COLLECTION):
 demo: setup
 	$(BIN)/python -u -m tests.demo
 
+# The same with all guests on Ceph, and a client that writes to it when the power is cut.
+demo-ceph: export DROVER_LAB_KIND := ceph
+demo-ceph: setup
+	$(BIN)/python -u -m tests.demo
+
 lab-up: setup
 	$(PLAY) playbooks/lab.yml -e lab_state=present
 
@@ -88,6 +96,10 @@ scenario: setup-dev
 	$(BIN)/molecule test
 	$(BIN)/molecule test --scenario-name faults
 
+COUNT := 30
+drills: setup
+	$(BIN)/python -u -m tests.drills --count $(COUNT) --seed $(SEED) $(ARGS)
+
 faults: setup
 	$(BIN)/python -u -m tests.faults $(FAULTS)
 
@@ -115,11 +127,15 @@ bench-declaration: setup
 bench-migration: setup
 	$(BIN)/python -u -m tests.bench.migration $(ARGS)
 
+# Power cuts, under Drover and under stock agents in turn; ARGS=--help tells all of it.
+bench-failover: setup
+	$(BIN)/python -u -m tests.bench.failover $(ARGS)
+
 # What a thousand guests cost; ARGS=--help tells the rest.
 bench-scale: setup
 	$(BIN)/python -u -m tests.bench.scale $(ARGS)
 
-COUNT := 200
+soak-migration: COUNT := 200
 soak-migration: setup
 	$(BIN)/python -u -m tests.bench.migration --soak $(COUNT) --results .cache/bench/soak.json --strict $(ARGS)
 

@@ -27,7 +27,7 @@ options:
         type: str
         required: true
       port:
-        description: UDP port of the device.
+        description: UDP port of the device, or TCP port of one that speaks no IPMI.
         type: int
         default: 623
       username:
@@ -38,6 +38,12 @@ options:
         description: Password of that user. Never shown.
         type: str
         default: ""
+      level:
+        description: A device of level 2 is asked when that of level 1 has failed.
+        type: int
+        choices: [1, 2]
+        default: 1
+        version_added: 0.4.0
       options:
         description: Further parameters of the agent. What looks like a secret by its name is never shown.
         type: dict

@@ -18,6 +18,7 @@ class FilterModule:
             "local_pool_of": volumes.local_pool_of,
             "mount_packages": mounts.packages,
             "mounts_telling": mounts.telling,
+            "ceph_clients": mounts.ceph_clients,
             "mount_units": mounts.units,
             "pool_confusions": volumes.confusions,
             "pool_followers": mounts.followers,

@@ -10,13 +10,15 @@ from typing import Any
 from ansible_collections.cspp.drover.plugins.module_utils.cluster import sizing
 from ansible_collections.cspp.drover.plugins.module_utils.declaration import nodes
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.filter_facts import filter_facts
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.timing import timing
 
 
 class FilterModule:
-    """cspp.drover.addresses and its like: see declaration/nodes.py, filter_facts.py and cluster/sizing.py."""
+    """cspp.drover.addresses and its like: see nodes.py, filter_facts.py and timing.py of declaration, and sizing.py."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
+            "action_limit": nodes.action_limit,
             "addresses": nodes.addresses,
             "enumerated": nodes.enumerated,
             "members": nodes.members,
@@ -27,4 +29,5 @@ class FilterModule:
             "filter_facts": filter_facts,
             "ipc_buffer": sizing.ipc_buffer,
             "ipc_limit": sizing.ipc_limit,
+            "timing": timing,
         }

@@ -28,12 +28,22 @@ def start(name: str) -> int:
             from .agents.peer_services import main
         case "copy":
             from .migration.rsync_shell import launch as main
+        case "alert":
+            from .agents.power_back import main
         case "ipmitool":
             from .cluster.ipmitool import main
         case "renew":
             from .trust.renewal import main
+        case "ceph-alert":
+            from .agents.ceph_lost import alert as main
+        case "ceph-client":
+            from .agents.ceph_client import main
+        case "ceph-lost":
+            from .agents.ceph_lost import main
         case "deadman":
             from .agents.deadman import main
+        case "watch":
+            from .agents.watch import main
         case "storage":
             from .agents.storage_back import main
         case "filter":

@@ -112,6 +112,7 @@ def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
         described = [fence_arguments.device(device) for device in params["fencing"]]
         fenced = bool(described) if fenced is None else fenced
     devices, places, gone = fencing.fencing(described, live, params["fencing_kept"])
+    levels, levels_gone = fencing.levels(described, live, params["fencing_kept"])
     if fenced is not None:
         properties["stonith-enabled"] = str(fenced).lower()
     return Wanted(
@@ -131,7 +132,9 @@ def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
             )
             for name, node in sorted(params["nodes"].items())
         ),
-        absent=frozenset(gone),
+        alerts=(fencing.ALERT,) if devices else (),
+        levels=tuple(levels),
+        absent=frozenset({*gone, *levels_gone, *([] if devices or described is None else [fencing.ALERT.id])}),
     )
 
 
@@ -146,7 +149,7 @@ def configure(cluster: Pacemaker, params: dict[str, Any], check: bool) -> dict[s
     applied = cluster.apply(lambda cib: wanted(params, read(cib)), check=check)
     difference = applied.difference
     if difference.changed and not check:
-        devices = [f"drover-fence-{device['node']}" for device in params["fencing"] or []]
+        devices = [fencing.device_id(device["node"], device["level"]) for device in params["fencing"] or []]
         seen = cluster.settle(devices, what="the start of the fencing devices", timeout=params["wait_timeout"])
         failed = [str(failure) for name in devices for failure in seen.status.failures_of(name)]
         if failed:

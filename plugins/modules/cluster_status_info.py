@@ -19,6 +19,13 @@ options:
     type: list
     elements: str
     default: []
+  proof_days:
+    description:
+      - Days after which a proof of a node's fencing (M(cspp.drover.fence_proof)) is too old, and is reminded of in
+        RV(unproven). 0 reminds of none.
+    type: int
+    default: 0
+    version_added: 0.4.0
   changes:
     description: Whether to look at the guests that run on this node, for changes that wait.
     type: bool
@@ -57,6 +64,10 @@ guests:
   type: list
   elements: dict
   returned: on a member
+paused:
+  description: Since when high availability is paused and what ends that, a sentence; empty when it is active.
+  type: str
+  returned: on a member
 fence_events:
   description: Nodes that were fenced.
   type: list
@@ -66,6 +77,11 @@ moves:
   description: How far the guests are that are being moved, with C(phase), C(percent), C(rate) and more.
   type: list
   elements: dict
+  returned: on a member
+unproven:
+  description: What to say of nodes whose fencing was not proven within O(proof_days), a sentence, or none.
+  type: list
+  elements: str
   returned: on a member
 strays:
   description: The nodes of the cluster that are not among O(inventory), and what to do about each, by name.
@@ -101,6 +117,7 @@ table:
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -108,14 +125,17 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import guest_of
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.paused import described
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.core.node_name import node_name
 from ansible_collections.cspp.drover.plugins.module_utils.core.parallel import both
 from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import read as read_definition
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.packet_filter import PacketFilter
+from ansible_collections.cspp.drover.plugins.module_utils.journal import book, power
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress
 from ansible_collections.cspp.drover.plugins.module_utils.reporting import changes, moves, reasons
 from ansible_collections.cspp.drover.plugins.module_utils.reporting import status as overview
+from ansible_collections.cspp.drover.plugins.module_utils.reporting.fencing import reminder
 from ansible_collections.cspp.drover.plugins.module_utils.reporting.filtered import lines
 
 
@@ -128,18 +148,39 @@ def filtered() -> list[str]:
         return []
 
 
-def look(cluster: Pacemaker, inventory: Sequence[str], *, tell_changes: bool) -> dict[str, Any]:
+def unproven(nodes: Collection[str], days: int) -> list[str]:
+    """What to say of nodes whose fencing was not proven of late, by this node's copy of the journal."""
+    if not days:
+        return []
+    try:
+        entries = book.Book().entries()
+    except OSError:
+        return []
+    return reminder(power.unproven(entries, nodes, days, datetime.now(UTC)), days)
+
+
+def look(cluster: Pacemaker, inventory: Sequence[str], *, tell_changes: bool, days: int = 0) -> dict[str, Any]:
     try:
         cib, status = both(cluster.query, cluster.status)
     except ClusterError as error:
         return {"member": False, "reason": str(error), "waiting": []}
     status = reasons.explained(status)
-    seen = overview.overview(read(cib), status, inventory)
+    live = read(cib)
+    seen = overview.overview(live, status, inventory)
     under_way = progress.under_way(status)
     lines = [*overview.table(seen), *(f"> {moves.progress(move)}" for move in under_way)]
     able = status.quorum and status.dc is not None
     reason = "" if able else "it has no quorum, or no leader"
-    found = {"member": able, "reason": reason, **seen, "moves": under_way, "table": lines, "waiting": []}
+    found = {
+        "member": able,
+        "reason": reason,
+        "paused": described(live.properties),
+        **seen,
+        "moves": under_way,
+        "table": lines,
+        "waiting": [],
+    }
+    found["unproven"] = unproven([node["name"] for node in seen["nodes"]], days if status.fencing else 0)
     if tell_changes:
         # A node that cannot look at its guests tells of the cluster all the same.
         with suppress(DroverError, ImportError):
@@ -180,10 +221,12 @@ def main() -> None:
         argument_spec={
             "changes": {"type": "bool", "default": False},
             "inventory": {"type": "list", "elements": "str", "default": []},
+            "proof_days": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )
-    found = look(Pacemaker(), module.params["inventory"], tell_changes=module.params["changes"])
+    wish = module.params
+    found = look(Pacemaker(), wish["inventory"], tell_changes=wish["changes"], days=wish["proof_days"])
     module.exit_json(changed=False, node_problems=of_node(time.time()), filtered=filtered(), **found)
 
 

@@ -42,7 +42,7 @@ options:
       ha:
         description:
           - V(false) binds the guest to one node. Else a mapping with V(priority); the higher, the sooner it runs
-            again when not all can.
+            again when not all can. V(max_restart) and V(max_relocate) say how often it is started again when it fails.
         type: raw
         default: {}
       prefer:
@@ -82,6 +82,10 @@ options:
     description: Seconds to wait until the guests run, or are gone.
     type: int
     default: 300
+  monitor_interval:
+    description: Seconds between looks at a guest.
+    type: int
+    default: 10
 extends_documentation_fragment:
   - cspp.drover.attributes
   - cspp.drover.attributes.DIFF
@@ -144,7 +148,9 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import GuestSpec
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.recovery import Recovery
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import InvalidValue
+from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import is_local
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 from ansible_collections.cspp.drover.plugins.module_utils.verbs.declare import Declare
@@ -162,11 +168,12 @@ GUEST = {
 }
 
 
-def specification(guest: dict[str, Any]) -> GuestSpec:
+def specification(guest: dict[str, Any], monitor_interval: int = 10) -> GuestSpec:
     """One guest of the arguments. Raises InvalidValue for a priority that isn't a number."""
     ha = guest["ha"]
     if not isinstance(ha, dict):
         ha = {} if ha is None or truth(ha) else None
+    limits = {key: number(ha[key]) for key in ("max_restart", "max_relocate") if ha and key in ha}
     return GuestSpec(
         name=guest["name"],
         definition=None if guest["state"] == "absent" else guest["definition"],
@@ -176,7 +183,15 @@ def specification(guest: dict[str, Any]) -> GuestSpec:
         together_with=tuple(guest["together_with"]),
         home=guest["home"],
         stopped=guest["state"] == "stopped",
+        # One that is bound to its node has no other to be started on.
+        recovery=Recovery(**{**limits, **({"max_relocate": 0} if ha is None or _bound(guest) else {})}),
+        monitor_interval=monitor_interval,
     )
+
+
+def _bound(guest: dict[str, Any]) -> bool:
+    """Whether its data is on storage of a node's own."""
+    return guest["state"] != "absent" and is_local(guest["definition"])
 
 
 def permitted(value: Any) -> frozenset[str] | bool:
@@ -206,7 +221,7 @@ def declared(cluster: Pacemaker, params: dict[str, Any]) -> Declare:
     """What was asked, and of which cluster."""
     return Declare(
         cluster,
-        [specification(guest) for guest in params["guests"]],
+        [specification(guest, params["monitor_interval"]) for guest in params["guests"]],
         restart_needed=frozenset(params["restart_needed"]),
         differing=frozenset(params["differing"]),
         may_restart=permitted(params["allow_restart"]),
@@ -223,6 +238,7 @@ def main() -> None:
             "differing": {"type": "list", "elements": "str", "default": []},
             "allow_restart": {"type": "raw", "default": False},
             "wait_timeout": {"type": "int", "default": 300},
+            "monitor_interval": {"type": "int", "default": 10},
         },
         supports_check_mode=True,
     )

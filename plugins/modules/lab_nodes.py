@@ -21,6 +21,14 @@ options:
     description: UDP port of the nodes' power controllers.
     type: int
     default: 623
+  behaviours:
+    description:
+      - How power controllers take orders, by node. V(prompt), the default, does what it is told at once.
+      - V(slow) accepts an order and carries it out two seconds later, V(silent) answers nobody, V(lying) accepts an
+        order and does not carry it out.
+    type: dict
+    default: {}
+    version_added: 0.4.0
   devices:
     description: Devices that nodes get when this machine has them.
     type: list
@@ -68,6 +76,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
+from ansible_collections.cspp.drover.plugins.module_utils.lab.chassis import Behaviour
 from ansible_collections.cspp.drover.plugins.module_utils.lab.layout import Lab
 from ansible_collections.cspp.drover.plugins.module_utils.lab.machine import exclusively
 from ansible_collections.cspp.drover.plugins.module_utils.lab.nodes import LabNodes, NodeSettings
@@ -83,6 +92,7 @@ def main() -> None:
             "package_port": {"type": "int", "default": 3142},
             "base": {"type": "path"},
             "bmc_port": {"type": "int", "default": 623},
+            "behaviours": {"type": "dict", "default": {}},
             "devices": {"type": "list", "elements": "path", "default": []},
             "plugins": {"type": "path", "required": True},
             "timeout": {"type": "int", "default": 120},
@@ -90,6 +100,11 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
+    strange = sorted(set(params["behaviours"].values()) - set(Behaviour))
+    if strange:
+        module.fail_json(
+            msg=f"A power controller cannot be {' or '.join(map(repr, strange))}: it is one of {', '.join(Behaviour)}."
+        )
     lab = Lab(params["name"], ipaddress.IPv4Network(params["subnet"]), Path(params["cache"]))
     settings = NodeSettings(
         base=params["base"] or "",
@@ -97,6 +112,7 @@ def main() -> None:
         bmc_port=params["bmc_port"],
         devices=params["devices"],
         plugins=params["plugins"],
+        behaviours=params["behaviours"],
     )
     nodes = LabNodes(lab, settings)
     with fail_on_error(module):

@@ -71,6 +71,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.unconfirmed import unconfirmed
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.preflight import checks
 from ansible_collections.cspp.drover.plugins.module_utils.preflight.cluster_checks import ClusterChecks
@@ -83,7 +84,8 @@ def answer(cluster: Pacemaker, guest: str | None, to: str | None) -> dict[str, A
     guests = [guest] if guest else sorted(live.guests())
     nodes = [to] if to else sorted(node.name for node in status.nodes)
     found = preflight(guests, nodes, ClusterChecks(live, status))
-    return {"checks": [one.as_dict() for one in found.checks], "summary": checks.summary(found.checks, nodes)}
+    lost = [f"! {one}" for one in unconfirmed(status)]
+    return {"checks": [one.as_dict() for one in found.checks], "summary": [*lost, *checks.summary(found.checks, nodes)]}
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ options:
     required: true
   node_is_off:
     description: Somebody has seen that the node has no power, where its power controller cannot tell. The cluster has
-      to have been told so as well (C(stonith_admin --confirm)).
+      to have been told so as well (C(playbooks/fencing.yml -e confirm=NODE)).
     type: bool
     default: false
   timeout:

@@ -25,11 +25,15 @@ from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitT
 from ansible_collections.cspp.drover.tests.clients import OutageProbe, SessionProbe, answers  # noqa: E402
 from ansible_collections.cspp.drover.tests.witness import Witness  # noqa: E402
 
+from ..verify.ceph.writers import Writers  # noqa: E402
 from ..verify.lab import Lab  # noqa: E402
+from ..verify.plays import BESIDE, inventories  # noqa: E402
 
 os.environ.setdefault("DROVER_LAB", "drover")
-INVENTORY = ROOT / "inventory" / "lab"
 VM, CONTAINER = "game", "web"
+#: Whether all guests are on Ceph (`make demo-ceph`), and seconds for which another node then writes.
+ON_CEPH = any(folder.name == "ceph" for folder in BESIDE)
+WRITING = 60
 ECHO, SSH = 7, 22
 
 
@@ -80,7 +84,7 @@ class Story:
             private_data_dir=str(private),
             project_dir=str(ROOT),
             playbook=f"playbooks/{name}.yml",
-            inventory=str(INVENTORY),
+            inventory=inventories(),
             extravars=variables,
             envvars={
                 "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
@@ -109,7 +113,8 @@ def until(what: str, look: Callable[[], bool], timeout: float) -> None:
 
 def main() -> None:
     story = Story()
-    story.say("Three bare Debian 13 nodes, each with a power controller that speaks IPMI")
+    ceph = ", and with Ceph for all data" if ON_CEPH else ""
+    story.say(f"Three bare Debian 13 nodes, each with a power controller that speaks IPMI{ceph}")
     story.play("lab", lab_state="present")
 
     story.say("From bare Debian to a cluster with a virtual machine and a container")
@@ -155,6 +160,12 @@ def main() -> None:
     story.note("maintenance and back, longest silence of the open session", f"{result.silence * 1000:.0f} ms")
 
     story.say(f"{target} loses its power with both guests on it")
+    writers = None
+    if ON_CEPH:
+        survivor = next(name for name in lab.nodes if name != target)
+        story.say(f"  its part of Ceph goes with it, while {survivor} writes to a disk and to a file")
+        writers = Writers(lab, survivor, WRITING)
+        time.sleep(5)
     witness = Witness([VM, CONTAINER], lab.folder)
     probes = {VM: OutageProbe(vm, ECHO), CONTAINER: OutageProbe(container, SSH, greeting=True)}
     for probe in probes.values():
@@ -169,6 +180,10 @@ def main() -> None:
     if max(most.values()) > 1:
         raise DemoError(f"a guest ran more than once at a time: {most}")
     story.note("most instances of a guest seen at one moment", f"{max(most.values())} ({witness.looks} looks)")
+    for kind, result_of in writers.results().items() if writers else ():
+        what = {"rbd": "a disk", "file": "a file"}[kind]
+        story.note(f"longest pause of writes to {what}, each on three nodes", f"{result_of['longest']:.1f} s")
+        story.note(f"writes to {what} that are not there afterwards", f"{result_of['lost']} of {result_of['written']}")
     story.say(f"Fencing has switched {target} on again; it rejoins")
     lab.wait_for_members(90)
 

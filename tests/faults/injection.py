@@ -8,11 +8,12 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.drill import strikes
 
 if TYPE_CHECKING:
-    from .console import Console
+    from ansible_collections.cspp.drover.plugins.module_utils.lab.console import Console
+
     from .scene import Scene
 
 __all__ = [
@@ -48,8 +49,6 @@ _MIGRATION = "tcp dport { 16514, 16515, 49152-49215 }"
 _MIGRATION_BACK = "tcp sport { 16514, 16515, 49152-49215 }"
 #: Seconds for the target's QEMU to be there once a move is in its set-up.
 _APPEARS_WITHIN = 3.0
-#: The nodes' firewall table of a fault.
-_TABLE = ("inet", "fault")
 
 
 def nothing(_scene: Scene) -> None:
@@ -115,27 +114,15 @@ def kill_controller(scene: Scene) -> None:
 
 def filter_packets(part: str, others: Collection[str], verdict: str, match: str = "") -> Callable[[Scene], None]:
     """Keep packets between a node and others from passing."""
-
-    def inject(scene: Scene) -> None:
-        addresses = ", ".join(scene.address(other) for other in others)
-        lines = [f"ip {side} {{ {addresses} }} {match} {verdict}".replace("  ", " ") for side in ("saddr", "daddr")]
-        if match:
-            lines += [line.replace(_MIGRATION, _MIGRATION_BACK) for line in lines]
-        rules = "\n".join(lines)
-        table = " ".join(_TABLE)
-        hooks = "\n".join(
-            f"chain {hook} {{ type filter hook {hook} priority -300; policy accept;\n{rules}\n}}"
-            for hook in ("input", "output")
-        )
-        scene.console(part).run(["nft", "-f", "-"], stdin=f"table {table} {{\n{hooks}\n}}\n")
-
-    return inject
+    back = match.replace(_MIGRATION, _MIGRATION_BACK)
+    return lambda scene: strikes.filter_packets(
+        scene.console(part).run, [scene.address(other) for other in others], verdict, match, back
+    )
 
 
 def open_up(console: Console) -> None:
-    """Let all packets pass again. A node that was fenced meanwhile, or is without power, keeps none from it."""
-    with suppress(CommandError):
-        console.run(["nft", "delete", "table", *_TABLE], ok=None)
+    """Let all packets pass again."""
+    strikes.let_packets_pass(console.run)
 
 
 def unfilter_packets(part: str) -> Callable[[Scene], None]:

@@ -10,12 +10,12 @@ import socket
 from collections.abc import Sequence
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
+from ansible_collections.cspp.drover.plugins.module_utils.lab.console import Console
 
 from ..verify.lab import JOURNAL, address
 from ..verify.plays import INVENTORY
 from .catalogue import Case, Fault, Way
 from .command import Command, migrate
-from .console import Console
 from .system import DEADLINE, System
 
 __all__ = ["HELD_WITHIN", "Scene"]

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -13,17 +12,16 @@ from typing import Any
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker, Snapshot
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
+from ansible_collections.cspp.drover.plugins.module_utils.drill import rest
+from ansible_collections.cspp.drover.plugins.module_utils.drill.ground import LabGround
 
 from ..verify.lab import Lab, address, wait_until_answering
-from .console import Console
 from .injection import open_up
 
 __all__ = ["DEADLINE", "System"]
 
 #: Seconds from the end of the fault until everything is in order, and nothing is left.
 DEADLINE = 150.0
-#: Seconds in which a lost node is fenced and switched on again, before somebody comes and presses the button.
-_FENCED_WITHIN = 40.0
 _BOOT_PORT = 8
 
 #: Whether its processor works and its interface carries frames shows by comparing the two looks.
@@ -56,16 +54,14 @@ class System:
     def __init__(self, lab: Lab, guests: Mapping[str, Mapping[str, Any]]) -> None:
         self.lab = lab
         self.guests = {name: dict(guest) for name, guest in guests.items()}
-        self.consoles = {name: Console(name, lab.folder / "nodes" / name) for name in lab.nodes}
+        self._ground = LabGround(lab.folder)
+        self.consoles = self._ground.consoles
         for console in self.consoles.values():
             open_up(console)  # what ran before may have been killed
 
     def cluster(self, *, but: Sequence[str] = ()) -> Pacemaker:
         """The cluster as a member sees it that is up."""
-        for name, console in self.consoles.items():
-            if name not in but and console.leader() is not None:
-                return Pacemaker(console.run)
-        raise CommandError("no node has power")
+        return rest.cluster(self._ground, but=but)
 
     def boot(self, name: str) -> str:
         """Which boot of itself a VM is in."""
@@ -78,31 +74,11 @@ class System:
 
     def at_rest(self, seen: Snapshot) -> bool:
         """Whether every node is a member and nothing is under way, nor about to be."""
-        usable = {node.name for node in seen.status.nodes if node.usable}
-        whole = usable == set(self.lab.nodes) and seen.status.quorum
-        return whole and seen.idle(list(self.guests)) and not seen.ahead.sentences()
+        return rest.at_rest(seen, list(self.lab.nodes), list(self.guests))
 
     def settle(self) -> None:
         """Until every node is back and the cluster is at rest."""
-        begun = time.monotonic()
-        pressed: set[str] = set()
-        while True:
-            waited = time.monotonic() - begun
-            for name, console in self.consoles.items():
-                if console.leader() is None and name not in pressed and waited > _FENCED_WITHIN:
-                    # Fencing ends with the power on again; an operator who presses the button as well does no harm.
-                    self.lab.power(name, "on")
-                    pressed.add(name)
-            try:
-                seen = self.cluster().look()
-                if self.at_rest(seen):
-                    return
-                last = str(seen)
-            except (CommandError, ClusterError) as error:
-                last = str(error)
-            if waited > DEADLINE:
-                raise WaitTimeout("rest after the fault", last, DEADLINE)
-            time.sleep(0.5)
+        rest.settle(self._ground, list(self.guests), DEADLINE)
 
     def runs_once(self, name: str) -> bool:
         """The cluster's word, this machine's process table and the guest's own answer."""

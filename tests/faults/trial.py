@@ -19,6 +19,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker impo
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ResourceStatus
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout
+from ansible_collections.cspp.drover.plugins.module_utils.lab.double_runs import Watcher
 from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import ProbeError
 from ansible_collections.cspp.drover.tests.clients import SessionProbe
 
@@ -31,7 +32,7 @@ from .leftovers import constraints, leftovers
 from .result import Result
 from .scene import HELD_WITHIN, Scene
 from .system import DEADLINE, System
-from .watch import Lifecycle, Watcher, phase
+from .watch import Lifecycle, phase
 
 __all__ = ["Trial"]
 
@@ -85,7 +86,7 @@ class Trial:
         stored = self._stored(scene)
         fault.prepare(scene)
         session = SessionProbe(address(guest), rate=RATE) if virtual else None
-        watcher = Watcher(scene.guest, system.consoles)
+        watcher = Watcher([scene.guest], system.consoles)
         watcher.start()
         if session is not None:
             session.start()
@@ -119,7 +120,7 @@ class Trial:
             result.left = [one for one in left if one not in self._left_before]
             self._left_before = left
         finally:
-            result.twice = watcher.stop()
+            result.twice = watcher.stop()[scene.guest]
             result.lost = not system.runs_once(scene.guest)
             if lifecycle is not None:
                 lifecycle.stop()

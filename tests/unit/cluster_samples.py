@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -62,14 +62,19 @@ def status(*guests: ResourceStatus, nodes: tuple[NodeStatus, ...] | None = None,
     return ClusterStatus(**{**usual, "nodes": members, "resources": guests, **more})
 
 
-def live(*objects: Primitive | Constraint, memory: int = 4096, standby: tuple[str, ...] = ()) -> Configuration:
+def live(
+    *objects: Primitive | Constraint,
+    memory: int = 4096,
+    standby: tuple[str, ...] = (),
+    properties: Mapping[str, str] | None = None,
+) -> Configuration:
     room: dict[str, str | None] = {"memory": str(memory), "vcpus": "4"}
     return Configuration(
         Version(0, 1, 0),
         {o.id: o for o in objects if isinstance(o, Primitive)},
         {o.id: o for o in objects if not isinstance(o, Primitive)},
         {name: NodeSettings(name, {"standby": "on"} if name in standby else {}, room) for name in NODES},
-        {},
+        properties or {},
     )
 
 

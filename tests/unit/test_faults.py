@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The pure parts of tests/faults: who ran when, what was left, what was said, what it came to."""
+"""The pure parts of tests/faults: what was left, what was said, what it came to."""
 
 from __future__ import annotations
 
@@ -14,36 +14,7 @@ from tests.faults.command import told
 from tests.faults.leftovers import unexpected
 from tests.faults.report import line, summary, well
 from tests.faults.result import Result
-from tests.faults.watch import Instance, Runs
 from tests.verify.migration.test_fault_injection import SAMPLE
-
-HERE, THERE = Instance("node1", 7, "100"), Instance("node2", 9, "200")
-
-
-def spans(**looks: str) -> dict[Instance, str]:
-    """When each instance worked: a character per look, x for work."""
-    return {{"here": HERE, "there": THERE}[name]: text for name, text in looks.items()}
-
-
-@pytest.mark.parametrize(
-    ("seen", "twice"),
-    [
-        pytest.param(spans(here="xxxxx", there="....."), False, id="it stays"),
-        pytest.param(spans(here="xxxxx.....", there="......xxxx"), False, id="it moves"),
-        pytest.param(spans(here="xxxxx.....", there="....xxxxxx"), False, id="both in the look of the switch-over"),
-        pytest.param(spans(here="xxxxxxxxxx", there=".x..x....."), False, id="one that is set up works for a moment"),
-        pytest.param(spans(here="xxxxx..xxx", there="...x......"), False, id="it comes back before it ran there"),
-        pytest.param(spans(here="xxxxxxxxxx", there="....xxxxxx"), True, id="both for long"),
-        pytest.param(spans(here="xxxx....xx", there="....xx...."), True, id="it goes on here after it ran there"),
-        pytest.param(spans(here="xxxx......", there="....xxx..."), False, id="it ends there"),
-    ],
-)
-def test_runs(seen: dict[Instance, str], twice: bool) -> None:
-    runs = Runs()
-    for look in range(len(seen[HERE])):
-        runs.note(look + 1, [one for one, text in seen.items() if text[look] == "x"])
-    assert bool(runs.twice) is twice, runs.twice
-
 
 CLEAN: dict[str, Any] = {
     "peers": 0,

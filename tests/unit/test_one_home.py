@@ -11,6 +11,8 @@ from pathlib import Path
 
 import yaml
 
+from ansible_collections.cspp.drover.plugins.module_utils.agents.leaving import POLICY
+from ansible_collections.cspp.drover.plugins.module_utils.ceph.monitor import FORMED
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.accelerator import RECORD
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.packet_filter import FACTS
 from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import PKI
@@ -22,9 +24,11 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Where each stands.
 HOMES = {
     str(FACTS): "plugins/module_utils/hypervisor/packet_filter.py",
+    str(POLICY): "plugins/module_utils/agents/leaving.py",
     str(PKI): "plugins/module_utils/peer/channel.py",
     str(RECORD): "plugins/module_utils/hypervisor/accelerator.py",
     str(DECLARED): "plugins/module_utils/trust/renewal.py",
+    str(FORMED): "plugins/module_utils/ceph/monitor.py",
     str(SECRETS): "plugins/module_utils/trust/keyfiles.py",
 }
 PATH = re.compile(r"/etc/drover/[\w.-]+")

@@ -17,9 +17,9 @@ HOUSE = ROOT / "plugins" / "module_utils"
 PREFIX = "ansible_collections.cspp.drover."
 
 #: From the ground up: a package imports itself and those before it.
-GROUND = ("core", "trust", "guest", "cluster", "storage", "hypervisor")
+GROUND = ("core", "trust", "guest", "cluster", "ceph", "storage", "hypervisor")
 ON_NODES = (*GROUND, "peer", "journal", "measure", "migration", "agents")
-ELSEWHERE = ("preflight", "planning", "reporting", "verbs", "declaration", "images", "host", "lab")
+ELSEWHERE = ("preflight", "planning", "reporting", "verbs", "declaration", "images", "host", "lab", "drill")
 ORDER = (*ON_NODES, *ELSEWHERE)
 
 

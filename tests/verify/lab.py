@@ -21,6 +21,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker impo
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult, Runner, run
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.lab.chassis import Behaviour, Chassis
 from ansible_collections.cspp.drover.tests.clients import answers
 from ansible_collections.cspp.drover.tests.witness import instances
 
@@ -111,6 +112,15 @@ class Lab:
         where = ["-H", bmc.bmc_address, "-p", str(bmc.bmc_port), "-U", bmc.bmc_user, "-E"]
         argv = ["ipmitool", "-I", "lanplus", *where, "chassis", "power", request]
         return run(argv, env={"IPMI_PASSWORD": bmc.bmc_password}, timeout=30).stdout.strip()
+
+    def controller(self, node: str, behaviour: Behaviour) -> None:
+        """Have the node's power controller take orders in this way from now on."""
+        behaviour.save(self.folder / "nodes" / node)
+
+    def lose_power(self, node: str) -> None:
+        """Take the power of the node and of its power controller, as one cord that both hang on."""
+        self.controller(node, Behaviour.SILENT)
+        Chassis.load(self.folder / "nodes" / node).cut_power()
 
     def ask(self, question: Callable[[Pacemaker], Any]) -> Any:
         """Ask the cluster, through whichever node answers."""

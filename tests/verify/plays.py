@@ -22,6 +22,8 @@ from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_
 
 ROOT = Path(__file__).resolve().parents[2]
 INVENTORY = ROOT / "inventory" / "lab"
+#: What goes before the lab's inventory in a lab of another kind, by the names of its folders: "ceph".
+BESIDE = [ROOT / "inventory" / name for name in os.environ.get("DROVER_LAB_KIND", "").split()]
 ENVIRONMENT = {
     "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
     # Molecule has it coloured, each line by itself, so that sentences which break over lines are not found.
@@ -29,6 +31,11 @@ ENVIRONMENT = {
     "ANSIBLE_NOCOLOR": "1",
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
 }
+
+
+def inventories(inventory: Path = INVENTORY) -> list[str]:
+    """What plays are told of an inventory: the lab's has others beside it in a lab of another kind."""
+    return [str(one) for one in (inventory, *(BESIDE if inventory == INVENTORY else ()))]
 
 
 @dataclass
@@ -44,6 +51,11 @@ class Outcome:
     def changed(self) -> set[tuple[str, str]]:
         """The tasks that changed something (in check mode, would have), as (host, task)."""
         return {key for key, result in self.results.items() if result.get("changed")}
+
+    @property
+    def told(self) -> str:
+        """What it has said to people, however its lines are broken."""
+        return " ".join(self.output.split())
 
     def result(self, task: str) -> dict[str, Any]:
         """The result of a task that one host ran."""
@@ -68,7 +80,7 @@ def play(name: str, *options: str, inventory: Path = INVENTORY, **variables: Any
             private_data_dir=folder,
             project_dir=str(ROOT),
             playbook=f"playbooks/{name}.yml",
-            inventory=str(inventory),
+            inventory=inventories(inventory),
             extravars=variables,
             cmdline=" ".join(options) or None,
             envvars=ENVIRONMENT,
@@ -106,7 +118,7 @@ def variable(name: str) -> Any:
         host_pattern="nodes[0]",
         module="ansible.builtin.debug",
         module_args=f"var={name}",
-        inventory=str(INVENTORY),
+        inventory=inventories(INVENTORY),
         envvars=ENVIRONMENT,
         quiet=True,
     )
@@ -128,7 +140,13 @@ def killed_at(
     Returns what it had said. Fails when it ends or takes too long before.
     """
     controller = subprocess.Popen(
-        ["ansible-playbook", "-i", str(inventory), f"playbooks/{name}.yml", "-e", json.dumps(variables)],
+        [
+            "ansible-playbook",
+            *(f"-i{one}" for one in inventories(inventory)),
+            f"playbooks/{name}.yml",
+            "-e",
+            json.dumps(variables),
+        ],
         cwd=ROOT,
         env={**os.environ, **ENVIRONMENT, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,

@@ -22,21 +22,12 @@ from ..hypervisor.power_off import container_shut_down
 from ..migration import progress
 from . import container_start, container_stop, filtering, glance, ocf, second
 from .fallback import monitor_or_look, or_else
-from .metadata import guest_agent
+from .giving_up import given_up
+from .metadata import GUESTS
 from .ocf import RECORD_RESERVE, AgentError, Code, Request, house_keeping
 from .power_off import stays_down
 
-__all__ = ["METADATA", "main"]
-
-METADATA = guest_agent(
-    "container",
-    "container",
-    "Runs a Linux container under LXC from the definition Drover wrote.",
-    start=60,
-    stop=90,
-    migrate_to=86400,
-    reload_agent=30,
-)
+__all__ = ["main"]
 
 #: Seconds that may lie between a container's end on one node and its start on the next, if the two are one move.
 _BETWEEN = 60.0
@@ -54,7 +45,7 @@ def main() -> int:
         "reload-agent": lambda request: reload_agent(request, host),
         "validate-all": lambda request: validate_all(request, host),
     }
-    return ocf.run(METADATA, actions)
+    return ocf.run(GUESTS["container"], actions)
 
 
 def start(request: Request, host: LxcHost) -> Code:
@@ -103,7 +94,7 @@ def monitor(request: Request, host: LxcHost) -> Code:
     """Whether the container runs here."""
     name, state = request.instance, host.state(request.instance)
     if state == STOPPED:
-        if stays_down(request, lambda: container_shut_down(name)):
+        if stays_down(request, lambda: container_shut_down(name)) or given_up(request):
             return Code.SUCCESS
         _tidy(request)
         with house_keeping(f"{name} does not run here"):
@@ -140,6 +131,7 @@ def _monitor_with_fallback(request: Request, host: LxcHost) -> Code:
 def _stop_with_fallback(request: Request, host: LxcHost) -> Code:
     """Stop by LXC; by ending the container's processes when LXC does not answer."""
     name, deadline = request.instance, request.deadline
+    glance.unsettle(name)  # what ends from here on, ends on purpose
 
     def by_process(error: Exception | None) -> Code:
         seconds = 0.0

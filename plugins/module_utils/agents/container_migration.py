@@ -22,7 +22,7 @@ from ..guest.definition import is_local
 from ..hypervisor.lxc_host import STOPPED, LxcError, LxcHost
 from ..journal import book
 from ..migration import progress
-from . import container_start, container_stop, glance, move_records, ocf
+from . import container_start, container_stop, glance, leaving, move_records, ocf
 from .ocf import RECORD_RESERVE, AgentError, Code, Request
 
 if TYPE_CHECKING:
@@ -41,6 +41,11 @@ def migrate_to(request: Request, host: LxcHost) -> Code:
     definition = request.definition_to_change()
     if not is_local(definition):
         raise AgentError(f"{name} is on shared storage, where there is nothing to copy", Code.ERR_CONFIGURED)
+    if leaving.stops_guests(request.source or node_name()):
+        ocf.info(f"{name} is shut down with this node, which has its data, and waits for it")
+        from .container import stop
+
+        return stop(request, host)
     from .deadman import DeadMansSwitch
 
     move = {
@@ -64,6 +69,8 @@ def migrate_to(request: Request, host: LxcHost) -> Code:
         where = "it goes on here" if host.state(name) == "RUNNING" else "and it is not running here either"
         reason = f"{name} could not move to {target}, {where}: {error}"
         move_records.container_stayed(move, time.monotonic() - began, reason)
+        # Not even where this node goes down is it shut down as if it had moved: a copy that arrived at the target
+        # without this node's knowledge would be taken for the last.
         raise AgentError(reason) from error
     finally:
         progress.done(name)

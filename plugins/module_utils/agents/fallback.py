@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..core.wait import Deadline
-from . import ocf
+from . import glance, ocf
 from .ocf import Code, Request
 
 __all__ = ["answer_before", "monitor_or_look", "or_else"]
@@ -54,9 +54,18 @@ def monitor_or_look(
 
     def look(_error: Exception | None) -> Code:
         ocf.warning(f"{service} does not answer: looked for the processes of {request.instance} instead")
-        return Code.SUCCESS if processes(request.instance) else Code.NOT_RUNNING
+        return _once(request, Code.SUCCESS if processes(request.instance) else Code.NOT_RUNNING)
 
-    return or_else(monitor, look, silence=silence, deadline=request.deadline, reserve=_LOOK_RESERVE)
+    return or_else(
+        lambda: _once(request, monitor()), look, silence=silence, deadline=request.deadline, reserve=_LOOK_RESERVE
+    )
+
+
+def _once(request: Request, seen: Code) -> Code:
+    """The monitor's answer, unless the cluster is being told already: it would count two failures for one."""
+    if seen is Code.NOT_RUNNING and request.recurring and glance.claimed(request.instance):
+        return Code.SUCCESS
+    return seen
 
 
 @contextmanager

@@ -17,6 +17,9 @@ from . import glance, ocf
 from .ocf import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from ..guest.definition import Definition
     from ..hypervisor.libvirt_host import LibvirtHost
     from ..hypervisor.vm_state import Seen
@@ -67,8 +70,13 @@ def _tell(name: str, what: str) -> None:
 
 def _full(definition: Definition) -> list[str]:
     """The folders of the VM's disks on whose file system there is no room."""
-    folders = {os.path.dirname(disk["source"]["path"]) for disk in definition["disks"] if not disk["readonly"]}
+    folders = {os.path.dirname(disk["source"]["path"]) for disk in definition["disks"] if _counted(disk)}
     return sorted(folder for folder in folders if _free(folder) < _ROOM)
+
+
+def _counted(disk: Mapping[str, Any]) -> bool:
+    """Whether a disk can run out of room on a file system of this node's: an image in Ceph waits by itself."""
+    return not disk["readonly"] and disk["source"]["type"] == "file"
 
 
 def _free(folder: str) -> int:

@@ -21,18 +21,28 @@ import time
 from ..core.processes import born, lives
 from ..hypervisor.ruleset_generation import undisturbed
 
-__all__ = ["all_well", "main", "notice", "unsettle"]
+__all__ = ["all_well", "claim", "claimed", "disclaim", "main", "marked", "notice", "unsettle"]
 
 MARKS = "/run/drover/monitored"
+#: Marks of guests whose end the watcher (watch.py) tells the cluster of.
+ENDS = "/run/drover/ends"
 MOVES = "/run/drover/moves"
 LIBVIRT = "/run/libvirt/qemu"
 #: Seconds after which everything is looked at again.
 TRUSTED = 120.0
+#: Seconds that the watcher has for telling the cluster.
+TELLING = 5.0
 
 
 def main(kind: str) -> int:
     """Answer Pacemaker's call of the agent for this kind of guest."""
     if len(sys.argv) > 1 and sys.argv[1] == "monitor" and all_well(kind, os.environ):
+        return 0
+    if sys.argv[1:] == ["meta-data"]:
+        # Pacemaker asks for it before every start.
+        from .metadata import GUESTS
+
+        sys.stdout.write(GUESTS[kind].xml())
         return 0
     # Python was started without it, which is a quarter of what it takes to start; libvirt's binding is found by it.
     import site
@@ -88,6 +98,49 @@ def unsettle(name: str) -> None:
     """Have the next monitor of the guest look at everything. Never fails."""
     try:
         os.unlink(f"{MARKS}/{name}")
+    except OSError:
+        return
+
+
+def marked(name: str) -> tuple[int, int] | None:
+    """The process as which the guest has been seen in order, and when that began; None without such a mark."""
+    try:
+        pid, when, *_lease = _read(f"{MARKS}/{name}").split()
+        return int(pid), int(when)
+    except (OSError, ValueError):
+        return None
+
+
+def claim(name: str, pid: int, when: int) -> bool:
+    """Take the mark away of a guest that has ended as this process, so as to tell the cluster.
+
+    Only one can: an agent that stops or moves a guest, or finds it gone, takes the mark as well. False: it has.
+    """
+    try:
+        os.makedirs(ENDS, mode=0o700, exist_ok=True)
+        os.rename(f"{MARKS}/{name}", f"{ENDS}/{name}")
+        if _read(f"{ENDS}/{name}").split()[:2] == [b"%d" % pid, b"%d" % when]:
+            return True
+        # It runs as another process by now.
+        os.rename(f"{ENDS}/{name}", f"{MARKS}/{name}")
+    except OSError:
+        pass
+    return False
+
+
+def claimed(name: str) -> bool:
+    """Whether the cluster is being told of the guest's end, or just was."""
+    try:
+        # A rename changes the file's own times.
+        return 0 <= time.time() - os.stat(f"{ENDS}/{name}").st_ctime < TELLING
+    except OSError:
+        return False
+
+
+def disclaim(name: str) -> None:
+    """Leave it to the guest's monitor what has become of it. Never fails."""
+    try:
+        os.unlink(f"{ENDS}/{name}")
     except OSError:
         return
 

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-__all__ = ["Action", "Metadata", "Parameter", "guest_agent"]
+__all__ = ["GUESTS", "Action", "Metadata", "Parameter"]
 
 
 class Parameter(NamedTuple):
@@ -63,7 +63,7 @@ def _described(indent: str, described: Metadata | Parameter) -> list[str]:
     ]
 
 
-def guest_agent(
+def _guest_agent(
     name: str, guest: str, does: str, *, start: int, stop: int, migrate_to: int, reload_agent: int
 ) -> Metadata:
     """The metadata of the agent that runs one kind of ``guest``, named so in texts. Numbers are timeouts in seconds."""
@@ -97,3 +97,26 @@ def guest_agent(
             Action("meta-data", timeout=5),
         ),
     )
+
+
+#: The agents of guests, by the kind of guest they run.
+GUESTS: Mapping[str, Metadata] = {
+    "vm": _guest_agent(
+        "vm",
+        "virtual machine",
+        "Runs a virtual machine under libvirt from the definition Drover wrote, and migrates it live.",
+        start=90,
+        stop=120,
+        migrate_to=600,
+        reload_agent=60,
+    ),
+    "container": _guest_agent(
+        "container",
+        "container",
+        "Runs a Linux container under LXC from the definition Drover wrote.",
+        start=60,
+        stop=90,
+        migrate_to=86400,
+        reload_agent=30,
+    ),
+}

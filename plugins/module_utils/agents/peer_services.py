@@ -12,7 +12,7 @@ from typing import Any
 from ..journal import book
 from ..measure import probe
 from ..migration import admission, disk_mirror, forwarding, progress, rootfs_receiver, switchover
-from ..peer import facts
+from ..peer import facts, signs
 from ..peer.channel import Peer, PeerError
 from ..peer.server import Service, serve
 from ..storage.pool_mark import GUEST
@@ -58,7 +58,7 @@ def _strange(request: Mapping[str, Any]) -> Iterator[str]:
     for pattern, words, what in (
         (GUEST, guests, "name of a guest"),
         (tap, request.get("taps", ()), f"interface of {guest!r}"),
-        (GUEST, request.get("reach", ()), "name of a node"),
+        (GUEST, [*request.get("reach", ()), *([request["node"]] if "node" in request else [])], "name of a node"),
         (_PATH, paths, "path that is written as it should be"),
         (_FORMAT, [disk["format"] for disk in request.get("disks", ())], "format of a disk"),
     ):
@@ -80,6 +80,7 @@ _SERVICES: dict[str, Service] = {
     "progress": progress.service,
     "receive": rootfs_receiver.receive,
     "runs": rootfs_receiver.runs,
+    "signs": signs.service,
     "vm runs": switchover.runs,
     "suits": facts.suits,
 }

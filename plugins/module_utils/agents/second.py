@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..cluster.time_limits import ASKING, BEATS, LEASE_RESERVE, START_RESERVE
 from ..core.node_name import node_name
 from ..core.wait import Deadline, WaitTimeout
-from . import ocf
+from . import glance, ocf
 from .ocf import AgentError, Request
 
 if TYPE_CHECKING:
@@ -24,20 +25,23 @@ if TYPE_CHECKING:
 
 __all__ = ["held", "refuse"]
 
-#: Seconds to ask members again that do not tell whether it runs there; and what of the start's time is not for that.
-_ASKING, _START_RESERVE = 30.0, 60.0
-#: Seconds to watch whether a lease is renewed, whose holder nobody has fenced: monitors do it every 10 s.
-_BEATS = 25.0
-
 
 def refuse(request: Request, question: Question) -> None:
-    """Raise AgentError unless all other members say that the guest does not run there."""
+    """Raise AgentError unless all other members say that the guest does not run there.
+
+    One that ended here a moment ago, and nobody meant it to, has most likely been here all the time: who does not
+    answer at once is not waited for. Somebody may have moved it by hand, though, so all are asked.
+    """
+    name = request.instance
+    ended_here = glance.claimed(name)
+    patience = 0.0 if ended_here else min(ASKING, request.deadline.left(START_RESERVE))
     from ..migration.whereabouts import Unheard, elsewhere
 
-    name = request.instance
     try:
-        node = elsewhere(name, min(_ASKING, request.deadline.left(_START_RESERVE)), question=question)
+        node = elsewhere(name, patience, question=question)
     except Unheard as error:
+        if ended_here:
+            return
         raise AgentError(
             f"{name} is not started, for it may run on another node: {error}. See to drover-peer.service there, or cut "
             f"that node's power (stonith_admin --fence NODE); then crm_resource --cleanup --resource {name}"
@@ -87,7 +91,7 @@ def _watch(name: str, rootfs: Path, found: Lease, deadline: Deadline) -> None:
             lambda: lease.look(rootfs),
             lambda seen: seen != found,
             what="another beat",
-            timeout=min(_BEATS, deadline.left(10.0)),
+            timeout=min(BEATS, deadline.left(LEASE_RESERVE)),
         )
     except WaitTimeout:
         return

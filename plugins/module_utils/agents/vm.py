@@ -18,26 +18,17 @@ from ..hypervisor.libvirt_connection import HostError, LibvirtUnreachable
 from ..hypervisor.libvirt_host import LibvirtHost
 from ..hypervisor.power_off import vm_shut_down
 from ..hypervisor.vm_state import Seen, State
-from . import filtering, ocf
+from . import filtering, glance, ocf
 from .fallback import monitor_or_look, or_else
+from .giving_up import given_up
 from .libvirt_daemon import DESTROY_RESERVE, come_back
-from .metadata import guest_agent
+from .metadata import GUESTS
 from .ocf import AgentError, Code, Request, house_keeping
 from .power_off import stays_down
 from .vm_recovery import look_after, tidy
 from .vm_start import accelerator, require_files, start
 
-__all__ = ["METADATA", "main"]
-
-METADATA = guest_agent(
-    "vm",
-    "virtual machine",
-    "Runs a virtual machine under libvirt from the definition Drover wrote, and migrates it live.",
-    start=90,
-    stop=120,
-    migrate_to=600,
-    reload_agent=60,
-)
+__all__ = ["main"]
 
 #: Seconds between two presses of the power button: a guest that is still booting does not notice the first.
 _PRESS_AGAIN = 5.0
@@ -60,7 +51,7 @@ def main() -> int:
         "reload-agent": lambda request: reload_agent(request, LibvirtHost()),
         "validate-all": lambda request: validate_all(request, LibvirtHost()),
     }
-    return ocf.run(METADATA, actions)
+    return ocf.run(GUESTS["vm"], actions)
 
 
 def _migrate_to(request: Request) -> Code:
@@ -111,7 +102,7 @@ def monitor(request: Request, host: LibvirtHost) -> Code:
         return Code.SUCCESS
     if seen.state is State.FAILED:
         raise AgentError(f"{name} {seen.predicate}")
-    if stays_down(request, lambda: vm_shut_down(name)):
+    if stays_down(request, lambda: vm_shut_down(name)) or given_up(request):
         return Code.SUCCESS
     tidy(request, on_its_way=True)
     return Code.NOT_RUNNING
@@ -216,6 +207,7 @@ def _monitor_with_fallback(request: Request) -> Code:
 def _stop_with_fallback(request: Request) -> Code:
     """Stop by libvirt; by ending the VM's process when libvirt does not answer."""
     name, deadline = request.instance, request.deadline
+    glance.unsettle(name)  # what ends from here on, ends on purpose
 
     def by_libvirt() -> Code:
         try:

@@ -17,7 +17,7 @@ from ..hypervisor.libvirt_host import LibvirtHost
 from ..hypervisor.vm_state import State
 from ..journal import book
 from ..migration import progress
-from . import filtering, glance, move_records, ocf
+from . import filtering, glance, leaving, move_records, ocf
 from .libvirt_daemon import answering
 from .ocf import RECORD_RESERVE, AgentError, Code, Request, house_keeping
 from .vm_recovery import claim_data, listen
@@ -37,10 +37,13 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
     if not target:
         raise AgentError("Pacemaker named no node to migrate to", Code.ERR_ARGS)
     glance.unsettle(name)
+    source = request.source or node_name()
+    if leaving.stops_guests(source):
+        ocf.info(f"{name} is shut down with {source}, and starts on {target}")
+        return _shut_down(request, connect())
     from ..migration.live import LiveMigration
     from ..migration.record import MigrationFailed
 
-    source = request.source or node_name()
     try:
         host = connect()
         seen = host.seen(name)
@@ -60,6 +63,9 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
             # After a failure the cluster would leave it as it is: not running. So the target starts it (migrate_from).
             ocf.warning(f"{name} ended on its way to {target}: {error}")
             return Code.SUCCESS
+        if leaving.goes_down(source):
+            ocf.warning(f"{name} could not migrate to {target}, and is shut down, for {source} goes down: {error}")
+            return _shut_down(request, host)
         raise AgentError(f"{name} could not migrate to {target}, {_still_here(name, host)}: {error}") from error
     ocf.info(f"{name} went to {target}: {', '.join(migration.record['path'])}")
     return Code.SUCCESS
@@ -87,8 +93,9 @@ def migrate_from(request: Request, host: LibvirtHost) -> Code:
     seen = host.seen(name)
     if seen.state in (State.ABSENT, State.OFF):
         # Failed, it would be started all the same, and the failure be on record for somebody to forget.
-        ocf.warning(f"{name} ended on its way from {request.source}")
-        move_records.vm_did_not_arrive(request, "it ended on its way and was started anew")
+        how = "was shut down with its node" if leaving.goes_down(request.source or "") else "ended on its way"
+        ocf.warning(f"{name} {how}, from {request.source}")
+        move_records.vm_did_not_arrive(request, f"it {how} and was started anew")
         return start(request, host)
     if seen.state is not State.RUNNING:
         reason = f"{name} did not arrive from {request.source}: here it {seen.predicate}"
@@ -99,6 +106,12 @@ def migrate_from(request: Request, host: LibvirtHost) -> Code:
         claim_data(request, host, seen)
     move_records.vm_arrived(request, host)
     return Code.SUCCESS
+
+
+def _shut_down(request: Request, host: LibvirtHost) -> Code:
+    from .vm import stop
+
+    return stop(request, host)
 
 
 def _ended(request: Request, host: LibvirtHost) -> bool:

@@ -48,6 +48,7 @@ def start(request: Request, host: LibvirtHost) -> Code:
         host.forget(name)
     # Before there is an interface that could join a bridge.
     filtering.admit(definition)
+    _lock_out(definition)
     host.create(xml)
     ocf.info(f"started {name}")
     if is_local(definition):
@@ -56,6 +57,27 @@ def start(request: Request, host: LibvirtHost) -> Code:
         with house_keeping(f"{name} runs again"):
             forget_refusals(name)
     return Code.SUCCESS
+
+
+def _lock_out(definition: dict[str, Any]) -> None:
+    """Take the locks of the VM's images in Ceph from whoever had them: a node that is lost gives none back, and a new
+    owner would wait half a minute for it. What that node may still write is refused from then on."""
+    images = [
+        disk["source"]["path"]
+        for disk in definition["disks"]
+        if disk["source"]["type"] == "rbd" and not disk["readonly"]
+    ]
+    if not images:
+        return
+    from ..ceph.rbd import Rbd
+    from ..core.command import CommandError
+
+    try:
+        broken = Rbd().break_locks(images)
+    except CommandError as error:
+        raise AgentError(f"{definition['name']} cannot start: Ceph does not give its disks ({error})") from error
+    if broken:
+        ocf.info(f"locked out before {definition['name']} starts: {', '.join(broken)}")
 
 
 def accelerator() -> Accelerator:

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from .cib_xml import configuration_of, constraint_of, is_ours, parse, primitive_of, values_of, version_of
 from .objects import PROVIDER, RECOVERY, Constraint, Foreign, NodeSettings, Primitive, Version
+from .recovery import Failures, failures_of
 
 __all__ = ["Configuration", "read"]
 
@@ -19,7 +20,7 @@ class Configuration:
     """What the planners need to know of a live CIB.
 
     ``primitives`` and ``constraints`` hold our objects only, ``members`` all names of nodes by their id,
-    and ``nodes`` their permanent settings.
+    and ``nodes`` their permanent settings. ``failures`` are what guests have failed at of late, by guest and node.
     """
 
     version: Version
@@ -27,6 +28,7 @@ class Configuration:
     constraints: Mapping[str, Constraint]
     nodes: Mapping[str, NodeSettings]
     properties: Mapping[str, str]
+    failures: Mapping[str, Mapping[str, Failures]] = field(default_factory=dict)
 
     def guests(self) -> dict[str, Primitive]:
         """The guests among the resources, by name."""
@@ -62,4 +64,4 @@ def read(cib: str) -> Configuration:
         name = element.get("uname", "")
         nodes[name] = NodeSettings(name, values_of(element, "instance_attributes"), values_of(element, "utilization"))
     properties = values_of(configuration.find("crm_config"), "cluster_property_set")
-    return Configuration(version_of(root), primitives, constraints, nodes, properties)
+    return Configuration(version_of(root), primitives, constraints, nodes, properties, failures_of(root))

@@ -12,16 +12,33 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
-from .objects import PREFIX, PROVIDER, Colocation, Constraint, Foreign, Location, Operation, Pin, Primitive, Version
+from .objects import (
+    PREFIX,
+    PROVIDER,
+    Alert,
+    Colocation,
+    Constraint,
+    Foreign,
+    Level,
+    Location,
+    Operation,
+    Pin,
+    Primitive,
+    Version,
+)
 
 __all__ = [
     "CONSTRAINT_TAGS",
     "SETS",
     "add_pair",
+    "alert_element",
+    "alert_of",
     "configuration_of",
     "constraint_element",
     "constraint_of",
     "is_ours",
+    "level_element",
+    "level_of",
     "ordered",
     "parse",
     "part_id",
@@ -185,6 +202,35 @@ def constraint_element(constraint: Constraint) -> ET.Element:
     if constraint.node is not None:
         expression.set("value", constraint.node)
     return element
+
+
+def alert_of(element: ET.Element) -> Alert:
+    kinds = tuple(sorted(kind.tag.removeprefix("select_") for kind in element.iterfind("select/*")))
+    return Alert(element.get("id", ""), element.get("path", ""), kinds, extra=not _plain(element))
+
+
+def alert_element(alert: Alert) -> ET.Element:
+    element = ET.Element("alert", id=alert.id, path=alert.path)
+    select = ET.SubElement(element, "select")
+    for kind in sorted(alert.select):
+        ET.SubElement(select, f"select_{kind}")
+    return element
+
+
+def level_of(element: ET.Element) -> Level:
+    index = element.get("index", "0")
+    return Level(element.get("id", ""), element.get("target", ""), int(index), element.get("devices", ""))
+
+
+def level_element(level: Level) -> ET.Element:
+    element = ET.Element("fencing-level", id=level.id, target=level.node, index=str(level.level))
+    element.set("devices", level.device)
+    return element
+
+
+def _plain(element: ET.Element) -> bool:
+    """Whether an alert says nothing but what Drover writes."""
+    return {child.tag for child in element} <= {"select"} and set(element.keys()) <= {"id", "path"}
 
 
 def _same(one: ET.Element, other: ET.Element) -> bool:

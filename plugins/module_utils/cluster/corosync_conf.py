@@ -20,13 +20,14 @@ def from_file(text: str) -> dict[str, str]:
     """The settings of a corosync.conf by the keys that corosync has for them: ``nodelist.node.0.ring0_addr``."""
     found: dict[str, str] = {}
     path: list[str] = []
-    nodes = 0
+    counted = {"node": 0, "interface": 0}
     for line in map(str.strip, text.splitlines()):
         if line.endswith("{"):
             path.append(line[:-1].strip())
-            if path == ["nodelist", "node"]:
-                path[-1] = f"node.{nodes}"
-                nodes += 1
+            if path in (["nodelist", "node"], ["totem", "interface"]):
+                what = path[-1]
+                path[-1] = f"{what}.{counted[what]}"
+                counted[what] += 1
         elif line == "}":
             path[-1:] = []
         elif line and not line.startswith("#"):

@@ -21,6 +21,7 @@ FENCING: dict[str, dict[str, Any]] = {
     "username": {"type": "str", "default": ""},
     "password": {"type": "str", "default": "", "no_log": True},
     "options": {"type": "dict", "default": {}},
+    "level": {"type": "int", "choices": [1, 2], "default": 1},
 }
 
 

@@ -15,6 +15,7 @@ from .pacemaker import Snapshot
 from .prediction import Prediction
 from .status import ClusterStatus
 from .stopped import described, remedy, stopped_by
+from .waiting import why_it_waits
 
 __all__ = ["Repair", "held_back", "repair", "repairs", "still_up", "troubles", "unasked"]
 
@@ -124,8 +125,6 @@ def troubles(names: Sequence[str], live: Configuration, seen: Snapshot) -> dict[
         elif guest.active:
             found[name] = f"it is {guest.word} on {', '.join(guest.nodes)}"
         else:
-            found[name] = (
-                "no node can take it: too little memory or too few vcpus are free, or every node is offline or "
-                "in maintenance. See playbooks/status.yml; make the guest smaller, or room for it"
-            )
+            why = why_it_waits(name, live, seen.status) or "the cluster does not say why"
+            found[name] = f"no node can take it: {why}. Make the guest smaller, or room for it, and cure what failed"
     return found

@@ -21,11 +21,13 @@ from ..core.errors import InvalidValue
 from ..core.quantities import MIB
 from ..guest.definition import alike, compact, is_local, promised_memory
 from ..guest.migration_policy import Policy
+from . import time_limits
 from .capacity import free
 from .cib import Configuration
 from .objects import PREFIX, PROVIDER, Colocation, Constraint, Location, Operation, Pin, Primitive, Wanted
+from .recovery import USUAL, Recovery
 from .status import ClusterStatus
-from .stopped import stopped, stopped_by
+from .stopped import STARTED, stopped, stopped_by
 
 __all__ = [
     "GuestSpec",
@@ -54,7 +56,8 @@ class GuestSpec:
     ``definition`` is None for an absent one. ``priority`` is None for a guest without high availability, which
     is pinned to one node. ``prefer`` lists nodes, ``apart_from`` and ``together_with`` other guests. ``home`` is
     where the data of a guest on local storage was made: it holds until the cluster knows where that is. One that is
-    ``stopped`` is all that, and does not run.
+    ``stopped`` is all that, and does not run. ``recovery`` is how often it is started again when it fails;
+    it is looked at every ``monitor_interval`` seconds.
     """
 
     name: str
@@ -65,6 +68,8 @@ class GuestSpec:
     together_with: tuple[str, ...] = ()
     home: str | None = None
     stopped: bool = False
+    recovery: Recovery = USUAL
+    monitor_interval: int = 10
 
     @property
     def absent(self) -> bool:
@@ -133,28 +138,38 @@ def drain_id(guest: str) -> str:
     return f"{PREFIX}drain-{guest}"
 
 
-def guest_primitive(definition: Mapping[str, Any], *, priority: int | None, boot: str) -> Primitive:
-    """A guest as a resource. Raises InvalidValue for a kind of guest there is no agent for."""
+def guest_primitive(
+    definition: Mapping[str, Any],
+    *,
+    priority: int | None,
+    boot: str,
+    recovery: Recovery = USUAL,
+    monitor_interval: int = 10,
+) -> Primitive:
+    """A guest as a resource, which is looked at every ``monitor_interval`` seconds.
+
+    Raises InvalidValue for a kind of guest there is no agent for.
+    """
     kind = definition["kind"]
     if kind not in {"vm", "container"}:
         raise InvalidValue(f"guest {definition['name']} is of kind {kind!r}; known kinds are vm and container")
     memory = math.ceil(promised_memory(definition) / MIB)
-    meta = {"priority": str(priority)} if priority else {}
+    meta = {**({"priority": str(priority)} if priority else {}), **recovery.meta()}
     operations = [
-        Operation("start", timeout="120s"),
+        Operation("start", timeout=f"{time_limits.START}s"),
         # The agent itself escalates to a hard stop after stop_timeout: Pacemaker must not give up before it.
-        Operation("stop", timeout=f"{int(definition.get('stop_timeout') or 60) + 30}s"),
-        Operation("monitor", interval="10s", timeout="30s"),
+        Operation("stop", timeout=f"{int(definition.get('stop_timeout') or 60) + time_limits.STOP_BEYOND}s"),
+        Operation("monitor", interval=f"{monitor_interval}s", timeout=f"{time_limits.MONITOR}s"),
         # Pacemaker counts a failed reload as a failed start and restarts the guest, whatever on-fail says:
         # the agents therefore succeed, and leave what could not be done live for a permitted restart.
-        Operation("reload-agent", timeout="60s"),
+        Operation("reload-agent", timeout=f"{time_limits.RELOAD}s"),
     ]
     if kind == "vm" or is_local(definition):
         meta["allow-migrate"] = "true"
         operations += [
             # A guest whose migration failed still runs where it was: leave it there, and see to it.
             Operation("migrate_to", timeout=f"{_migration_timeout(definition)}s", on_fail="block"),
-            Operation("migrate_from", timeout="120s"),
+            Operation("migrate_from", timeout=f"{time_limits.MIGRATE_FROM}s"),
         ]
     return Primitive(
         id=definition["name"],
@@ -180,12 +195,13 @@ def _as_written(primitive: Primitive, there: Primitive | None) -> Primitive:
 
 
 def _down_or_up(primitive: Primitive, spec: GuestSpec, live: Configuration) -> Primitive:
-    """The resource of a guest that stays down, if it is declared to, or has shut itself down and may stay so."""
+    """The resource of a guest that stays down: declared to, by itself where it may, or for failing too often."""
     there = live.primitives.get(spec.name)
     if spec.stopped:
         return replace(primitive, meta={**primitive.meta, **stopped("declared")})
-    if there is not None and stopped_by(there) == "itself":
-        return replace(primitive, meta={**primitive.meta, **stopped("itself")})
+    if there is not None and stopped_by(there) in ("itself", "failures"):
+        kept = {name: value for name, value in there.meta.items() if name in STARTED}
+        return replace(primitive, meta={**primitive.meta, **kept})
     return primitive
 
 
@@ -225,7 +241,13 @@ def plan_guests(
         if spec.name in restart_needed and not permitted:
             pending.append(spec.name)
         boot = _boot(spec, live.primitives.get(spec.name), spec.name in restart_needed and permitted)
-        primitive = guest_primitive(spec.definition, priority=spec.priority, boot=boot)
+        primitive = guest_primitive(
+            spec.definition,
+            priority=spec.priority,
+            boot=boot,
+            recovery=spec.recovery,
+            monitor_interval=spec.monitor_interval,
+        )
         primitive = _as_written(_down_or_up(primitive, spec, live), live.primitives.get(spec.name))
         counted = _counted(primitive, live.primitives.get(spec.name), status, room)
         if counted.utilization != primitive.utilization:

@@ -38,6 +38,9 @@ IPMITOOL = "/usr/lib/drover/current/bin/ipmitool"
 PASSWORDS = SECRETS / "bmc" / "passwords.json"
 #: The variable from which ipmitool takes a password. One that is set already is being tried, and not kept yet.
 PASSWORD = "IPMI_PASSWORD"
+#: How often a power controller that does not answer is asked. ipmitool's own four times take half a minute, in which
+#: nobody knows yet that it is silent.
+_TRIES = "2"
 _DIRECTORIES = "/usr/bin:/usr/sbin:/bin:/sbin"
 
 
@@ -49,6 +52,8 @@ def place(address: str, port: int | str) -> str:
 def rewritten(arguments: Sequence[str]) -> tuple[list[str], str]:
     """ipmitool's arguments without the empty password that the agent gives, and which power controller they name."""
     words = list(arguments)
+    if "-R" not in words:
+        words = ["-R", _TRIES, *words]
     if "-P" in words[:-1] and not words[words.index("-P") + 1]:
         at = words.index("-P")
         del words[at : at + 2]

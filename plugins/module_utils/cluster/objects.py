@@ -13,13 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 __all__ = [
+    "FAILED",
     "PREFIX",
     "PROVIDER",
     "RECOVERY",
     "STOPPED_BY",
+    "Alert",
     "Colocation",
     "Constraint",
     "Foreign",
+    "Level",
     "Location",
     "NodeSettings",
     "Object",
@@ -36,6 +39,8 @@ PREFIX = "drover-"
 RECOVERY = "drover-recovery"
 #: Says beside ``target-role`` that it is Drover's, and why the guest stays down (see stopped.py).
 STOPPED_BY = "drover-stopped"
+#: Says of a guest that failed too often, on which nodes and how many times.
+FAILED = "drover-failed"
 
 
 @dataclass(frozen=True)
@@ -157,6 +162,37 @@ class Colocation:
 
 
 @dataclass(frozen=True)
+class Alert:
+    """A program that every node runs, as user hacluster, at events of these kinds ("fencing", ...).
+
+    ``extra`` says that a live one holds more than Drover would write.
+    """
+
+    kind: ClassVar[str] = "alert"
+    id: str
+    path: str
+    select: tuple[str, ...]
+    extra: bool = False
+
+    def view(self) -> dict[str, Any]:
+        return {"path": self.path, "of": list(self.select)}
+
+
+@dataclass(frozen=True)
+class Level:
+    """A fencing device that is asked about a node at this level: when those of all levels before have failed."""
+
+    kind: ClassVar[str] = "fencing level"
+    id: str
+    node: str
+    level: int
+    device: str
+
+    def view(self) -> dict[str, Any]:
+        return {"node": self.node, "level": self.level, "device": self.device}
+
+
+@dataclass(frozen=True)
 class Foreign:
     """A constraint of a form that Drover never writes. Read only, to be replaced or removed."""
 
@@ -170,7 +206,7 @@ class Foreign:
 
 
 Constraint = Location | Pin | Colocation
-Object = Primitive | Constraint | Foreign
+Object = Primitive | Constraint | Alert | Level | Foreign
 
 
 @dataclass(frozen=True)
@@ -197,6 +233,8 @@ class Wanted:
     operation_defaults: Mapping[str, str | None] = field(default_factory=dict)
     nodes: tuple[NodeSettings, ...] = ()
     meta: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    alerts: tuple[Alert, ...] = ()
+    levels: tuple[Level, ...] = ()
     absent: frozenset[str] = frozenset()
 
 

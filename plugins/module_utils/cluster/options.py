@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .fencing import DELAY
+
 __all__ = ["RESOURCE_DEFAULTS", "cluster_properties"]
 
 RESOURCE_DEFAULTS: Mapping[str, str] = {
@@ -19,13 +21,17 @@ def cluster_properties(nodes: int, *, fenced: bool) -> dict[str, str]:
     """The cluster options of a Drover cluster of so many nodes. Set explicitly, for defaults have changed."""
     return {
         "stonith-enabled": "true" if fenced else "false",
+        # Which fencing devices carry out as "off": what is meant to stay off, is asked for as "off" (fencing.py).
         "stonith-action": "reboot",
         # A watchdog that nobody set up must never count as fencing.
         "stonith-watchdog-timeout": "0",
         "concurrent-fencing": "true",
-        # Two nodes that lose sight of each other would shoot at once: the one with the dearer guests first.
-        "priority-fencing-delay": "10s" if nodes == 2 else "0s",
+        # Two nodes that lose sight of each other would shoot at once: the one with the dearer guests first. Twice the
+        # delay that decides between equal ones.
+        "priority-fencing-delay": f"{2 * DELAY}s" if nodes == 2 else "0s",
         "no-quorum-policy": "stop",
         "placement-strategy": "balanced",
         "cluster-recheck-interval": "5min",
+        # Where the load is high, Pacemaker would otherwise start one guest at a time, just when many have to start.
+        "load-threshold": "0%",
     }

@@ -20,6 +20,7 @@ from ..core.command import CommandError, Runner, run
 from ..core.errors import DroverError
 from ..core.parallel import both
 from ..core.wait import WaitTimeout, wait_for
+from . import unconfirmed
 from .difference import Difference
 from .objects import PREFIX, Wanted
 from .prediction import Prediction, parse
@@ -111,6 +112,14 @@ class Tools:
         """The whole CIB as XML."""
         return self._ask(["cibadmin", "--query"])
 
+    def extract(self, xpath: str) -> str:
+        """Some elements of the CIB; empty where it has none of them."""
+        return self._ask(["cibadmin", "--query", "--xpath", xpath], timeout=5, ok=(0, _MISSING))
+
+    def fail(self, resource: str, node: str) -> None:
+        """Have a resource that runs on the node taken for failed, as if its monitor had just said so."""
+        self._ask(["crm_resource", "--fail", "--resource", resource, "--node", node], timeout=5)
+
     def at_work(self) -> tuple[Work, ...]:
         """What the nodes are at work with. The answer is as short as that, however large the cluster is."""
         asked = f"//lrm_rsc_op[@rc-code='{PENDING}']"
@@ -146,6 +155,11 @@ class Tools:
         found = self._ask(["cibadmin", "--query", "--xpath", asked], ok=(0, _MISSING))
         return ET.fromstring(found).get("value") if found.strip() else None
 
+    def goes_down(self, node: str) -> bool:
+        """Whether the node's Pacemaker is stopping, which first has its guests leave."""
+        asked = f"//node_state[@uname='{node}']/transient_attributes//nvpair[@name='shutdown' and @value!='0']"
+        return bool(self.extract(asked).strip())
+
     def data_of(self, guest: str) -> str | None:
         """The node that has the data of a guest on local storage; None when nobody has said."""
         found = self._ask(["cibadmin", "--query", "--xpath", _data_of(guest)], ok=(0, _MISSING))
@@ -164,15 +178,23 @@ class Tools:
         """Whether this node has it, by its own word: what the CIB says of it, the coordinator wrote some time ago."""
         return self._ask(["crm_node", "--quorum"]).strip() == "1"
 
-    def fence(self, node: str, seconds: float) -> None:
-        """Have the power of a node cut and switched on again, now. Raises ClusterError unless it was in that time."""
-        # Whoever was quicker with the same wish, has fulfilled it.
-        limits = ["--timeout", f"{max(1, int(seconds))}", "--tolerance", f"{_FENCED_ALREADY}s"]
+    def fence(self, node: str, seconds: float, *, anew: bool = False) -> None:
+        """Have the power of a node cut, now; it is switched on again later. Raises ClusterError unless it was in that
+        time. Unless ``anew``, whoever was quicker with the same wish has fulfilled it."""
+        limits = ["--timeout", f"{max(1, int(seconds))}", *([] if anew else ["--tolerance", f"{_FENCED_ALREADY}s"])]
         self._ask(["stonith_admin", "--reboot", node, *limits], timeout=seconds + 5)
+
+    def power_on(self, node: str, seconds: float) -> None:
+        """Have the power of a node switched on. Raises ClusterError unless its power controller says that it is on."""
+        self._ask(["stonith_admin", "--unfence", node, "--timeout", f"{int(seconds)}"], timeout=seconds + 5)
 
     def power_off(self, node: str, seconds: float) -> None:
         """Have the power of a node cut, now, so that it stays off. Raises ClusterError unless it was in that time."""
         self._ask(["stonith_admin", "--fence", node, "--timeout", f"{int(seconds)}"], timeout=seconds + 5)
+
+    def confirm_off(self, node: str) -> None:
+        """Tell the cluster that a lost node is off, on the word of somebody who has seen it."""
+        self._ask(["stonith_admin", "--confirm", node], timeout=60)
 
     def forget(self, node: str) -> None:
         """Remove a node that is no member any more from the configuration and from what the daemons remember."""
@@ -294,7 +316,8 @@ class Pacemaker(Tools):
 
         While a node is at work with one of them, that is all that is asked; only of a cluster that is quiet the
         scheduler is asked what it is about to do. Runs one tool a second on average. Looks may fail for a while, as
-        they do while a member is lost. Raises WaitTimeout, which carries a Snapshot.
+        they do while a member is lost. Raises WaitTimeout, which carries a Snapshot, and UnconfirmedError when all of
+        it waits for a node that nobody can confirm to be off.
         """
         runs = 0
 
@@ -311,6 +334,8 @@ class Pacemaker(Tools):
             ahead = self.simulate(cib)
             if not ahead.busy.isdisjoint(names):
                 runs = 3
+                if ahead.fences:
+                    unconfirmed.refuse(self.status(), what)
                 return None
             return Snapshot(cib, self.status(), ahead)
 

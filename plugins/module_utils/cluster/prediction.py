@@ -28,7 +28,7 @@ _PHRASES = {
     "migrate": "migrate live {source} -> {target}",
     "move": "stop on {source}, start on {target}",
     "recover": "recover {source} -> {target}",
-    "fence": "fence (power-cycle)",
+    "fence": "fence (cut its power)",
 }
 #: A container is copied while it runs, but then it stops and starts.
 _RESTARTED = frozenset({f"ocf:{PROVIDER}:container"})
@@ -100,6 +100,11 @@ class Prediction:
     @property
     def empty(self) -> bool:
         return not self.actions
+
+    @property
+    def fences(self) -> bool:
+        """Whether a node is about to be fenced, which goes before what else concerns its guests."""
+        return any(action.kind == "fence" for action in self.actions)
 
     def of(self, name: str) -> tuple[Action, ...]:
         return tuple(action for action in self.actions if action.name == name)

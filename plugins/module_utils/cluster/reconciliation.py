@@ -14,9 +14,9 @@ Nothing else in the CIB is touched, except that a constraint naming a resource w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 from xml.etree import ElementTree as ET
 
 from ..core.errors import DroverError, InvalidValue
@@ -24,10 +24,14 @@ from .cib_xml import (
     CONSTRAINT_TAGS,
     SETS,
     add_pair,
+    alert_element,
+    alert_of,
     configuration_of,
     constraint_element,
     constraint_of,
     is_ours,
+    level_element,
+    level_of,
     ordered,
     parse,
     part_id,
@@ -39,14 +43,21 @@ from .cib_xml import (
     version_of,
 )
 from .difference import Change, Difference
-from .objects import STOPPED_BY, Constraint, NodeSettings, Object, Primitive, Wanted
+from .objects import FAILED, STOPPED_BY, Alert, Constraint, Level, NodeSettings, Object, Primitive, Wanted
+from .recovery import MAX_RELOCATE
 
 __all__ = ["NotOurs", "reconcile"]
 
 #: Meta attributes of our primitives that are ours to declare. Any other was set by hand and is kept.
-OUR_META = frozenset({"allow-migrate", "failure-timeout", "migration-threshold", "priority", "resource-stickiness"})
+OUR_META = frozenset(
+    {"allow-migrate", "failure-timeout", "migration-threshold", "priority", "resource-stickiness", MAX_RELOCATE}
+)
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
+
+
+P = TypeVar("P", Alert, Level)
+_PARTS: Mapping[str, Callable[[ET.Element], Alert | Level]] = {"alert": alert_of, "fencing-level": level_of}
 
 
 class NotOurs(DroverError):
@@ -70,6 +81,10 @@ def reconcile(cib: str, wanted: Wanted) -> Difference:
         work.meta(name, values)
     for constraint in wanted.constraints:
         work.constraint(constraint)
+    for alert in wanted.alerts:
+        work.part(alert, "alerts", alert_of, alert_element)
+    for level in wanted.levels:
+        work.part(level, "fencing-topology", level_of, level_element)
     work.remove(wanted.absent)
     version = version_of(root)
     if work.changes:
@@ -88,8 +103,9 @@ class _Reconciliation:
         self.kept: list[str] = []
         self.owners = {
             element.get("id", ""): element
-            for section in ("resources", "constraints")
-            for element in section_of(configuration, section).iter()
+            for section in ("resources", "constraints", "alerts", "fencing-topology")
+            for part in configuration.iterfind(section)
+            for element in part.iter()
             if element.get("id")
         }
 
@@ -135,7 +151,7 @@ class _Reconciliation:
             self.changes.append(Change(wanted.kind, wanted.id, None, wanted.view()))
             return
         live = primitive_of(element)
-        ours = OUR_META | ({"target-role", STOPPED_BY} if STOPPED_BY in live.meta else set())
+        ours = OUR_META | ({"target-role", STOPPED_BY, FAILED} if STOPPED_BY in live.meta else set())
         by_hand = {name: value for name, value in live.meta.items() if name not in ours}
         by_hand = {name: value for name, value in by_hand.items() if name not in wanted.meta}
         if by_hand:
@@ -171,11 +187,26 @@ class _Reconciliation:
         section[list(section).index(element)] = new
         self.changes.append(Change(wanted.kind, wanted.id, live.view(), wanted.view()))
 
+    def part(
+        self, wanted: P, section: str, reading: Callable[[ET.Element], P], writing: Callable[[P], ET.Element]
+    ) -> None:
+        """An object of a ``section`` of its own, which is written anew when it differs."""
+        new = writing(wanted)
+        element = self._owned(wanted.id, new.tag)
+        live = None if element is None else reading(element)
+        if live == wanted:
+            return
+        parent = section_of(self.configuration, section)
+        if element is not None:
+            parent.remove(element)
+        parent.append(new)
+        self.changes.append(Change(wanted.kind, wanted.id, live.view() if live else None, wanted.view()))
+
     def remove(self, absent: Iterable[str]) -> None:
         gone: set[str] = set()
         parents = {child: parent for parent in self.configuration.iter() for child in parent}
         for name in sorted(absent):
-            element = self._owned(name, "primitive", *CONSTRAINT_TAGS)
+            element = self._owned(name, "primitive", "alert", "fencing-level", *CONSTRAINT_TAGS)
             if element is None or element not in parents:
                 continue
             parents[element].remove(element)
@@ -183,6 +214,8 @@ class _Reconciliation:
             if element.tag == "primitive":
                 gone.add(name)
                 live = primitive_of(element)
+            elif element.tag in _PARTS:
+                live = _PARTS[element.tag](element)
             else:
                 live = constraint_of(element)
             self.changes.append(Change(live.kind, name, live.view(), None))

@@ -29,6 +29,8 @@ __all__ = [
 PENDING = "193"
 #: Begins the attribute of a node that says something of a guest there.
 NOTE = "drover-note-"
+#: The operation that fails when somebody tells the cluster that a resource has failed: here, the watcher of guests.
+_TOLD = "asyncmon"
 #: An agent's operation as people say it.
 _DOING = {
     "start": "starting",
@@ -104,6 +106,11 @@ class ResourceStatus:
         return self.active and self.role == "Started" and len(self.nodes) == 1 and not self.failed and not self.pending
 
     @property
+    def down(self) -> bool:
+        """Up nowhere, with nothing under way."""
+        return not (self.active or self.pending)
+
+    @property
     def word(self) -> str:
         if self.pending:
             return self.pending.lower()
@@ -126,6 +133,9 @@ class FailedAction:
     when: str
 
     def __str__(self) -> str:
+        if self.operation == _TOLD:
+            # Pacemaker's own reason is "Simulated failure".
+            return f"{self.resource} ended on {self.node}, and nobody had asked for that"
         # Pacemaker keeps no reason for a failed migrate_to. Its agent tells the journal of moves, unless it was killed.
         why = self.reason or (
             f"{self.status}, and its agent left no word of why, as one that was killed "
@@ -138,11 +148,14 @@ class FailedAction:
 
 @dataclass(frozen=True)
 class FenceEvent:
+    """What was asked about a node's power, and what came of it: ``status`` is success, failed, or pending."""
+
     target: str
     action: str
     status: str
     by: str
     when: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -236,6 +249,7 @@ def parse_status(output: str) -> ClusterStatus:
                 status=event.get("status", ""),
                 by=event.get("delegate", "") or event.get("origin", ""),
                 when=event.get("completed", ""),
+                reason=unescape(event.get("exit-reason", "")),
             )
             for event in root.iterfind("fence_history/fence_event")
         ),

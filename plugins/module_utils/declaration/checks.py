@@ -57,6 +57,8 @@ def _vm(guest: Guest, raw: Raw, cluster: Cluster) -> Found:
             "a VM has slots for",
         )
     pools = {disk.pool for disk in guest.disks} or {cluster.default_pool}
+    for pool in sorted(pool for pool in pools if cluster.kinds.get(pool) == "cephfs"):
+        yield "disks", f"pool {pool} is of type cephfs, for containers: disks go to one of type rbd or directory"
     if guest.migration.post_copy == "fallback" and pools.intersection(cluster.local_pools):
         yield (
             "migration.post_copy",
@@ -68,6 +70,12 @@ def _container(guest: Guest, raw: Raw, cluster: Cluster) -> Found:
     if raw.get("migration") and (guest.rootfs is None or guest.rootfs.pool not in cluster.local_pools):
         yield "migration", "is for VMs: a container on shared storage moves by stopping and starting"
 
+    if guest.rootfs is not None and cluster.kinds.get(guest.rootfs.pool) == "rbd":
+        yield (
+            "rootfs",
+            f"pool {guest.rootfs.pool} is of type rbd, for disks of VMs: name one of type cephfs or directory, here "
+            "(rootfs.pool) or for all containers (storage_rootfs_pool)",
+        )
     yield from _of_the_node(guest)
 
 

@@ -197,7 +197,8 @@ def nodes(
     ``memory_overcommit`` by how much of its memory more than that may be promised.
     """
     found: dict[str, dict[str, Any]] = {}
-    for host, capacity in ((host, capacities([host], reserve, overcommit, memory_overcommit)) for host in hosts):
+    capacity = capacities(hosts, reserve, overcommit, memory_overcommit)
+    for host in hosts:
         name = str(host["inventory_hostname"])
         interfaces = (host.get("node_facts") or {}).get("interfaces") or {}
         own = [address for interface in interfaces.values() for address in interface["addresses"]]
@@ -246,6 +247,8 @@ def _cluster(cluster: Mapping[str, Any], pools: Mapping[str, Pool]) -> Cluster:
         images=cluster["images"],
         pools=cluster["pools"],
         default_pool=cluster["default_pool"],
+        rootfs_pool=cluster.get("rootfs_pool"),
+        kinds={name: str(pool.get("type")) for name, pool in cluster["pools"].items()},
         local_pools=[name for name, pool in pools.items() if not pool.shared],
         bridges=networks.bridges(cluster.get("bridges") or {}) or None,
         taken=networks.machines(known, cluster["pools"]),
@@ -342,7 +345,7 @@ def _resource(guest: Guest, its: Definition) -> dict[str, Any]:
         "name": guest.name,
         "state": guest.state,
         "definition": its,
-        "ha": {"priority": guest.ha.priority} if guest.ha else False,
+        "ha": {**vars(guest.ha)} if guest.ha else False,
         "prefer": list(guest.placement.prefer),
         "apart_from": list(guest.placement.apart_from),
         "together_with": list(guest.placement.together_with),

@@ -16,6 +16,10 @@ def _default_pool(known: Context) -> str:
     return known.cluster.default_pool
 
 
+def _default_rootfs_pool(known: Context) -> str:
+    return known.cluster.rootfs_pool or known.cluster.default_pool
+
+
 _POOL_HELP = "Of storage_pools; a new guest on a pool that is each node's own begins on the node it prefers."
 
 DISKS = (
@@ -107,8 +111,8 @@ CONTAINER_ROOTFS = (
         _POOL_HELP,
         "shared",
         CONTAINER,
-        default=_default_pool,
-        default_words="storage_default_pool",
+        default=_default_rootfs_pool,
+        default_words="storage_rootfs_pool, else storage_default_pool",
         change="refused",
         change_words="the run says how data is moved by hand",
     ),

@@ -197,7 +197,7 @@ _HA = (
     Key(
         "ha",
         Parts("High availability", Ha, switch=True),
-        "Whether it is started elsewhere when its node is lost, and who goes first.",
+        "Whether it is started elsewhere when its node is lost, who goes first, and what becomes of one that fails.",
         "{priority: 100}",
         default=Ha(),
         default_words="true",
@@ -208,6 +208,22 @@ _HA = (
         "Who goes first when not all can run: the higher.",
         "100",
         default=0,
+    ),
+    Key(
+        "ha.max_restart",
+        whole(0, 1000),
+        "How often it is started again on the same node when it crashes or is killed; forgotten ten minutes after the "
+        "last time (`cluster_failure_timeout`).",
+        "1",
+        default=3,
+    ),
+    Key(
+        "ha.max_relocate",
+        whole(0, 1000),
+        "How often it is then started on another node, which counts anew; after that it stays down, and status says "
+        "why.",
+        "0",
+        default=1,
     ),
 )
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..ceph.rbd import CLIENT, is_rbd
 from ..core.choice import chosen
 from ..guest.definition import Definition
 
@@ -64,11 +65,18 @@ class KnownVolumes:
                 key = "rootfs.pool" if place == "rootfs" else f"disks[{place}].pool"
                 yield (
                     f"guests.{guest}.{key}: its data is at {known[place]}, and no play moves it to another pool. Leave "
-                    f"the pool as it was. To move it by hand: stop the guest, copy {known[place]} to {new[place]} "
-                    "with owners, modes and holes (cp --archive --sparse=always), and run this again with "
-                    f"-e guests_recreate={guest}, which takes what it finds there. With nothing there, the same "
-                    "begins anew from the image"
+                    "the pool as it was. To move it by hand: stop the guest, "
+                    f"{_copying(known[place], new[place])}, and run this again with -e guests_recreate={guest}, which "
+                    "takes what it finds there. With nothing there, the same begins anew from the image"
                 )
 
     def _of(self, guest: str) -> Mapping[str, str]:
         return {} if chosen(guest, self.recreate) else self.known.get(guest, {})
+
+
+def _copying(source: str, target: str) -> str:
+    """How a person copies a volume to its place in another pool."""
+    if is_rbd(source) or is_rbd(target):
+        ends = [f"{path}:id={CLIENT}" if is_rbd(path) else path for path in (source, target)]
+        return f"copy its disk (qemu-img convert -p -O {'raw' if is_rbd(target) else 'qcow2'} {' '.join(ends)})"
+    return f"copy {source} to {target} with owners, modes and holes (cp --archive --sparse=always)"

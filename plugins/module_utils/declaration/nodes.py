@@ -8,11 +8,24 @@ import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..ceph.layout import memory_of
+from ..cluster.fencing import usual_port
 from ..cluster.ipmitool import AGENTS, IPMITOOL, place
 from ..core.quantities import MIB, parse_size
 
-__all__ = ["addresses", "capacities", "enumerated", "fencing_devices", "fencing_passwords", "fencing_report", "members"]
+__all__ = [
+    "action_limit",
+    "addresses",
+    "capacities",
+    "enumerated",
+    "fencing_devices",
+    "fencing_passwords",
+    "fencing_report",
+    "members",
+]
 
+#: Guests that start on a node at the same time, at most; and the processors of a node that nobody has looked at.
+_MOST_AT_ONCE, _FEWEST_CPUS = 16, 2
 #: Names that are told one by one.
 _TOLD = 4
 
@@ -59,10 +72,11 @@ def capacities(
 
     ``nodes`` are the variables of each host. ``cluster_node_memory`` and ``cluster_node_cpus`` there go before
     what was found on the node (``node_facts``). ``reserve`` is memory that each keeps for itself; what guests get of
-    processors and of the rest of the memory is that times ``overcommit`` and ``memory_overcommit``. A node that is
-    down, hence without either, is left out.
+    processors and of the rest of the memory, less what Ceph's daemons take, is that times ``overcommit`` and
+    ``memory_overcommit``. A node that is down, hence without either, is left out.
     """
     found = {}
+    of_ceph = memory_of(nodes)
     for node in nodes:
         facts = node.get("node_facts") or {}
         memory, cpus = (
@@ -71,20 +85,39 @@ def capacities(
         )
         if memory is None or cpus is None:
             continue
-        free = int(max(0, parse_size(memory) - parse_size(reserve)) * float(memory_overcommit)) // MIB
+        free = (
+            int(
+                max(0, parse_size(memory) - parse_size(reserve) - of_ceph[str(node["inventory_hostname"])])
+                * float(memory_overcommit)
+            )
+            // MIB
+        )
         found[str(node["inventory_hostname"])] = {
             "utilization": {"memory": str(free), "vcpus": str(int(cpus) * int(overcommit))}
         }
     return found
 
 
+def action_limit(nodes: Sequence[Mapping[str, Any]]) -> int:
+    """How many guests a node starts, stops or moves at a time: two for each processor of the smallest node, as
+    Pacemaker has it by default, but no more than their common storage bears at once.
+
+    ``nodes`` are the variables of each host.
+    """
+    counts = [
+        node.get("cluster_node_cpus", (node.get("node_facts") or {}).get("cpus")) or _FEWEST_CPUS for node in nodes
+    ]
+    return min(_MOST_AT_ONCE, 2 * min(map(int, counts), default=_FEWEST_CPUS))
+
+
 def fencing_devices(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A fencing device for each node whose variables have ``fencing_bmc`` (see role fencing's defaults).
+    """A fencing device for each node whose variables have ``fencing_bmc``, and ``fencing_fallback`` (see role fencing's
+    defaults).
 
     What Pacemaker is told has no password where :func:`fencing_passwords` has it.
     """
     devices = []
-    for node, bmc in _controllers(nodes):
+    for node, bmc, level in _controllers(nodes):
         options = {str(key): str(value) for key, value in (bmc.get("options") or {}).items()}
         hidden = _hides(bmc)
         devices.append(
@@ -92,10 +125,11 @@ def fencing_devices(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "node": node,
                 "agent": _agent(bmc),
                 "address": str(bmc["address"]),
-                "port": int(bmc.get("port", 623)),
+                "port": _port(bmc),
                 "username": str(bmc.get("user", "")),
                 "password": "" if hidden else str(bmc.get("password", "")),
                 "options": {**options, "ipmitool_path": IPMITOOL} if hidden else options,
+                "level": level,
             }
         )
     return devices
@@ -104,21 +138,28 @@ def fencing_devices(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def fencing_passwords(nodes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The passwords that nodes keep for ipmitool, by power controller (see cluster/ipmitool.py)."""
     return {
-        place(str(bmc["address"]), int(bmc.get("port", 623))): str(bmc["password"])
-        for _node, bmc in _controllers(nodes)
+        place(str(bmc["address"]), _port(bmc)): str(bmc["password"])
+        for _node, bmc, _level in _controllers(nodes)
         if _hides(bmc)
     }
 
 
-def _controllers(nodes: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _controllers(nodes: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any], int]]:
+    """The power controllers of each node, and the level at which each is asked."""
     for node in nodes:
-        bmc = node.get("fencing_bmc") or {}
-        if bmc.get("address"):
-            yield str(node["inventory_hostname"]), bmc
+        found = [
+            bmc for bmc in (node.get("fencing_bmc") or {}, node.get("fencing_fallback") or {}) if bmc.get("address")
+        ]
+        for level, bmc in enumerate(found, 1):
+            yield str(node["inventory_hostname"]), bmc, level
 
 
 def _agent(bmc: Mapping[str, Any]) -> str:
     return str(bmc.get("agent", "fence_ipmilan"))
+
+
+def _port(bmc: Mapping[str, Any]) -> int:
+    return int(bmc.get("port", usual_port(_agent(bmc))))
 
 
 def _hides(bmc: Mapping[str, Any]) -> bool:

@@ -54,7 +54,8 @@ class Cluster:
     """What guests are judged against.
 
     ``images`` tells by name and kind of guest how an image boots: ``disk``, ``kernel`` or ``rootfs``. Of the ``pools``
-    those in ``local_pools`` are every node's own. ``bridges`` are those declared, ``cpu_models`` those that libvirt
+    those in ``local_pools`` are every node's own, and ``kinds`` are their types; root file systems are in
+    ``rootfs_pool`` by default, where there is one. ``bridges`` are those declared, ``cpu_models`` those that libvirt
     knows on every node; either is None when they are not known. ``taken`` are IP addresses that are no guest's, and
     whose. Pacemaker was set up for ``expected_guests``. ``firewall_sets`` are networks by name,
     ``firewall_groups`` firewalls by name, as they stand in the YAML.
@@ -65,6 +66,8 @@ class Cluster:
     pools: Collection[str]
     default_pool: str
     local_pools: Collection[str] = ()
+    rootfs_pool: str | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
     bridges: Mapping[str, Bridge] | None = None
     taken: Mapping[str, str] = field(default_factory=dict)
     cpu_models: Collection[str] | None = None
@@ -109,9 +112,12 @@ class Nic:
 
 @dataclass(frozen=True)
 class Ha:
-    """High availability: which of the guests goes first when not all can run."""
+    """High availability: which of the guests goes first when not all can run, and how often one that fails is started
+    again where it was, and then on another node."""
 
     priority: int = 0
+    max_restart: int = 3
+    max_relocate: int = 1
 
 
 @dataclass(frozen=True)

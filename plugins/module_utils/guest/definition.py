@@ -130,7 +130,7 @@ _POLICY: dict[str, _Key] = {
 _SOURCE: dict[str, _Key] = {"path": _Key(_TEXT), "shared": _Key(_FLAG, _ABSENT)}
 _DISK: dict[str, _Key] = {
     "target": _Key(_TEXT),
-    "source": _Key({**_SOURCE, "type": _Key(frozenset({"file"})), "format": _Key(_TEXT)}),
+    "source": _Key({**_SOURCE, "type": _Key(frozenset({"file", "rbd"})), "format": _Key(_TEXT)}),
     "size": _Key(_NUMBER, 0),
     "image": _Key(_TEXT_OR_NONE, _ABSENT),
     "readonly": _Key(_FLAG, False),

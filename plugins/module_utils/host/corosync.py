@@ -17,7 +17,9 @@ from ..cluster.corosync_conf import NODE
 __all__ = ["RELOADED", "differences", "from_cmap", "members"]
 
 #: Settings beside the node list that a running corosync takes from a reload.
-RELOADED = ("totem.token", "totem.token_coefficient")
+RELOADED = ("totem.token", "totem.token_coefficient", "totem.consensus")
+#: The same of a link.
+_LINK_TIMERS = re.compile(r"totem\.interface\.\d+\.knet_ping_(interval|timeout)")
 
 _CMAP = re.compile(r"(?P<key>\S+) \(\w+\) = (?P<value>.*)")
 _LINK = re.compile(r"ring\d_addr")
@@ -41,8 +43,8 @@ def differences(declared: Mapping[str, str], running: Mapping[str, str]) -> list
     ]
     lines += [
         f"{key}: {running.get(key)} becomes {declared[key]}"
-        for key in RELOADED
-        if key in declared and declared[key] != running.get(key)
+        for key in declared
+        if (key in RELOADED or _LINK_TIMERS.fullmatch(key)) and declared[key] != running.get(key)
     ]
     return lines
 

@@ -4,7 +4,8 @@
 
 An entry is a JSON object, a move's record: ``id``, ``guest``, ``kind``, ``from``, ``to``, ``started`` and ``ended``
 (ISO 8601, UTC), ``result`` ("moved" or "failed"), ``reason``, ``seconds``, ``downtime_ms``, ``rounds``, ``bytes``,
-``path``, ``policy`` and ``forwarded``. Entries are never changed, so two journals that differ are merged
+``path``, ``policy`` and ``forwarded``. What was done about a node's power is an entry with ``node`` in place of a guest
+(see power.py). Entries are never changed, so two journals that differ are merged
 by their ids. Whoever records a move or reads the journal first compares its own with those of all members that
 answer, and each of the two gives the other what it lacks: so a member that was away catches up, and what it alone
 knew is known again.
@@ -168,7 +169,7 @@ def read(
     """What all members that answer know of the moves, of one guest or all: the last ``limit`` or all, newest last."""
     book = book or Book()
     _exchange(book, members() if others is None else others)
-    found = [entry for entry in book.entries() if guest in (None, entry["guest"])]
+    found = [entry for entry in book.entries() if guest in (None, entry.get("guest"))]
     return found[-limit:] if limit else found
 
 
@@ -181,7 +182,7 @@ class Since:
 
     def entries(self, guests: Collection[str]) -> list[Entry]:
         """The moves of these guests, the newest last."""
-        return [entry for entry in self._look() if entry["id"] not in self._known and entry["guest"] in guests]
+        return [entry for entry in self._look() if entry["id"] not in self._known and entry.get("guest") in guests]
 
 
 def service(request: Mapping[str, Any], peer: Peer, book: Book | None = None) -> None:
@@ -244,7 +245,7 @@ def _hear(peer: Peer) -> Any:
 def _sound(entry: Any) -> bool:
     return (
         isinstance(entry, dict)
-        and isinstance(entry.get("guest"), str)
+        and isinstance(entry.get("guest", entry.get("node")), str)
         and all(_PLAIN.fullmatch(str(entry.get(key))) for key in ("id", "started"))
     )
 

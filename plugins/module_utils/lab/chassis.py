@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from ..core.atomic import write
@@ -20,7 +21,7 @@ from ..core.errors import DroverError
 from ..core.wait import WaitTimeout, wait_for
 from .machine import is_leader, mount_points, processes, root_upper_directory
 
-__all__ = ["REBOOT", "BmcSettings", "Chassis", "ChassisError", "forget_nspawn", "kill"]
+__all__ = ["REBOOT", "Behaviour", "BmcSettings", "Chassis", "ChassisError", "forget_nspawn", "kill"]
 
 #: What systemd-nspawn exits with when the system inside asked for a reboot.
 REBOOT = 133
@@ -35,6 +36,27 @@ NSPAWN_STATE = Path("/run/systemd/nspawn")
 
 class ChassisError(DroverError):
     """The node could not be brought into the wanted state."""
+
+
+class Behaviour(StrEnum):
+    """What a BMC makes of orders: a file in its node's directory says so, and may change at any time."""
+
+    PROMPT = "prompt"
+    #: Accepts an order now and carries it out two seconds later, as real ones may.
+    SLOW = "slow"
+    #: Answers nobody, as one that has lost its power.
+    SILENT = "silent"
+    #: Accepts an order and does not carry it out.
+    LYING = "lying"
+
+    @classmethod
+    def load(cls, directory: Path) -> Behaviour:
+        with suppress(FileNotFoundError, ValueError):
+            return cls((directory / "bmc.behaviour").read_text().strip())
+        return cls.PROMPT
+
+    def save(self, directory: Path) -> None:
+        write(directory / "bmc.behaviour", f"{self}\n")
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.atomic import write
@@ -17,7 +17,7 @@ from ..core.parallel import side_by_side
 from ..core.wait import WaitTimeout, wait_for
 from . import credentials
 from .bmc_control import BMC_MODULE, BMC_USER, BmcControl
-from .chassis import BmcSettings, Chassis, forget_nspawn
+from .chassis import Behaviour, BmcSettings, Chassis, forget_nspawn
 from .description import describe
 from .layout import Lab, Node
 from .machine import greets_by_ssh, is_leader, processes, root_upper_directory
@@ -36,7 +36,8 @@ class NodeSettings:
     """What all nodes of a lab have in common.
 
     ``devices`` are given to nodes when this machine has them. ``plugins`` is the directory above this
-    package, from where a BMC's own Python process imports it.
+    package, from where a BMC's own Python process imports it. ``behaviours`` are those of BMCs, by node, that are not
+    to be prompt.
     """
 
     base: str
@@ -44,6 +45,7 @@ class NodeSettings:
     bmc_port: int
     devices: Sequence[str]
     plugins: str
+    behaviours: Mapping[str, str] = field(default_factory=dict)
 
 
 class LabNodes:
@@ -89,10 +91,17 @@ class LabNodes:
         steps = nodes_steps(self.lab, nodes, self.see())
         if nodes == 0:
             return steps
+        for node in self.lab.nodes(nodes):
+            wanted = self._behaviour(node)
+            if wanted is not Behaviour.load(node.directory):
+                steps.append(Step(_tell(wanted), node.name))
         described = self.lab.description.read_text() if self.lab.description.is_file() else ""
         if described != describe(self.lab, nodes, self.settings.bmc_port):
             steps.append(Step("describe lab in", str(self.lab.description)))
         return steps
+
+    def _behaviour(self, node: Node) -> Behaviour:
+        return Behaviour(self.settings.behaviours.get(node.name, Behaviour.PROMPT))
 
     # -- acting ---------------------------------------------------------------------------------
 
@@ -115,7 +124,10 @@ class LabNodes:
         self.refuse_if_answering(created)
         self._each(self.create_node, created)
         self._each(self.bmcs.start, nodes_to("start BMC of"))
+        # A silent one would not switch its node on.
         self._each(self.power_on, nodes_to("power on"))
+        for behaviour in Behaviour:
+            self._each(lambda node: self._behaviour(node).save(node.directory), nodes_to(_tell(behaviour)))
         credentials.write_known_hosts(self.lab, nodes)
         warnings = self.wait_until_ready(self.lab.nodes(nodes), {node.name for node in created}, timeout)
         write(self.lab.description, describe(self.lab, nodes, self.settings.bmc_port) or "")
@@ -226,3 +238,7 @@ class LabNodes:
             shutil.rmtree(node.directory)
         node.bmc_log.unlink(missing_ok=True)
         node.console_log.unlink(missing_ok=True)
+
+
+def _tell(behaviour: Behaviour) -> str:
+    return f'have orders taken in the way "{behaviour}" by the BMC of'

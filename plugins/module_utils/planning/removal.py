@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ..cluster.cib import Configuration
-from ..cluster.fencing import device_id
+from ..cluster.fencing import is_device, level_ids, node_of
 from ..cluster.guests import data_id
 from ..cluster.objects import Location, Pin, Wanted
 from ..cluster.quorum import majority
@@ -78,8 +78,8 @@ def kept_by(node: str, live: Configuration) -> set[str]:
 def forget(node: str, live: Configuration) -> Wanted:
     """What goes from the configuration when a node has left: its fencing device, and all that binds guests to it."""
     bound = {name for name, one in live.constraints.items() if isinstance(one, Location | Pin) and one.node == node}
-    devices = {device_id(node)} & live.primitives.keys()
-    return Wanted(absent=frozenset(bound | devices))
+    devices = {name for name in live.primitives if is_device(name) and node_of(name)[0] == node}
+    return Wanted(absent=frozenset(bound | devices | level_ids(node)))
 
 
 def _quorum(standing: Standing, status: ClusterStatus) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..cluster import paused
 from ..cluster.capacity import free
 from ..cluster.cib import Configuration
 from ..cluster.objects import RECOVERY, Colocation
@@ -65,6 +66,8 @@ class ClusterChecks:
             known = ", ".join(sorted(self._guests)) or "none"
             message = f"there is no guest {guest} in the cluster; the guests are: {known}"
             return [Finding("unknown_guest", message, "name one of them, or declare it with playbooks/guests.yml")]
+        if words := paused.described(self.live.properties):
+            return [Finding("ha_paused", words, paused.REMEDY)]
         if not seen.active:
             remedy = "playbooks/guests.yml starts it, playbooks/status.yml says why not"
             return [Finding("guest_not_running", f"{guest} is not running", remedy)]

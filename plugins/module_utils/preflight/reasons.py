@@ -18,6 +18,7 @@ CODES: Mapping[str, tuple[Severity, str]] = {
     # what the cluster knows
     "unknown_guest": ("blocks", "the cluster has no guest of that name"),
     "guest_not_running": ("blocks", "the guest is stopped"),
+    "ha_paused": ("blocks", "high availability is paused, so nothing moves"),
     "guest_unmanaged": ("blocks", "somebody told the cluster to leave the guest alone"),
     "guest_in_trouble": ("blocks", "the guest failed, is blocked, or is seen on more than one node"),
     "guest_under_way": ("warns", "the guest is being moved or changed already; a move waits for the end of that"),

@@ -73,7 +73,8 @@ def volumes(definition: Definition) -> Iterator[tuple[str, bool]]:
     if definition.get("rootfs"):
         yield definition["rootfs"]["path"], _local(definition["rootfs"])
     for disk in definition.get("disks") or ():
-        if disk["source"].get("path"):
+        # An image in Ceph is the same from every node.
+        if str(disk["source"].get("path") or "").startswith("/"):
             yield disk["source"]["path"], _local(disk["source"])
 
 

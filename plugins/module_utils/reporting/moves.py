@@ -98,7 +98,7 @@ def table(entries: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = [
         [
             str(entry["started"])[:19].replace("T", " "),
-            entry["guest"],
+            entry.get("guest") or f"(node {entry['node']})",
             str(entry.get("from") or "-"),
             str(entry.get("to") or "-"),
             str(entry.get("result") or "-"),

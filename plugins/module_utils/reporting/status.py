@@ -9,10 +9,15 @@ from typing import Any
 
 from ..cluster.capacity import Room, capacity, free
 from ..cluster.cib import Configuration
+from ..cluster.fencing import is_device, node_of
 from ..cluster.guests import addresses_of, guest_of, home_id, pin_id
-from ..cluster.objects import PREFIX, PROVIDER, Location, Pin, Primitive
+from ..cluster.objects import PROVIDER, Location, Pin, Primitive
+from ..cluster.paused import described as described_pause
+from ..cluster.paused import since
 from ..cluster.status import ClusterStatus, NodeStatus, ResourceStatus
-from ..cluster.stopped import described, remedy, stopped_by
+from ..cluster.stopped import described, failed_where, remedy, stopped_by
+from ..cluster.unconfirmed import unconfirmed
+from ..cluster.waiting import failed_of_late, why_it_waits
 from ..core.table import columns
 
 __all__ = ["STRAY", "overview", "table"]
@@ -43,6 +48,7 @@ def overview(live: Configuration, status: ClusterStatus, inventory: Collection[s
             "quorum": status.quorum,
             "fencing": status.fencing,
             "maintenance": status.maintenance,
+            "paused_since": since(live.properties),
         },
         "nodes": nodes,
         "guests": guests,
@@ -59,6 +65,7 @@ def table(seen: Mapping[str, Any]) -> list[str]:
         f"leader {cluster['leader'] or 'none'}",
         "quorum" if cluster["quorum"] else "NO QUORUM",
         "fencing on" if cluster["fencing"] else "FENCING OFF",
+        *(["HA PAUSED"] if cluster.get("paused_since") is not None else []),
     ]
     nodes = [
         [
@@ -114,6 +121,7 @@ def _guest(name: str, live: Configuration, status: ClusterStatus) -> dict[str, A
         "state": _state(name, seen, down, status),
         "nodes": list(seen.nodes) if seen else [],
         "stopped_by": down,
+        "failures": {node: found.running for node, found in live.failures.get(name, {}).items() if found.running},
         "ha": not isinstance(pin, Pin),
         "priority": int(primitive.meta.get("priority", "0")),
         "home": home.node if isinstance(home, Location) else None,
@@ -130,27 +138,42 @@ def _problems(live: Configuration, status: ClusterStatus) -> list[str]:
         problems.append("there is no quorum: no guest is started anywhere until more than half of the nodes are up")
     if not status.fencing:
         problems.append("fencing is off: the guests of a node that dies are not safe to start again elsewhere")
-    if status.maintenance:
+    if words := described_pause(live.properties):
+        problems.append(words)
+    elif status.maintenance:
         problems.append("the whole cluster is unmanaged (property maintenance-mode): nothing is started or moved")
+    lost = {one.node: str(one) for one in unconfirmed(status)}
     for node in status.nodes:
-        if node.word == "unmanaged":
+        if node.name in lost:
+            problems.append(lost[node.name])
+        elif node.word == "unmanaged":
             end = f"crm_attribute --node {node.name} --name maintenance --delete"
             problems.append(f"node {node.name} is unmanaged (attribute maintenance); to end that: {end}")
         elif node.word not in {"online", "maintenance"}:
-            problems.append(f"node {node.name} is {node.word}{_not_fenced(node, status)}")
+            problems.append(f"node {node.name} is {node.word}{_not_fenced(node)}")
     for name, guest in live.guests().items():
-        problems += _problems_of(name, guest, status)
+        problems += _problems_of(name, guest, live, status)
+        problems += failed_of_late(name, live)
         if name in status.notes:
             problems.append(f"guest {name} is {status.notes[name]}")
         if guest.meta.get("maintenance") == "true":
             problems.append(f"guest {name} is unmanaged (meta attribute maintenance)")
     for resource in status.resources:
-        if resource.name.startswith(f"{PREFIX}fence-") and not resource.active:
-            problems.append(f"fencing device {resource.name} is not running")
-    return problems + [str(failure) for failure in status.failures]
+        trying = bool(resource.pending) and not status.failures_of(resource.name)
+        if is_device(resource.name) and not (resource.running or trying):
+            cut, level = node_of(resource.name)
+            if level > 1:
+                problems.append(f"the second power controller of {cut} does not answer; it is tried again each minute")
+                continue
+            problems.append(
+                f"{cut} cannot be fenced at the moment: its power controller does not answer. It is tried again each "
+                f"minute, and until then the guests of {cut} would start nowhere else if it died"
+            )
+    # That of a fencing device is told by what comes of it, once.
+    return problems + [str(one) for one in status.failures if not is_device(one.resource)]
 
 
-def _problems_of(name: str, guest: Primitive, status: ClusterStatus) -> Iterator[str]:
+def _problems_of(name: str, guest: Primitive, live: Configuration, status: ClusterStatus) -> Iterator[str]:
     """What is wrong with where and whether a guest runs. One that stays down as it should is all right."""
     seen, down = status.resource(name), stopped_by(guest)
     if seen is None or seen.pending:
@@ -161,24 +184,21 @@ def _problems_of(name: str, guest: Primitive, status: ClusterStatus) -> Iterator
             "that node is known to be off"
         )
     elif down and not seen.active:
-        if down == "hand":
-            yield f"guest {name} {described(down)}; {remedy(name, down)}"
+        if down in ("hand", "failures"):
+            where = f" ({failed_where(guest)})" if failed_where(guest) else ""
+            yield f"guest {name} {described(down)}{where}; {remedy(name, down)}"
     elif down:
         yield f"guest {name} {described(down)}, but is {seen.word} on {', '.join(seen.nodes)}"
     elif not seen.running:
-        yield f"guest {name} is {seen.word}"
+        why = "" if seen.active else why_it_waits(name, live, status)
+        yield f"guest {name} waits: {why}" if why else f"guest {name} is {seen.word}"
 
 
-def _not_fenced(node: NodeStatus, status: ClusterStatus) -> str:
-    """Why a node that is lost is not known to be off, as far as its fencing tells."""
-    failed = [event for event in status.fence_events if event.target == node.name and event.status == "failed"]
-    if not node.unclean or not failed:
+def _not_fenced(node: NodeStatus) -> str:
+    """How far a node that is lost is from being known to be off."""
+    if not node.unclean or node.online:
         return ""
-    by = f" by {failed[0].by}" if failed[0].by else ""
-    return (
-        f": its power could not be cut{by} (last tried {failed[0].when}), so its guests start nowhere else. Its power "
-        "controller, or the way to it, is at fault; docs/operate.md says what to do when the node has no power at all"
-    )
+    return ": its power is being cut, and its guests start elsewhere once it is off"
 
 
 def _state(name: str, seen: ResourceStatus | None, down: str | None, status: ClusterStatus) -> str:
@@ -189,7 +209,12 @@ def _state(name: str, seen: ResourceStatus | None, down: str | None, status: Clu
         return "not known"
     if name in status.notes:
         return "paused"
-    words = {"declared": "stopped (declared)", "itself": "stopped by itself", "hand": "stopped by hand"}
+    words = {
+        "declared": "stopped (declared)",
+        "itself": "stopped by itself",
+        "failures": "failed too often",
+        "hand": "stopped by hand",
+    }
     return words[down] if down and seen.word == "stopped" else seen.word
 
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..ceph.rbd import Rbd, is_rbd
 from ..core.atomic import sync_folder
 from ..core.command import CommandError, Runner, run
 from ..core.lock import LOCKS, locked
@@ -44,12 +46,16 @@ class StorageHost:
     def __init__(self, runner: Runner = run, *, runs: Callable[[str], str | None] = lambda _guest: None) -> None:
         """``runs`` tells on which node a container still runs, whatever the cluster knows of it."""
         self._run = runner
+        self._rbd = Rbd(runner)
         self._runs = runs
 
     def look(self, volumes: Iterable[Volume]) -> dict[str, Found]:
         """What is there, by path: of the volumes, their images and their rivals."""
         found: dict[str, Found] = {}
         for volume in volumes:
+            if is_rbd(volume.path):
+                found |= self._images(volume)
+                continue
             if volume.rival and Path(volume.rival).exists():
                 found[volume.rival] = Found()
             if volume.type == "disk" and volume.image and Path(volume.image).exists():
@@ -69,7 +75,9 @@ class StorageHost:
     def carry_out(self, step: Step) -> None:
         """Do one step of a plan."""
         volume, path = step.volume, Path(step.volume.path)
-        if step.action == "remove":
+        if is_rbd(volume.path):
+            self._carry_out_in_ceph(step)
+        elif step.action == "remove":
             # Looked at only now: check mode foretells a removal that comes after the guest's stop.
             if any(self._disk(str(disk)).in_use for disk in sorted(path.glob("*.qcow2"))):
                 raise CommandError(f"{volume.label}: a disk in {path} is in use, so nothing of it is removed")
@@ -91,6 +99,42 @@ class StorageHost:
             with _beside(path) as draft:
                 makers[volume.type](volume, draft)
                 self._run(["sync", "--file-system", str(draft)], timeout=_LONG)
+
+    def _images(self, volume: Volume) -> dict[str, Found]:
+        """What there is of a volume in Ceph, and its image."""
+        found = {}
+        if volume.type == "folder":
+            return {volume.path: Found()} if self._rbd.of(volume.path) else {}
+        if volume.image and Path(volume.image).exists():
+            found[volume.image] = self._disk(volume.image)
+        size = self._rbd.size(volume.path)
+        if size is None:
+            return found
+        if volume.type == "seed":
+            with tempfile.TemporaryDirectory(prefix="drover-seed-") as folder:
+                copy = Path(folder, "seed.img")
+                self._rbd.export_to(volume.path, copy)
+                return {volume.path: Found(files={name: self._seed_file(str(copy), name) for name in _SEED_FILES})}
+        return found | {volume.path: Found(size=size, in_use=bool(self._rbd.open_by(volume.path)))}
+
+    def _carry_out_in_ceph(self, step: Step) -> None:
+        volume = step.volume
+        if step.action == "remove":
+            images = self._rbd.of(volume.path)
+            if any(self._rbd.open_by(image) for image in images):
+                raise CommandError(f"{volume.label}: an image {volume.path}* is in use, so nothing of it is removed")
+            for image in images:
+                self._rbd.remove(image)
+        elif step.action == "grow":
+            self._rbd.grow(volume.path, volume.size)
+        elif volume.type == "seed":
+            with tempfile.TemporaryDirectory(prefix="drover-seed-") as folder:
+                self._make_seed(volume, draft := Path(folder, "seed.img"))
+                self._rbd.import_from(draft, volume.path)
+        elif volume.image:
+            self._rbd.clone(volume.path, volume.image, volume.size)
+        else:
+            self._rbd.create(volume.path, volume.size)
 
     def _found(self, volume: Volume) -> Found:
         if volume.type == "disk":
@@ -133,7 +177,9 @@ class StorageHost:
         unpack = ["tar", "--extract", "--numeric-owner", "--preserve-permissions", "--xattrs", "--xattrs-include=*"]
         # LXC fills /dev itself, and device nodes cannot be made in a user namespace.
         unpack += ["--exclude=./dev/*", "--directory", str(draft), "--file", str(volume.image)]
-        self._run([*_as_mapped(volume.idmap), *unpack], timeout=_LONG)
+        # From a folder that the namespace's root may not enter, tar leaves modes and links undone on Ceph's file
+        # system.
+        self._run(["env", "--chdir=/", *_as_mapped(volume.idmap), *unpack], timeout=_LONG)
         for name, content in volume.files.items():
             _put(draft, name, content, owner)
 

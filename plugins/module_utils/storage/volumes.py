@@ -14,6 +14,7 @@ from os.path import normpath
 from pathlib import PurePosixPath
 from typing import Any, Literal, Protocol
 
+from ..ceph.rbd import PREFIX
 from ..core.errors import InvalidValue
 from ..core.quantities import format_size
 
@@ -22,6 +23,7 @@ __all__ = [
     "Found",
     "Plan",
     "Pool",
+    "RbdPool",
     "Step",
     "Volume",
     "confusions",
@@ -78,13 +80,45 @@ class DirectoryPool:
         return {"type": kind, "path": path, **more, **({} if self.shared else {"shared": False})}
 
 
+@dataclass(frozen=True)
+class RbdPool:
+    """A pool of images in Ceph, for disks of VMs: ``pool`` is Ceph's name for it. All nodes see the same."""
+
+    pool: str
+    shared: bool = True
+
+    @property
+    def path(self) -> str:
+        return f"{PREFIX}{self.pool}"
+
+    def disk(self, guest: str, target: str) -> dict[str, Any]:
+        return self._source(f"{guest}.{target}")
+
+    def seed(self, guest: str) -> dict[str, Any]:
+        return self._source(f"{guest}.seed")
+
+    def rootfs(self, guest: str) -> dict[str, Any]:
+        raise InvalidValue(f"the root file system of {guest} cannot be an image in Ceph (pool {self.pool})")
+
+    def folders(self, guest: str) -> dict[str, str]:
+        # No container can be here.
+        return {"vm": f"{self.path}/{guest}.", "container": f"{self.path}/{guest}.rootfs/"}
+
+    def _source(self, image: str) -> dict[str, Any]:
+        return {"type": "rbd", "path": f"{self.path}/{image}", "format": "raw"}
+
+
 def pools_from(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Pool]:
     """The pools of ``storage_pools``. Raises InvalidValue for a type that is not known."""
     pools: dict[str, Pool] = {}
     for name, entry in declared.items():
-        if entry.get("type") != "directory":
-            raise InvalidValue(f"storage_pools.{name}.type: {entry.get('type')!r} is not known: there is directory")
-        pools[name] = DirectoryPool(str(entry["path"]).rstrip("/"), entry.get("shared", True))
+        kind = entry.get("type")
+        if kind == "rbd":
+            pools[name] = RbdPool(str(entry.get("pool", name)))
+        elif kind in ("directory", "cephfs"):
+            pools[name] = DirectoryPool(str(entry["path"]).rstrip("/"), entry.get("shared", True))
+        else:
+            raise InvalidValue(f"storage_pools.{name}.type: {kind!r} is not known: there are directory, rbd and cephfs")
     return pools
 
 
@@ -94,7 +128,7 @@ def confusions(declared: Mapping[str, Mapping[str, Any]], seen: Mapping[str, Map
     ``seen`` has by node the identities that it found in the pools, by path (see module pool_identity).
     """
     problems = []
-    for name, entry in declared.items():
+    for name, entry in _places(declared):
         path = entry["path"]
         identities = {node: its[path] for node, its in seen.items()}
         told = ", ".join(f"{node} {identity}" for node, identity in identities.items())
@@ -123,11 +157,16 @@ def local_pool_of(path: str, declared: Mapping[str, Mapping[str, Any]]) -> str:
     whole = PurePosixPath(normpath(path))
     around = {
         name: PurePosixPath(normpath(entry["path"]))
-        for name, entry in declared.items()
+        for name, entry in _places(declared)
         if whole.is_relative_to(normpath(entry["path"]))
     }
     innermost = max(around, key=lambda name: len(around[name].parts), default="")
     return "" if innermost == "" or declared[innermost].get("shared", True) else innermost
+
+
+def _places(declared: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The pools that are directories of nodes."""
+    return [(name, entry) for name, entry in declared.items() if "path" in entry]
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from ..cluster import guest_health
+from ..cluster import guest_health, unconfirmed
 from ..cluster.cib import Configuration, read
 from ..cluster.failed_migration import Recovery
 from ..cluster.guests import GuestSpec, GuestsPlan, guest_of, plan_guests
 from ..cluster.objects import Wanted
 from ..cluster.pacemaker import Applied, ClusterError, Pacemaker, Snapshot
+from ..cluster.paused import refuse
 from ..cluster.prediction import Prediction
 from ..cluster.status import ClusterStatus
 from ..core.choice import chosen
@@ -113,6 +115,7 @@ class Declare:
         return self._plan(cib).wanted
 
     def _guard(self, applied: Applied[Wanted]) -> None:
+        refuse(read(applied.difference.live).properties)
         unasked = guest_health.unasked(
             applied.prediction,
             self.status,
@@ -157,11 +160,9 @@ class Declare:
             )
         self.cluster.apply(lambda cib: self._plan(cib).first, check=False, guard=self._guard)
 
-        def down(status: ClusterStatus) -> bool:
-            guests = (status.resource(name) for name in plan.stopping)
-            return not any(guest is not None and (guest.active or guest.pending) for guest in guests)
-
-        self.status = self.cluster.wait(down, what=f"the stop of {', '.join(plan.stopping)}", timeout=self.timeout)
+        what = f"the stop of {', '.join(plan.stopping)}"
+        down = partial(_are_down, plan.stopping, what)
+        self.status = self.cluster.wait(down, what=what, timeout=self.timeout)
 
     def _settled(self) -> Snapshot:
         """Wait until nothing is left to be done for the guests. Raises ClusterError for those not as wanted."""
@@ -225,6 +226,13 @@ class Declare:
             # By what comes of it, not by what is permitted.
             "pending_restart": name in needing and not prediction.restarts(name),
         }
+
+
+def _are_down(names: Sequence[str], what: str, status: ClusterStatus) -> bool:
+    """Whether these guests are stopped. Raises UnconfirmedError when one is on a node that nobody knows to be off."""
+    left = [guest.name for guest in map(status.resource, names) if guest and not guest.down]
+    unconfirmed.refuse(status, what, left)
+    return not left
 
 
 def _definition(view: Mapping[str, Any] | None) -> object:

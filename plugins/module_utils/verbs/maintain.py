@@ -14,6 +14,7 @@ from ..cluster.failed_migration import Recovery
 from ..cluster.guest_health import repair, repairs
 from ..cluster.objects import Wanted
 from ..cluster.pacemaker import Applied, ClusterError, Pacemaker, Snapshot
+from ..cluster.paused import refuse
 from ..cluster.prediction import Prediction
 from ..core.wait import WaitTimeout
 from ..journal import book
@@ -110,6 +111,7 @@ class Maintenance:
         """Wait for what is under way for the guests concerned, and put those in order whose migration failed in an
         earlier run."""
         seen = self.cluster.look()
+        refuse(read(seen.cib).properties)
         if self.check:
             return seen
         names = concerned(seen)
@@ -198,7 +200,7 @@ class Maintenance:
         """Wait until the cluster has nothing to do with these guests; ``what`` says in words which of them are busy."""
         left = max(0.0, self._until - self.cluster.clock())
         try:
-            return self.cluster.settle(guests, what="it", timeout=left, after=1.0)
+            return self.cluster.settle(guests, what=f"the maintenance of {self.node}", timeout=left, after=1.0)
         except WaitTimeout as late:
             seen: Snapshot = late.last
             raise ClusterError(

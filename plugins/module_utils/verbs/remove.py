@@ -103,8 +103,8 @@ class Removal:
             raise Refused(
                 f"{self.node} can't be taken out of the cluster: nobody could prove that it is off ({error}), and "
                 "if it runs, so may its guests, and it holds the cluster's keys. Mend its power controller. If you "
-                f"have seen with your own eyes that it has no power: `stonith_admin --confirm {self.node}` on a "
-                "member, then run this again with -e node_is_off=true"
+                f"have seen with your own eyes that it has no power: playbooks/fencing.yml -e confirm={self.node}, "
+                "then run this again with -e node_is_off=true"
             ) from error
         return self._result(changed=True, plan=plan)
 

@@ -10,6 +10,7 @@ from ..cluster import guest_health
 from ..cluster.cib import read
 from ..cluster.objects import Wanted
 from ..cluster.pacemaker import ClusterError, Pacemaker
+from ..cluster.paused import refuse
 from ..cluster.stopped import STARTED, described, remedy, stopped_by
 from ..core.wait import WaitTimeout
 
@@ -21,13 +22,19 @@ def start(cluster: Pacemaker, name: str, *, timeout: float, check: bool) -> dict
     known, or that does not start."""
 
     def wanted(cib: str) -> Wanted:
-        guest = read(cib).guests().get(name)
+        live = read(cib)
+        guest = live.guests().get(name)
+        refuse(live.properties)
         if guest is None:
             raise ClusterError(f"there is no guest {name} in this cluster; playbooks/status.yml shows those there are")
         if stopped_by(guest) == "declared":
             raise ClusterError(f"{name} {described('declared')}; {remedy(name, 'declared')}")
         return Wanted(meta={name: STARTED})
 
+    down = read(cluster.query()).guests().get(name)
+    if not check and down is not None and stopped_by(down) == "failures":
+        # Or the first failure would be its last again.
+        cluster.retry(name)
     applied = cluster.apply(wanted, check=check)
     if check:
         seen = cluster.look()

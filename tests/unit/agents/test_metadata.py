@@ -8,14 +8,17 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.agents import container, vm
-from ansible_collections.cspp.drover.plugins.module_utils.agents.metadata import Metadata
+from ansible_collections.cspp.drover.plugins.module_utils.agents import glance
 
 
-@pytest.mark.parametrize("metadata", [vm.METADATA, container.METADATA], ids=["vm", "container"])
-def test_metadata_tells_pacemaker_what_a_changed_definition_does(metadata: Metadata) -> None:
-    root = ET.fromstring(metadata.xml())
-    assert (root.get("name"), root.findtext("version")) == (metadata.name, "1.1")
+@pytest.mark.parametrize("kind", ["vm", "container"])
+def test_metadata_tells_pacemaker_what_a_changed_definition_does(
+    kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [kind, "meta-data"])
+    assert glance.main(kind) == 0
+    root = ET.fromstring(capsys.readouterr().out)
+    assert (root.get("name"), root.findtext("version")) == (kind, "1.1")
     parameters = {p.get("name"): p.get("reloadable") for p in root.findall("parameters/parameter")}
     assert parameters == {"definition": "1", "boot": "0"}
     actions = {action.get("name") for action in root.findall("actions/action")}

@@ -56,6 +56,9 @@ MAC = "52:54:00:12:ab:cd"
         ({"guest": "web", "disks": [], "seeds": [{"path": "seed"}]}, "seed"),
         ({"reach": ["node1", "node-2"]}, None),
         ({"reach": ["192.0.2.1"]}, "192"),
+        ({"node": "node1"}, None),
+        ({"node": "-rf"}, "-rf"),
+        ({"node": "192.0.2.1"}, "192"),
     ],
 )
 def test_names_are_checked_before_any_service_sees_them(

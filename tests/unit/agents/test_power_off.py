@@ -58,7 +58,7 @@ def test_it_starts_again_otherwise(
     kind: str, how: dict[str, Any], node: Path, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ended(kind, node, monkeypatch, **how) is Code.NOT_RUNNING
-    assert cluster.runs == []
+    assert cluster.writes == []
 
 
 def test_what_somebody_has_stopped_by_hand_stays_his(

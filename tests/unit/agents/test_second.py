@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.agents import container, second
+from ansible_collections.cspp.drover.plugins.module_utils.agents import container, glance, second
 from ansible_collections.cspp.drover.plugins.module_utils.agents.ocf import AgentError, Code
 from ansible_collections.cspp.drover.plugins.module_utils.cluster import pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus
@@ -49,6 +49,28 @@ def test_a_start_that_fails_holds_nothing(rootfs: Path) -> None:
     with pytest.raises(AgentError, match="ended at once"):
         container.start(request(rootfs, "start"), host)
     assert holder(rootfs) == ""
+
+
+def test_nobody_is_waited_for_about_one_that_ended_here_a_moment_ago(
+    rootfs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def elsewhere(_name: str, seconds: float, question: str) -> str:
+        assert seconds == 0.0
+        raise whereabouts.Unheard("n3 does not tell")
+
+    monkeypatch.setattr(whereabouts, "elsewhere", elsewhere)
+    monkeypatch.setattr(glance, "claimed", lambda name: name == "web")
+    host: Any = Host("STOPPED", "RUNNING")
+    assert container.start(request(rootfs, "start"), host) is Code.SUCCESS
+    assert holder(rootfs) == HERE
+
+
+def test_one_that_somebody_moved_by_hand_has_not_ended_here(rootfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whereabouts, "elsewhere", lambda *_, **__: "n3")
+    monkeypatch.setattr(glance, "claimed", lambda name: name == "web")
+    host: Any = Host("STOPPED")
+    with pytest.raises(AgentError, match="web runs on n3"):
+        container.start(request(rootfs, "start"), host)
 
 
 def test_one_that_runs_elsewhere_is_not_started(rootfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

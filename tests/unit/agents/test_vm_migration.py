@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.agents import libvirt_daemon, vm_migration
+from ansible_collections.cspp.drover.plugins.module_utils.agents import leaving, libvirt_daemon, vm_migration
 from ansible_collections.cspp.drover.plugins.module_utils.agents.ocf import AgentError, Code
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_connection import (
     HostError,
@@ -48,6 +48,34 @@ def test_one_that_ends_on_its_way_is_left_to_the_cluster_to_find(node: Path) -> 
     assert vm_migration.migrate_to(request(node, "migrate_to"), lambda: host) is Code.SUCCESS
     [entry] = RECORDED
     assert (entry["result"], entry["reason"]) == ("failed", "domain is not running")
+
+
+def test_one_whose_node_goes_down_is_shut_down_where_that_is_the_rule(
+    node: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaving, "stops_guests", lambda name: name == "n1")
+    host: Any = Host(State.RUNNING, State.ABSENT)
+    assert vm_migration.migrate_to(request(node, "migrate_to"), lambda: host) is Code.SUCCESS
+    assert host.calls == ["shut_down web"]
+    assert RECORDED == []
+
+
+def test_one_that_cannot_migrate_does_not_keep_its_node_from_going_down(
+    node: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaving, "goes_down", lambda name: name == "n1")
+    host: Any = Host(State.RUNNING)
+    host.fails["migrate"] = HostError("connection refused")
+
+    def shut_down(_name: str) -> None:
+        host.calls.append("shut down")
+        host.states = [State.ABSENT]
+
+    host.shut_down = shut_down
+    assert vm_migration.migrate_to(request(node, "migrate_to"), lambda: host) is Code.SUCCESS
+    assert host.calls[-1] == "shut down"
+    [entry] = RECORDED
+    assert entry["result"] == "failed"
 
 
 def test_only_a_running_vm_migrates(node: Path) -> None:

@@ -11,8 +11,10 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import (
+    Alert,
     Colocation,
     Constraint,
+    Level,
     Location,
     NodeSettings,
     Operation,
@@ -238,3 +240,38 @@ def test_parts_that_older_versions_named_otherwise_stay() -> None:
     assert "website-utilization" in old
     assert "website." not in old
     assert not reconcile(old, wanted).changed
+
+
+@pytest.mark.parametrize(
+    "live",
+    [
+        '<alert id="drover-alert" path="/old"><select><select_fencing/></select></alert>',
+        '<alert id="drover-alert" path="/new"/>',
+        '<alert id="drover-alert" path="/new"><select><select_fencing/></select><recipient id="r" value="x"/></alert>',
+    ],
+)
+def test_alerts(live: str) -> None:
+    theirs = '<alerts><alert id="mail" path="/usr/local/bin/mail"/></alerts>'
+    alert = Alert("drover-alert", "/new", ("fencing",))
+    made = reconcile(FRESH.replace("</configuration>", f"{theirs}</configuration>"), Wanted(alerts=(alert,)))
+    assert made.names() == ["create alert drover-alert"]
+    assert element(made.xml, "alerts/alert[@id='drover-alert']/select/select_fencing") is not None
+    assert not reconcile(made.xml, Wanted(alerts=(alert,))).changed
+    other = FRESH.replace("</configuration>", f"<alerts>{live}</alerts></configuration>")
+    changed = reconcile(other, Wanted(alerts=(alert,)))
+    assert changed.names() == ["update alert drover-alert"]
+    assert not reconcile(changed.xml, Wanted(alerts=(alert,))).changed
+    gone = reconcile(made.xml, Wanted(absent=frozenset({"drover-alert"})))
+    assert gone.names() == ["remove alert drover-alert"]
+    assert [one.get("id") for one in ET.fromstring(gone.xml).iterfind("configuration/alerts/alert")] == ["mail"]
+
+
+def test_fencing_levels() -> None:
+    levels = (Level("drover-level-n1-1", "n1", 1, "drover-fence-n1"), Level("drover-level-n1-2", "n1", 2, "other"))
+    made = reconcile(FRESH, Wanted(levels=levels))
+    assert made.names() == [f"create fencing level {level.id}" for level in levels]
+    assert not reconcile(made.xml, Wanted(levels=levels)).changed
+    changed = reconcile(made.xml, Wanted(levels=(replace(levels[1], device="another"),)))
+    assert changed.names() == ["update fencing level drover-level-n1-2"]
+    gone = reconcile(changed.xml, Wanted(absent=frozenset(level.id for level in levels)))
+    assert element(gone.xml, "fencing-topology/*") is None

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.cluster import fencing, guest_health, guests, options
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.fencing import FenceDevice
+from ansible_collections.cspp.drover.plugins.module_utils.cluster import guest_health, guests
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import GuestSpec
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import (
     Colocation,
@@ -64,9 +63,13 @@ def test_operations_are_sized(given: dict[str, Any], expected: dict[str, str | N
     assert {name: found.get(name) for name in expected} == expected
 
 
+#: How often a guest that fails is started again, where nothing is said of it.
+LIMITS = {"migration-threshold": "4", "drover-max-relocate": "1"}
+
+
 def test_a_vm_in_pacemakers_terms() -> None:
     resource = guests.guest_primitive(definition(), priority=100, boot="x")
-    assert resource.meta == {"allow-migrate": "true", "priority": "100"}
+    assert resource.meta == {"allow-migrate": "true", "priority": "100", **LIMITS}
     assert resource.utilization == {"memory": "2048", "vcpus": "2"}
     assert json.loads(resource.params["definition"]) == definition()
     assert [op.name for op in resource.operations if op.on_fail == "block"] == ["migrate_to"]
@@ -165,7 +168,7 @@ def test_wishes_that_are_gone_go_and_those_of_verbs_and_neighbours_stay() -> Non
 
 def test_a_container_on_local_storage_in_pacemakers_terms() -> None:
     resource = guests.guest_primitive(own(), priority=0, boot="x")
-    assert resource.meta == {"allow-migrate": "true"}
+    assert resource.meta == {"allow-migrate": "true", **LIMITS}
     assert [op.name for op in resource.operations if op.on_fail == "block"] == ["migrate_to"]
     assert "allow-migrate" not in guests.guest_primitive(definition(kind="container"), priority=0, boot="x").meta
 
@@ -260,23 +263,6 @@ def test_a_removal_that_was_interrupted_is_undone_by_wanting_the_guest_again() -
     objects = (primitive(), Pin("drover-remove-mc", "mc", None))
     plan = guests.plan_guests([spec()], live(*objects), status())
     assert plan.wanted.absent == {"drover-remove-mc"}
-
-
-def test_fencing_devices() -> None:
-    device = FenceDevice("n1", "192.0.2.1", "admin", "tiger", options={"power_wait": "1"})
-    old = Primitive("drover-fence-n9", "stonith", None, "fence_ipmilan")
-    primitives, places, gone = fencing.fencing([device], live(old))
-    assert primitives[0].id == "drover-fence-n1"
-    assert primitives[0].params["pcmk_host_list"] == "n1"
-    assert primitives[0].params["power_wait"] == "1"
-    assert places == [Location("drover-fence-n1-elsewhere", "drover-fence-n1", "n1", "-INFINITY")]
-    assert gone == {"drover-fence-n9"}
-    assert fencing.fencing(None, live(old)) == ([], [], set())
-
-
-@pytest.mark.parametrize(("nodes", "delay"), [(2, "10s"), (3, "0s")])
-def test_two_nodes_do_not_shoot_at_once(nodes: int, delay: str) -> None:
-    assert options.cluster_properties(nodes, fenced=True)["priority-fencing-delay"] == delay
 
 
 @pytest.mark.parametrize(

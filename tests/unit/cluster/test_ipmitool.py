@@ -23,12 +23,16 @@ DO = ["chassis", "power", "status"]
 @pytest.mark.parametrize(
     ("words", "passed", "controller"),
     [
-        ([*CALL, *DO], ["-E", *CALL[:8], *CALL[10:], *DO], "192.0.2.1 6230"),
-        (["-I", "lanplus", "-H", "bmc", "-P", "", *DO], ["-E", "-I", "lanplus", "-H", "bmc", *DO], "bmc 623"),
+        ([*CALL, *DO], ["-E", "-R", "2", *CALL[:8], *CALL[10:], *DO], "192.0.2.1 6230"),
+        (
+            ["-I", "lanplus", "-H", "bmc", "-P", "", *DO],
+            ["-E", "-R", "2", "-I", "lanplus", "-H", "bmc", *DO],
+            "bmc 623",
+        ),
         # Somebody's own, by hand.
-        (["-H", "bmc", "-P", "mine", *DO], ["-E", "-H", "bmc", "-P", "mine", *DO], "bmc 623"),
-        (["-V"], ["-E", "-V"], " 623"),
-        (["-P"], ["-E", "-P"], " 623"),
+        (["-R", "9", "-H", "bmc", "-P", "mine", *DO], ["-E", "-R", "9", "-H", "bmc", "-P", "mine", *DO], "bmc 623"),
+        (["-V"], ["-E", "-R", "2", "-V"], " 623"),
+        (["-P"], ["-E", "-R", "2", "-P"], " 623"),
     ],
 )
 def test_arguments(words: list[str], passed: list[str], controller: str) -> None:

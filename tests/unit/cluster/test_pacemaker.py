@@ -323,6 +323,16 @@ def test_an_agent_says_something_of_a_guest_and_takes_it_back(text: str | None, 
     assert calls == [["attrd_updater", "--name", "drover-note-web", *said]]
 
 
+def test_the_end_of_a_guest_is_told_as_what_it_is() -> None:
+    failure = (
+        '<failure op_key="mc_asyncmon_0" node="n2" exitstatus="error" exitreason="Simulated failure" interval="0" '
+        'task="asyncmon" last-rc-change=""/>'
+    )
+    [seen] = parse_status(f"<pacemaker-result><failures>{failure}</failures></pacemaker-result>").failures
+    assert str(seen) == "mc ended on n2, and nobody had asked for that"
+    assert seen.resource == "mc"
+
+
 @pytest.mark.parametrize(
     ("kept", "told"),
     [

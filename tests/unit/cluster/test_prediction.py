@@ -28,7 +28,7 @@ def prediction(name: str) -> Prediction:
         (
             "fence",
             [
-                "n2: fence (power-cycle) (peer is no longer part of the cluster)",
+                "n2: fence (cut its power) (peer is no longer part of the cluster)",
                 "mc: stop on n2, start on n1",
                 "drover-fence-n2: start on n3",
             ],

@@ -117,6 +117,8 @@ _SAME: dict[str, Row] = {
     "stop_timeout": Row(MISSING, "2min"),
     "ha": Row(True, False),
     "ha.priority": Row(MISSING, 100),
+    "ha.max_restart": Row(MISSING, 1),
+    "ha.max_relocate": Row(MISSING, 0),
     "placement": Row(MISSING, {"prefer": ["node1"]}),
     "placement.prefer": Row(["node1"], ["node2", "node1"]),
     "placement.apart_from": Row(MISSING, ["proxy"]),

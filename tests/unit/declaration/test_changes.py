@@ -17,6 +17,7 @@ import pytest
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read as read_cib
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import GuestSpec, plan_guests
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import reconcile
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.recovery import Recovery
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import InvalidValue
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.declaration import Declaration
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.key import Key
@@ -129,6 +130,7 @@ def wanted(plan: dict[str, Any], cib: str) -> Any:
             entry["name"],
             entry["definition"],
             priority=entry["ha"]["priority"] if entry["ha"] else None,
+            recovery=Recovery(**{key: value for key, value in (entry["ha"] or {}).items() if key != "priority"}),
             prefer=tuple(entry["prefer"]),
             apart_from=tuple(entry["apart_from"]),
             together_with=tuple(entry["together_with"]),

@@ -116,7 +116,11 @@ def test_resources_carry_definitions_and_wishes() -> None:
         "initrd": "/images/tiny-1/initrd",
         "cmdline": "quiet",
     }
-    assert [found[name].get("ha") for name in ("game", "mail", "web")] == [False, {"priority": 5}, {"priority": 0}]
+    assert [found[name].get("ha") for name in ("game", "mail", "web")] == [
+        False,
+        {"priority": 5, "max_restart": 3, "max_relocate": 1},
+        {"priority": 0, "max_restart": 3, "max_relocate": 1},
+    ]
     assert [found[name]["home"] for name in ("game", "mail", "web")] == [None, None, None]
     assert found["old"] == {"name": "old", "state": "absent", "remove_disks": True}
 

@@ -65,7 +65,17 @@ def test_a_node_with_a_power_controller_gets_a_device() -> None:
         "username": "fence",
         "password": "",
         "options": {"power_wait": "2", "ipmitool_path": IPMITOOL},
+        "level": 1,
     }
+
+
+def test_a_second_power_controller_is_a_device_of_the_second_level() -> None:
+    strip = {"address": "192.0.2.9", "agent": "fence_redfish", "password": "s"}
+    both = host(1, fencing_bmc={"address": "192.0.2.101"}, fencing_fallback=strip)
+    found = [(one["level"], one["address"], one["port"]) for one in nodes.fencing_devices([both, host(2)])]
+    assert found == [(1, "192.0.2.101", 623), (2, "192.0.2.9", 443)]
+    # Alone it is the first.
+    assert [one["level"] for one in nodes.fencing_devices([host(1, fencing_fallback=strip)])] == [1]
 
 
 @pytest.mark.parametrize(

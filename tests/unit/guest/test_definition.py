@@ -199,7 +199,7 @@ def test_a_schema_to_come_forbids_changes_but_no_failover(raw: dict[str, Any], l
         ({"disks": [{"target": "vda", "size": 1}]}, "disks[0].source"),
         ({"disks": ["/dev/sda"]}, "disks[0]"),
         ({"nics": [{"bridge": "br0"}]}, "nics[0].mac"),
-        ({"disks": [{"target": "vda", "source": {"type": "rbd", "path": "x", "format": "raw"}}]}, "disks[0].source"),
+        ({"disks": [{"target": "vda", "source": {"type": "nbd", "path": "x", "format": "raw"}}]}, "disks[0].source"),
         ({"kernel": {"kernel": "/k"}}, "kernel.initrd"),
     ],
 )

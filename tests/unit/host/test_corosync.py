@@ -53,6 +53,32 @@ def test_what_a_reload_would_change(nodes: dict[str, str], token: int, found: li
     assert differences(from_file(conf(nodes, token)), from_cmap(cmap(NODES))) == found
 
 
+TIMERS = """
+totem {
+    token: 550
+    consensus: 750
+    interface {
+        linknumber: 0
+        knet_ping_interval: 200
+    }
+    interface {
+        linknumber: 1
+        knet_ping_interval: 250
+    }
+}
+"""
+
+
+def test_each_link_has_its_own_timers() -> None:
+    running = from_cmap(
+        "totem.token (u32) = 550\ntotem.consensus (u32) = 600\ntotem.interface.0.knet_ping_interval (u32) = 200\n"
+    )
+    assert differences(from_file(TIMERS), running) == [
+        "totem.consensus: 600 becomes 750",
+        "totem.interface.1.knet_ping_interval: None becomes 250",
+    ]
+
+
 def test_a_node_with_another_address_differs() -> None:
     moved = {**NODES, "node2": "10.0.1.2"}
     [line] = differences(from_file(conf(moved)), from_cmap(cmap(NODES)))

@@ -368,6 +368,7 @@ def test_every_program_that_nodes_are_given_is_one(monkeypatch: pytest.MonkeyPat
         "vm": "agents.glance.main",
         "container": "agents.glance.main",
         "peer": "agents.peer_services.main",
+        "watch": "agents.watch.main",
         "copy": "migration.rsync_shell.launch",
         "deadman": "agents.deadman.main",
         "lxcfs": "hypervisor.lxcfs.main",
@@ -375,6 +376,10 @@ def test_every_program_that_nodes_are_given_is_one(monkeypatch: pytest.MonkeyPat
         "filter": "agents.packet_filter_unit.main",
         "ipmitool": "cluster.ipmitool.main",
         "renew": "trust.renewal.main",
+        "alert": "agents.power_back.main",
+        "ceph-alert": "agents.ceph_lost.alert",
+        "ceph-client": "agents.ceph_client.main",
+        "ceph-lost": "agents.ceph_lost.main",
     }
     assert set(CODE["__cluster_agents"] + CODE["__cluster_programs"]) == mains.keys()
     for number, (name, main) in enumerate(mains.items()):

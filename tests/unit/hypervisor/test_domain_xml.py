@@ -91,8 +91,8 @@ def test_a_vlan_and_an_mtu_go_to_the_interface() -> None:
 
 
 def test_a_source_of_another_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="no such kind of source: rbd"):
-        domain_xml.render_disk({**DISK, "source": {"type": "rbd"}})
+    with pytest.raises(ValueError, match="no such kind of source: nbd"):
+        domain_xml.render_disk({**DISK, "source": {"type": "nbd"}})
 
 
 @pytest.mark.parametrize("accelerator", ["kvm", "tcg"])
@@ -125,8 +125,16 @@ def test_a_vm_says_that_it_panicked_and_ends() -> None:
     assert root.findtext("on_crash") == "destroy"
 
 
+def test_a_vm_that_hangs_is_reset_if_it_has_a_daemon_for_that() -> None:
+    watchdog = ET.fromstring(domain_xml.render(VM, "kvm")).find("devices/watchdog")
+    assert watchdog is not None and watchdog.attrib == {"model": "i6300esb", "action": "reset"}
+
+
 def test_a_running_vm_is_not_restarted_for_devices_that_all_vms_have() -> None:
-    started_before = domain_xml.render(VM, "kvm").replace('<panic model="isa" />', "")
+    now = domain_xml.render(VM, "kvm")
+    panic, watchdog = '<panic model="isa" />', '<watchdog model="i6300esb" action="reset" />'
+    started_before = now.replace(panic, "").replace(watchdog, "")
+    assert len(started_before) == len(now) - len(panic) - len(watchdog)
     assert domain_xml.difference(started_before, VM, {"vda": 4 * GIB}) == ()
 
 
@@ -200,3 +208,14 @@ def test_a_domain_of_somebody_else_is_compared_as_far_as_it_tells() -> None:
     root.remove(root.find("metadata"))  # type: ignore[arg-type]
     paths = [change.path for change in domain_xml.difference(ET.tostring(root, encoding="unicode"), VM)]
     assert paths == ["nics[52:54:00:aa:bb:cc].addresses", "nics[52:54:00:aa:bb:cc].gateways"]
+
+
+def test_a_disk_in_ceph_is_opened_by_its_key_and_stops_its_vm_on_an_error() -> None:
+    disk = {**DISK, "source": {"type": "rbd", "path": "rbd:disks/game.vda", "format": "raw"}}
+    element = ET.fromstring(domain_xml.render_disk(disk))
+    assert element.get("type") == "network"
+    assert element.find("source").attrib == {"protocol": "rbd", "name": "disks/game.vda"}  # type: ignore[union-attr]
+    assert element.find("auth/secret").attrib == {"type": "ceph", "usage": "drover-ceph"}  # type: ignore[union-attr]
+    driver = element.find("driver").attrib  # type: ignore[union-attr]
+    assert driver["error_policy"] == driver["rerror_policy"] == "stop"
+    assert "io" not in driver

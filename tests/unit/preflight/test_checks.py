@@ -77,6 +77,7 @@ class Case:
         self.facts = {name: copy.deepcopy(FACTS) for name in ("n1", "n2")}
         self.suits = {name: copy.deepcopy(SUITS) for name in ("n1", "n2")}
         self.silent: dict[str, str] = {}
+        self.properties: dict[str, str] = {}
         self.ahead = {"n1": 0.0, "n2": 0.0}
         self.guest, self.target = "mc", "n2"
         if kind == "vm":
@@ -85,7 +86,7 @@ class Case:
 
     @property
     def live(self) -> Configuration:
-        return live(primitive(**self.more), *self.others)
+        return live(primitive(**self.more), *self.others, properties=self.properties)
 
     def views(self) -> dict[str, NodeView]:
         return {
@@ -155,6 +156,7 @@ ROWS: list[tuple[str, str, Spoil]] = [
     ("unknown_guest", "the guests are: mc", put(guest="nope")),
     ("guest_not_running", "mc is not running", put(seen=status(guest("mc")))),
     ("guest_unmanaged", "leave mc alone", unmanaged),
+    ("ha_paused", "high availability is paused by hand", put(properties={"maintenance-mode": "true"})),
     (
         "storage_full",
         "mc is paused until there is room",

@@ -2,18 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Location, Pin, Primitive
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.recovery import Failures
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import (
     ClusterStatus,
     FenceEvent,
     NodeStatus,
     ResourceStatus,
 )
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.stopped import stopped
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.stopped import failed_too_often, stopped
 from ansible_collections.cspp.drover.plugins.module_utils.reporting.status import overview, table
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import (
     failure,
@@ -52,6 +54,7 @@ def test_what_guests_are_for_is_told_where_it_is_known() -> None:
 
 STOPPED = Primitive(**{**vars(primitive()), "meta": {"target-role": "Stopped"}})
 DECLARED = Primitive(**{**vars(primitive()), "meta": stopped("declared")})
+FAILED = Primitive(**{**vars(primitive()), "meta": failed_too_often({"n1": 4})})
 ITSELF = Primitive(**{**vars(primitive()), "meta": stopped("itself")})
 UNFENCED = FenceEvent("n1", "reboot", "failed", "n2", "12:02")
 UNMANAGED = Primitive(**{**vars(primitive()), "meta": {"maintenance": "true"}})
@@ -62,7 +65,6 @@ UNMANAGED = Primitive(**{**vars(primitive()), "meta": {"maintenance": "true"}})
     [
         (primitive(), {"quorum": False}, "there is no quorum"),
         (primitive(), {"fencing": False}, "fencing is off"),
-        (primitive(), {"maintenance": True}, "the whole cluster is unmanaged"),
         (primitive(), {"nodes": (node("n1", online=False, unclean=True),)}, "node n1 is unclean"),
         (
             primitive(),
@@ -70,16 +72,25 @@ UNMANAGED = Primitive(**{**vars(primitive()), "meta": {"maintenance": "true"}})
             "node n1 is unmanaged (attribute",
         ),
         (primitive(), {"resources": (guest("mc"),)}, "guest mc is stopped"),
+        (FAILED, {"resources": (guest("mc"),)}, "guest mc failed too often, and stays down (4 times on n1); to start"),
         (STOPPED, {"resources": (guest("mc"),)}, "guest mc was stopped by hand; to start it: ansible-playbook"),
         (DECLARED, {"resources": (guest("mc", "n1"),)}, "guest mc is declared to be stopped, but is running on n1"),
         (primitive(), {"nodes": (node("n1", online=False, unclean=True),)}, "guest mc was on n1, and nobody knows"),
         (
             primitive(),
             {"nodes": (node("n1", online=False, unclean=True),), "fence_events": (UNFENCED,)},
-            "node n1 is unclean: its power could not be cut by n2 (last tried 12:02)",
+            "n1 is lost, and since 12:02 nobody can confirm that it is off",
         ),
         (UNMANAGED, {}, "guest mc is unmanaged"),
-        (primitive(), {"resources": (guest("drover-fence-n1"),)}, "fencing device drover-fence-n1 is not running"),
+        (primitive(), {"resources": (guest("drover-fence-n1"),)}, "n1 cannot be fenced at the moment: its power"),
+        (
+            primitive(),
+            {
+                "resources": (guest("drover-fence-n1", "n2", pending="Starting"),),
+                "failures": (failure("start", "drover-fence-n1"),),
+            },
+            "n1 cannot be fenced at the moment",
+        ),
         (primitive(), {"failures": (failure("start"),)}, "start of mc failed on n1: no disk"),
     ],
 )
@@ -126,3 +137,24 @@ def test_a_member_that_the_inventory_lacks_is_a_problem_and_what_to_do_is_said()
     assert "playbooks/node_remove.yml -e node=n3" in found["problems"][0]
     # Who has no inventory knows of no stray.
     assert overview(live(primitive()), seen)["strays"] == {}
+
+
+@pytest.mark.parametrize(
+    ("since", "words"),
+    [("2026-11-29 01:00:00", "paused since 2026-11-29 01:00:00:"), ("", "paused by hand (property maintenance-mode):")],
+)
+def test_a_paused_cluster_says_so_first(since: str, words: str) -> None:
+    properties = {"maintenance-mode": "true", **({"drover-paused-since": since} if since else {})}
+    seen = overview(replace(live(primitive()), properties=properties), status(guest("mc", "n1"), maintenance=True))
+    assert table(seen)[0] == "Cluster: leader n1, quorum, fencing on, HA PAUSED"
+    assert words in seen["problems"][0]
+
+
+def test_failures_of_late_are_counted_for_all_to_see() -> None:
+    counted = {"mc": {"n1": Failures(running=2), "n2": Failures(running=5), "n3": Failures(not_started=True)}}
+    seen = overview(replace(live(primitive()), failures=counted), status(guest("mc", "n1")))
+    assert seen["guests"][0]["failures"] == {"n1": 2, "n2": 5}
+    assert seen["problems"] == [
+        "guest mc has failed 2 times on n1 of late: if it goes on, it is started again 1 more times there",
+        "guest mc has failed 5 times on n2 of late: if it goes on, it is not started there again",
+    ]

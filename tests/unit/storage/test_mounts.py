@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cspp.drover.plugins.module_utils.storage import mounts
 from ansible_collections.cspp.drover.plugins.module_utils.storage.mounts import (
     followers,
     packages,
@@ -92,3 +93,18 @@ def test_what_follows_a_mount_that_a_pool_may_lie_on() -> None:
         "drover-storage@srv-drover.service",
         "drover-storage@srv.service",
     ]
+
+
+def test_a_file_system_of_ceph_is_mounted_by_the_kernel_or_by_a_daemon_of_ceph_s() -> None:
+    pools = {"disks": {"type": "rbd"}, "roots": {"type": "cephfs", "path": "/srv/roots", "filesystem": "all"}}
+    [daemon], [kernel] = mounts.units(pools), mounts.units(pools, ceph_by_kernel=True)
+    assert daemon["path"] == kernel["path"] == "/etc/systemd/system/srv-roots.mount"
+    assert "Type=fuse.ceph\n" in daemon["content"]
+    # Without these no container finds its devices and its set-user-ID programs.
+    assert {"suid", "dev", "allow_other", "ceph.client_fs=all"} <= set(
+        daemon["content"].partition("Options=")[2].split("\n")[0].split(",")
+    )
+    assert "What=drover@.all=/\n" in kernel["content"]
+    assert "ms_mode=secure" in kernel["content"]
+    assert mounts.ceph_clients(pools) == ["drover-ceph-client@srv-roots.service"]
+    assert mounts.telling(pools) == []

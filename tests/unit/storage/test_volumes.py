@@ -244,3 +244,64 @@ def test_a_path_is_in_the_innermost_pool_around_it(path: str, pool: str) -> None
         "deep": {"type": "directory", "path": "/srv/a/shared/here/", "shared": False},
     }
     assert local_pool_of(path, pools) == pool
+
+
+class CephHost:
+    """A node on which Ceph's commands answer as they are told, and all are noted."""
+
+    def __init__(self, *, there: bool = False, watched: bool = False) -> None:
+        self.there, self.watched = there, watched
+        self.done: list[str] = []
+
+    def __call__(self, argv: Sequence[str], **_how: Any) -> CommandResult:
+        words = " ".join(argv[3:]) if argv[0] == "rbd" else " ".join(argv)
+        answer: Any = {"size": 5} if self.there else None
+        if words.startswith("status"):
+            answer = {"watchers": [{"address": "x"}] if self.watched else []}
+        if words.startswith("ls"):
+            answer = ["game.vda", "gamer.vda"]
+        if "--format json" not in words:
+            self.done.append(words)
+        return CommandResult(tuple(argv), 0 if answer is not None else 2, json.dumps(answer), "")
+
+
+IN_CEPH = Volume("disk", "rbd:disks/game.vda", "guests.game.disks[0]", size=4 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("host", "found"),
+    [
+        (CephHost(), {}),
+        (CephHost(there=True), {IN_CEPH.path: Found(size=5)}),
+        (CephHost(there=True, watched=True), {IN_CEPH.path: Found(size=5, in_use=True)}),
+    ],
+)
+def test_what_is_there_in_ceph(host: CephHost, found: dict[str, Found]) -> None:
+    assert StorageHost(host).look([IN_CEPH]) == found
+
+
+def test_an_image_in_ceph_is_made_grown_and_removed() -> None:
+    host = CephHost()
+    folder = Volume("folder", "rbd:disks/game.", "guests.game")
+    for action, volume in (("create", IN_CEPH), ("grow", IN_CEPH), ("remove", folder)):
+        StorageHost(host).carry_out(Step(action, volume, "", ""))  # type: ignore[arg-type]
+    assert host.done == [
+        f"create --size {4 * GIB}B disks/game.vda",
+        f"resize --no-progress --size {4 * GIB}B disks/game.vda",
+        "rm --no-progress disks/game.vda",
+    ]
+
+
+def test_an_image_in_ceph_that_is_open_is_not_removed() -> None:
+    with pytest.raises(CommandError, match="in use"):
+        StorageHost(CephHost(watched=True)).carry_out(
+            Step("remove", Volume("folder", "rbd:disks/game.", "guests.game"), "", "")
+        )
+
+
+def test_pools_in_ceph() -> None:
+    pools = pools_from({"disks": {"type": "rbd", "pool": "vms"}, "roots": {"type": "cephfs", "path": "/roots"}})
+    assert pools["disks"].disk("game", "vda") == {"type": "rbd", "path": "rbd:vms/game.vda", "format": "raw"}
+    assert pools["disks"].folders("game")["vm"] == "rbd:vms/game."
+    assert pools["roots"].rootfs("web")["path"] == "/roots/containers/web/rootfs"
+    assert pools["disks"].shared

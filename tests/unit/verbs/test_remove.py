@@ -100,7 +100,7 @@ def test_a_node_that_nobody_can_prove_off_is_not_removed(call: Call, on: Any) ->
     on(node_removal, Mute(statuses=(OFF,)))
     said = call(node_removal, **{**EMPTY, "answering": ["n1", "n3"]})["msg"]
     assert "no route to the power controller" in said
-    assert "stonith_admin --confirm n2" in said and "node_is_off=true" in said
+    assert "fencing.yml -e confirm=n2" in said and "node_is_off=true" in said
 
 
 def test_what_is_left_of_a_node_is_forgotten_once(call: Call, on: Any) -> None:

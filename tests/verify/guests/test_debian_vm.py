@@ -102,8 +102,7 @@ def test_a_debian_vm_boots_grows_and_lets_its_owner_in(lab: Lab, declared: dict[
     said = succeed(
         "guests", guests={**declared, "small": small, "whole": {**whole, "ssh_keys": [ANOTHER], "nameservers": [DNS]}}
     )
-    told = " ".join(said.output.split())
-    assert told.count("(waits for a restart)") == 2, said.output
+    assert said.told.count("(waits for a restart)") == 2, said.output
     assert inside("cat /proc/sys/kernel/panic") == "0"
     with suppress(CommandError):
         inside("echo c > /proc/sysrq-trigger")

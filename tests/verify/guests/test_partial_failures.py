@@ -86,7 +86,7 @@ def test_the_cluster_is_not_told_of_a_guest_whose_files_could_not_be_made(lab: L
 
     outcome = succeed("guests", guests=guests)
     assert lab.where("alone") == "node2"
-    assert "Worth knowing: alone is on storage of one node" in outcome.output
+    assert "Worth knowing: alone is on storage of one node" in outcome.told
 
 
 def test_a_missing_disk_of_a_known_guest_is_not_made_anew(lab: Lab, guests: Declared) -> None:

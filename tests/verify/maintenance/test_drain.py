@@ -22,7 +22,7 @@ def test_a_node_in_maintenance_is_empty_and_gets_its_guests_back(lab: Lab, decla
     with session_to(declared["game"]):
         emptied = succeed("maintenance", node=node, state="on")
         assert lab.where("game") != node
-        assert f"plan: game: migrate live {node} -> {lab.where('game')}" in emptied.output
+        assert f"plan: game: migrate live {node} -> {lab.where('game')}" in emptied.told
         assert {seen.name: seen.word for seen in lab.status().nodes}[node] == "maintenance"
         assert succeed("maintenance", node=node, state="on").changed == set()
         succeed("maintenance", node=node, state="off")

@@ -62,11 +62,6 @@ def mentions(lab: Lab, node: str, other: str) -> str:
     return lab.ssh(node)(["grep", "-l", f"{other}\\b", *files], ok=None).stdout
 
 
-def told(outcome: Outcome) -> str:
-    """What a play has said, however its lines are broken."""
-    return " ".join(outcome.output.split())
-
-
 def refused(outcome: Outcome) -> str:
     """Why a play was refused."""
     assert outcome.rc != 0, outcome.output
@@ -114,7 +109,7 @@ def test_a_member_that_the_inventory_lacks_is_named_and_stays(
     succeed("migrate", guest="game", to=FOUR)
     rest = inventory_of(tmp_path, {name: name for name in lab.nodes if name != FOUR})
     for name, options in (("site", ["--check"]), ("site", []), ("guests", []), ("status", [])):
-        said = told(succeed(name, *options, inventory=rest))
+        said = succeed(name, *options, inventory=rest).told
         assert "node node4 is in the cluster and not in the inventory" in said, name
     assert states(lab)[FOUR] == "online" and lab.where("game") == FOUR
     assert "drover-fence-node4" in lab.configuration().primitives
@@ -142,7 +137,7 @@ def test_a_node_leaves_with_nothing_of_the_cluster(lab: Lab, grown: None, undist
         said = on(["systemctl", asked, *SERVICES], ok=None).stdout.split()
         assert not {"active", "enabled"}.intersection(said), said
     assert on(["find", "/etc/drover/secrets", "/etc/drover/pki", "/var/lib/pacemaker/cib", "-type", "f"]).stdout == ""
-    assert "(and was none before)" in told(succeed("node_remove", node=FOUR))
+    assert "(and was none before)" in succeed("node_remove", node=FOUR).told
 
 
 def test_a_dead_node_is_proven_off_and_taken_out(lab: Lab, grown: None, undisturbed: None) -> None:
@@ -151,7 +146,7 @@ def test_a_dead_node_is_proven_off_and_taken_out(lab: Lab, grown: None, undistur
     lab.ssh(FIVE)(["systemctl", "disable", "corosync.service", "pacemaker.service"])
     lab.power(FIVE, "off")
     wait_for(lambda: states(lab).get(FIVE), lambda word: word == "offline", what="the fencing of node5", timeout=90)
-    assert "wipe that disk" in told(succeed("node_remove", node=FIVE))
+    assert "wipe that disk" in succeed("node_remove", node=FIVE).told
     assert "is off" in lab.power(FIVE, "status")
     assert states(lab).keys() == {"node1", "node2", "node3"}
     assert listed(lab, "node1").keys() == {"node1", "node2", "node3"}
@@ -180,7 +175,7 @@ def test_the_first_node_is_replaced_by_an_empty_machine(lab: Lab, undisturbed: N
     # Connections to the machine that was there before end with this.
     succeed("status")
     killed_at("node_replace", "Run corosync and Pacemaker", node="node1")
-    assert "in maintenance as before" in told(succeed("node_replace", node="node1"))
+    assert "in maintenance as before" in succeed("node_replace", node="node1").told
     assert listed(lab, "node2") == listed(lab, "node1") == before
     succeed("maintenance", node="node1", state="off")
     assert states(lab) == dict.fromkeys(("node1", "node2", "node3"), "online")

@@ -54,6 +54,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "peers/test_flood.py",
         "secrets/test_secrecy.py",
         "cluster/test_foreign_objects.py",
+        "cluster/test_timing.py",
         "network/test_packet_filter.py",
         "migration/test_client_impact.py",
         "journal/test_replication.py",
@@ -68,14 +69,23 @@ STAGES: dict[str, tuple[str, ...]] = {
     "broken": (
         "guests/test_interrupted_run.py",
         "migration/test_failed_migration.py",
+        "failover/test_pause.py",
+        "failover/test_giving_up.py",
+        "failover/test_node_shutdown.py",
         "failover/test_power_loss.py",
+        "fencing/test_silent_controller.py",
+        "fencing/test_proof.py",
     ),
     # After the lab was removed.
     "gone": ("deployment/test_lab_removal.py",),
     # Nodes join, leave, die and are replaced, on a lab of its own.
     "nodes": ("nodes/test_come_and_go.py",),
-    # A sample of `make faults`, on a lab of its own.
-    "faults": ("migration/test_fault_injection.py",),
+    # Two nodes that lose sight of each other, on a lab of its own.
+    "pair": ("fencing/test_two_nodes.py",),
+    # Samples of `make faults` and `make drills`, on a lab of their own.
+    "faults": ("migration/test_fault_injection.py", "failover/test_drills.py"),
+    # All guests on Ceph, on a lab of its own.
+    "ceph": ("ceph/test_cluster.py", "ceph/test_guests.py", "ceph/test_power_loss.py"),
 }
 _NAMES = ", ".join(STAGES)
 

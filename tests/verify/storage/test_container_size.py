@@ -89,7 +89,7 @@ def test_its_root_holds_no_more_than_declared(lab: Lab, guests: Declared) -> Non
     more = copy.deepcopy(guests)
     more["slim"]["rootfs"]["size"] = "800MiB"
     outcome = succeed("guests", guests=more)
-    assert "rootfs.size: 400MiB -> 800MiB" in outcome.output
+    assert "rootfs.size: 400MiB -> 800MiB" in outcome.told
     assert within(*fill)[0] == 0
     assert init_of(lab, "slim") == before
 

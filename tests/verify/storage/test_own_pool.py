@@ -77,7 +77,7 @@ def test_on_a_full_pool_it_is_paused_and_told_of_and_goes_on_when_there_is_room(
     boot = said(brim, 8)
     said(brim, 9, "write 100")
     wait_for(lambda: status(lab).notes, lambda notes: "brim" in notes, what="the pause", timeout=60)
-    assert f"guest brim is paused until there is room on {POOL}/vms/brim" in succeed("status").output
+    assert f"guest brim is paused until there is room on {POOL}/vms/brim" in succeed("status").told
 
     time.sleep(15)  # a monitor or two, each of which would have failed
     assert status(lab).failures_of("brim") == ()

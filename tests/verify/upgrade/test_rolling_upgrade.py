@@ -62,7 +62,7 @@ def test_an_upgrade_goes_unnoticed_by_guests_that_run_and_by_one_that_moves(
         predicted = succeed(AGENTS, "--check", "--diff", __cluster_plugins=str(other_version))
         upgraded = succeed(AGENTS, __cluster_plugins=str(other_version))
         migration.result()
-    assert "waits with a restart for game" in upgraded.output
+    assert "waits with a restart for game" in upgraded.told
     assert of_each_node(upgraded, INSTALL, "version") == of_each_node(predicted, INSTALL, "version")
     assert predicted.changed <= upgraded.changed
     [[first], *others] = of_each_node(upgraded, TIDY, "removed")

@@ -15,8 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult, run
-from ansible_collections.cspp.drover.plugins.module_utils.lab.chassis import Chassis
+from ..cluster.graph_from_elsewhere import fetching
+from ..core.command import CommandError, CommandResult, run
+from .chassis import Chassis
 
 __all__ = ["Console"]
 
@@ -76,14 +77,7 @@ class Console:
 
     def run(self, argv: Sequence[str], **how: Any) -> CommandResult:
         """Run a program on the node: a Runner. A graph that crm_simulate is to save is had here, where it is read."""
-        graph = next((word.partition("=")[2] for word in argv if word.startswith("--save-graph=")), None)
-        if graph is None:
-            return run(self.argv(argv), **how)
-        there = f"/tmp/{Path(graph).parent.name}.xml"
-        done = run(self.argv([*(word for word in argv if graph not in word), f"--save-graph={there}"]), **how)
-        Path(graph).write_text(run(self.argv(["cat", there])).stdout, encoding="utf-8")
-        run(self.argv(["rm", "-f", there]))
-        return done
+        return fetching(lambda words, **more: run(self.argv(words), **more))(argv, **how)
 
     def kill(self, pids: Sequence[int]) -> int:
         """End processes at once. Returns how many of them there were."""
@@ -91,6 +85,10 @@ class Console:
             with suppress(CommandError):  # some may be gone
                 self.run(["kill", "-KILL", *map(str, pids)])
         return len(pids)
+
+    def dead(self) -> bool:
+        """Whether its power is off and nothing of it is left, so that it can be switched on."""
+        return not self._chassis.is_on()
 
     def cut_power(self) -> None:
         """What the power controller does for "off", without the way there: a switch-over lasts milliseconds."""

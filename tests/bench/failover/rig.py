@@ -1,0 +1,222 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The rig of a bench of failover: a VM and a container of one shape, twice, and the cluster's two configurations."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.drill import timeline
+from ansible_collections.cspp.drover.plugins.module_utils.drill.clients import Asker, Service
+from ansible_collections.cspp.drover.plugins.module_utils.drill.ground import LabGround
+from ansible_collections.cspp.drover.plugins.module_utils.drill.rest import cluster, settle
+from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import domain_xml, lxc_config
+
+from ...verify.lab import Lab
+from ...verify.plays import succeed
+from .configuration import DEFAULTS, retimed, stock
+
+__all__ = ["WAYS", "Rig"]
+
+_FOLDER = PurePosixPath("/srv/drover/shared/bench")
+_CONF = "/etc/corosync/corosync.conf"
+#: Seconds until both guests answer after a change of configuration, and after a cut; and until the cluster is at rest.
+_PATIENCE, _SETTLES = 180.0, 240.0
+WAYS = ("drover", "stock")
+
+
+class Subject(NamedTuple):
+    """A guest under test: whose, of which kind, where it answers."""
+
+    way: str
+    kind: str
+    name: str
+    service: Service
+
+
+class Rig:
+    """A lab with four guests, of which two run at a time: Drover's, or those of stock agents."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.ground = LabGround(lab.folder)
+        prefix, self._bits = str(lab.description["subnet"]).split("/")
+        prefix = prefix.rpartition(".")[0]
+        self.subjects = [
+            Subject("drover", "vm", "game", Service(f"{prefix}.150", 7)),
+            Subject("drover", "container", "web", Service(f"{prefix}.151", 22, greeting=True)),
+            Subject("stock", "vm", "stockvm", Service(f"{prefix}.160", 7)),
+            Subject("stock", "container", "stockct", Service(f"{prefix}.161", 22, greeting=True)),
+        ]
+        self._cibs: dict[str, str] = {}
+        self._confs: dict[str, str] = {}
+        self._library: dict[str, str] = {}
+
+    def of(self, way: str) -> list[Subject]:
+        return [subject for subject in self.subjects if subject.way == way]
+
+    @contextmanager
+    def build(self) -> Iterator[None]:
+        """Make the guests and both configurations. At the end the cluster is Drover's again."""
+        self._declare()
+        first = self.ground.runner(next(iter(self.ground.nodes)))
+        self._confs["drover"] = first(["cat", _CONF]).stdout
+        self._confs["stock"] = retimed(self._confs["drover"], DEFAULTS)
+        self._cibs["drover"] = first(["cibadmin", "--query"]).stdout
+        devices = self.lab.description["nodes"]
+        self._cibs["stock"] = stock(self._cibs["drover"], devices, "stockvm", "stockct", f"{_FOLDER}/stockvm.xml")
+        try:
+            yield
+        finally:
+            self.change("drover")
+
+    def timing(self, way: str) -> list[str]:
+        """What the cluster waits for before it calls a node lost, as its configuration has it."""
+        return [line.strip() for line in self._confs[way].splitlines() if line.strip().startswith("token")]
+
+    def change(self, way: str) -> None:
+        """Have the cluster be of this configuration, and its guests run."""
+        for name in self.ground.nodes:
+            self.ground.runner(name)(["sh", "-c", f"cat > {_CONF}"], stdin=self._confs[way])
+        run = self.ground.runner(next(iter(self.ground.nodes)))
+        run(["corosync-cfgtool", "-R"])
+        self._filter(way)
+        configuration = self._cibs[way]
+        begin, end = configuration.index("<configuration"), configuration.index("</configuration>")
+        text = configuration[begin:end] + "</configuration>"
+        run(["cibadmin", "--replace", "--scope", "configuration", "--xml-pipe"], stdin=text, timeout=60)
+        # Those of the other configuration stop first.
+        others = [subject.name for subject in self.subjects if subject.way != way]
+        wait_for(
+            lambda: [one.name for one in cluster(self.ground).status().resources if one.active and one.name in others],
+            lambda running: not running,
+            what="the end of the other configuration's guests",
+            timeout=_PATIENCE,
+        )
+        # Agents of Drover's that were still at work have put it back.
+        self._filter(way)
+        self._settle(way)
+
+    def _filter(self, way: str) -> None:
+        """Drover's packet filter drops frames of guests that it has not been told of."""
+        ours = ["systemctl", "restart", "drover-filter.service"]
+        for name in self.ground.nodes:
+            self.ground.runner(name)(
+                ours if way == "drover" else ["nft", "delete", "table", "bridge", "drover"], ok=None
+            )
+
+    def cut(self, way: str) -> list[dict[str, Any]]:
+        """Cut the power of the node on which both guests of a way run. What came of it, a record for each."""
+        subjects = self.of(way)
+        victim = self._gather(way)
+        asker = Asker({subject.name: subject.service for subject in subjects})
+        asker.start()
+        wait_for(
+            lambda: [one.name for one in subjects if not asker.answers(one.name)],
+            lambda silent: not silent,
+            what="answers before the cut",
+            timeout=_PATIENCE,
+            interval=0.2,
+        )
+        time.sleep(2)
+        strike = time.time()
+        self.ground.cut_power(victim)
+        error = None
+        try:
+            wait_for(
+                lambda: [one.name for one in subjects if not _ends(asker, one, strike)],
+                lambda away: not away,
+                what=f"the return of {way}'s guests",
+                timeout=_PATIENCE,
+                interval=0.1,
+            )
+            self._settle(way)
+        except DroverError as failure:
+            error = str(failure)
+        time.sleep(1)
+        ends = {one.name: next(iter(_ends(asker, one, strike)), None) for one in subjects}
+        asker.stop()
+        events = sorted(
+            event
+            for name in self.ground.nodes
+            if name != victim
+            for event in timeline.read(self.ground.runner(name), strike)
+        )
+        records = []
+        for one in subjects:
+            moments = timeline.moments(events, strike, one.name, [victim])
+            answered = ends[one.name]
+            records.append(
+                {
+                    "way": way,
+                    "kind": one.kind,
+                    "node": victim,
+                    "at": strike,
+                    **vars(moments),
+                    "answered": None if answered is None else round(answered - strike, 2),
+                    "error": error,
+                }
+            )
+        return records
+
+    def _gather(self, way: str) -> str:
+        """The node on which both guests of a way run."""
+        vm, container = self.of(way)
+        where = self.lab.where(vm.name)
+        if self.lab.where(container.name) != where:
+            if way != "drover":
+                raise DroverError(f"{container.name} is not where {vm.name} is")
+            succeed("migrate", guest=container.name, to=where)
+        return where
+
+    def _settle(self, way: str) -> None:
+        settle(self.ground, [subject.name for subject in self.of(way)], _SETTLES)
+        status = cluster(self.ground).status()
+        down = [one.name for one in self.of(way) if not ((at := status.resource(one.name)) and at.running)]
+        if down:
+            raise DroverError(f"{', '.join(down)} of {way} does not run: {[str(one) for one in status.failures]}")
+
+    def _declare(self) -> None:
+        gateway = self.lab.description["gateway"]
+
+        def guest(subject: Subject) -> dict[str, Any]:
+            nic = {"bridge": "br0", "address": f"{subject.service.host}/{self._bits}", "gateway": gateway}
+            if subject.kind == "vm":
+                return {"kind": "vm", "image": "tiny", "memory": "192MiB", "nics": [nic]}
+            return {"kind": "container", "memory": "256MiB", "rootfs": {"image": "debian-13"}, "nics": [nic]}
+
+        guests = {subject.name: guest(subject) for subject in self.subjects}
+        guests["web"]["placement"] = {"together_with": ["game"]}
+        succeed("guests", guests=guests, guests_allow_restart="all")
+        primitives = self.lab.configuration().primitives
+        first = self.ground.runner(next(iter(self.ground.nodes)))
+        accelerator = json.loads(first(["cat", "/etc/drover/accelerator.json"]).stdout)["accelerator"]
+        first(["mkdir", "-p", str(_FOLDER)])
+        domain = domain_xml.render(json.loads(primitives["stockvm"].params["definition"]), accelerator)
+        first(["sh", "-c", f"cat > {_FOLDER}/stockvm.xml"], stdin=domain)
+        config = lxc_config.render(json.loads(primitives["stockct"].params["definition"]), [])
+        self._give_container(config)
+        # Their disks stay.
+        stopped = {name: {**one, "state": "absent"} for name, one in guests.items() if name.startswith("stock")}
+        succeed("guests", guests={**guests, **stopped})
+
+    def _give_container(self, config: str) -> None:
+        """What lxc@.service reads, on every node."""
+        own: Sequence[str] = [
+            line.replace("/run/drover/lxc/stockct", "/var/lib/lxc/stockct") for line in config.splitlines()
+        ]
+        for name in self.ground.nodes:
+            write = "mkdir -p /var/lib/lxc/stockct && cat > /var/lib/lxc/stockct/config"
+            self.ground.runner(name)(["sh", "-c", write], stdin="\n".join([*own, ""]))
+
+
+def _ends(asker: Asker, subject: Subject, strike: float) -> list[float]:
+    """When outages ended that lasted beyond the strike."""
+    return [one.end for one in asker.outages(subject.name) if one.end is not None and one.end > strike]

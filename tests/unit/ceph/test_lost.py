@@ -1,0 +1,106 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""When Ceph is told that a node is gone, and what."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils.ceph.lost import (
+    Doings,
+    Lost,
+    LostError,
+    doings,
+    turn,
+    verified,
+)
+
+MEMBERS = ["node1", "node2", "node3"]
+NOW = datetime.datetime.fromisoformat("2026-11-29 01:00:10+00:00").timestamp()
+
+
+def event(**more: str) -> str:
+    told = {"action": "off", "target": "node1", "status": "success", "delegate": "node2", **more}
+    told = {"completed": "2026-11-29 01:00:05 +00:00".replace(" +", "+"), **told}
+    return f"<fence_event {' '.join(f'{key}={json.dumps(value)}' for key, value in told.items())}/>"
+
+
+def history(*events: str) -> str:
+    return f"<pacemaker-result><fence_history>{''.join(events)}</fence_history></pacemaker-result>"
+
+
+def test_a_power_controller_s_word_counts() -> None:
+    assert verified(history(event()), "node1", MEMBERS, NOW) == "node2"
+    assert verified(history(event(action="reboot")), "node1", MEMBERS, NOW) == "node2"
+
+
+@pytest.mark.parametrize(
+    ("events", "why"),
+    [
+        ((), "nobody has fenced"),
+        ((event(target="node3"),), "nobody has fenced"),
+        ((event(delegate="a human"),), "by no power controller"),
+        ((event(delegate="node9"),), "by no power controller"),
+        ((event(status="failed"),), "done last"),
+        ((event(action="on"),), "done last"),
+        ((event(completed="2026-11-29 00:50:00+00:00"),), "may be on again"),
+        # Whoever was switched on again since is not gone.
+        ((event(), event(action="on", completed="2026-11-29 01:00:08+00:00")), "done last"),
+        ((event(), event(delegate="a human", completed="2026-11-29 01:00:08+00:00")), "by no power controller"),
+    ],
+)
+def test_no_other_word_does(events: tuple[str, ...], why: str) -> None:
+    with pytest.raises(LostError, match=why):
+        verified(history(*events), "node1", MEMBERS, NOW)
+
+
+def test_monitors_take_turns() -> None:
+    assert [turn(here, MEMBERS, "node1") for here in ("node1", "node2", "node3", "node4")] == [None, 0, 1, None]
+
+
+TREE = {
+    "nodes": [
+        {"id": -1, "name": "default", "type": "root", "children": [-3, -5]},
+        {"id": -3, "name": "node1", "type": "host", "children": [0, 3]},
+        {"id": -5, "name": "node2", "type": "host", "children": [1]},
+        {"id": 0, "name": "osd.0", "type": "osd", "status": "up"},
+        {"id": 3, "name": "osd.3", "type": "osd", "status": "down"},
+        {"id": 1, "name": "osd.1", "type": "osd", "status": "up"},
+    ]
+}
+SYSTEMS = {
+    "filesystems": [{"mdsmap": {"info": {"gid_1": {"name": "node1"}}}}],
+    "standbys": [{"name": "node2"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("node", "expected"),
+    [
+        ("node1", Doings((0,), ("10.0.0.1:0/1",), True)),
+        ("node2", Doings((1,), ("10.0.0.1:0/1",), True)),
+        ("node3", Doings((), ("10.0.0.1:0/1",), False)),
+    ],
+)
+def test_what_is_told(node: str, expected: Doings) -> None:
+    assert doings(node, TREE, SYSTEMS, ["10.0.0.1:0/1"]) == expected
+
+
+def test_it_is_told_as_monitors_take_it() -> None:
+    asked: list[Mapping[str, Any]] = []
+    answers = {"osd tree": json.dumps(TREE), "fs dump": json.dumps(SYSTEMS)}
+
+    class Monitors:
+        def ask(self, command: Mapping[str, Any]) -> str:
+            asked.append(command)
+            return answers.get(str(command["prefix"]), "")
+
+    lost = Lost("node1", Monitors(), say=lambda _text: None)
+    lost.tell(lost.look(["10.0.0.1:0/1"]))
+    assert sorted(str(command["prefix"]) for command in asked[2:]) == ["mds fail", "osd blocklist", "osd down"]
+    assert {"prefix": "osd down", "ids": ["0"], "definitely_dead": True} in asked
