@@ -151,6 +151,16 @@ def test_files_that_vanish_are_no_reason_not_to_count_the_others(
         assert rootfs_receiver.occupied(tmp_path) == size
 
 
+def test_a_counter_that_aborts_is_no_reason_not_to_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "du").write_text("#!/bin/sh\nkill -ABRT $$\n")
+    (tmp_path / "du").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    tree = tmp_path / "tree" / "folder"
+    tree.mkdir(parents=True)
+    (tree / "file").write_bytes(bytes(100_000))
+    assert 100_000 <= rootfs_receiver.occupied(tmp_path / "tree") < 200_000
+
+
 def converse(folder: Folder, *words: dict[str, Any]) -> Peer:
     """The other node's end, after it has said these words and hears the answers."""
     here, there = (Peer(end) for end in socket.socketpair())  # type: ignore[arg-type]
