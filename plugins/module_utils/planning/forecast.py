@@ -139,8 +139,9 @@ def achieved(entries: Iterable[Mapping[str, Any]], source: str, target: str, in_
     between = [
         (entry["bytes"], entry["seconds"] - _SETUP)
         for entry in entries
-        if {entry["from"], entry["to"]} == {source, target}
-        and (entry["kind"], entry["result"]) == ("vm", "moved")
+        # The journal tells of nodes' power as well.
+        if (entry["kind"], entry["result"]) == ("vm", "moved")
+        and {entry["from"], entry["to"]} == {source, target}
         and entry.get("bytes")
         and entry.get("seconds")
     ]

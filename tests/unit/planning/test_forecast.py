@@ -88,6 +88,7 @@ def move(source: str, target: str, rate: int, **more: Any) -> dict[str, Any]:
 
 def test_what_earlier_moves_achieved() -> None:
     entries = [
+        {"kind": "proof", "node": "n1", "result": "fenced"},
         move("n1", "n2", 1000),
         move("n2", "n1", 1200),
         move("n1", "n2", 1100),
