@@ -45,4 +45,4 @@ def test_values_that_do_not_go_together_are_refused_before_anything(lab: Lab) ->
     refused = play("site", cluster_token=3000, cluster_consensus=3000)
     assert refused.rc != 0
     assert "consensus >= 1.2 * token does not hold (3000 < 3750 at a token of 3125)" in str(refused.failures)
-    assert {task for _host, task in refused.results} == set()
+    assert not [task for _host, task in refused.results if not task.startswith("Validating arguments")]
