@@ -24,29 +24,20 @@ EXAMPLES = r"""
 RETURN = r"""
 """
 
-from xml.etree import ElementTree as ET
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import run
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Alert, Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 
-ALERT = (
-    '<alert id="ceph-drover-alert" path="/usr/lib/drover/current/bin/ceph-alert">'
-    "<select><select_fencing/></select></alert>"
-)
-_MISSING = 105
+ALERT = Alert("drover-ceph-alert", "/usr/lib/drover/current/bin/ceph-alert", ("fencing",))
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     with fail_on_error(module):
-        asked = ["cibadmin", "--query", "--xpath", "//alerts/alert[@id='ceph-drover-alert']"]
-        found = run(asked, ok=(0, _MISSING)).stdout
-        changed = not found.strip() or ET.canonicalize(found, strip_text=True) != ET.canonicalize(ALERT)
-        if changed and not module.check_mode:
-            run(["cibadmin", "--modify", "--allow-create", "--scope", "alerts", "--xml-text", ALERT])
-    module.exit_json(changed=changed)
+        applied = Pacemaker().apply(lambda _cib: Wanted(alerts=(ALERT,)), check=module.check_mode, predict=False)
+    module.exit_json(changed=applied.difference.changed)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster import fence_arguments
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.ipmitool import PASSWORD, place
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
 from ansible_collections.cspp.drover.plugins.module_utils.core.parallel import side_by_side
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 
@@ -65,16 +65,14 @@ TIME = re.compile(r"^[0-9-]+ [0-9:,]+ [A-Z]+: ")
 
 
 def ask(device: dict[str, Any], password: str, timeout: int) -> dict[str, Any]:
-    """One device's answer. Fence agents read their parameters from standard input, where no other user sees them."""
-    parameters = {**fence_arguments.device(device).parameters, "action": "status"}
+    """One device's answer."""
+    parameters = dict(fence_arguments.device(device).parameters)
     if password and not os.path.exists(parameters["ipmitool_path"]):
         # A dry run on a node whose Drover is older.
         del parameters["ipmitool_path"]
         parameters["password"] = password
-    text = "".join(f"{key}={value}\n" for key, value in parameters.items())
     try:
-        # 0 says that the node is on, 2 that it is off: both are answers.
-        run([device["agent"]], stdin=text, timeout=timeout, ok=(0, 2), env={PASSWORD: password} if password else None)
+        fence_arguments.power(device["agent"], parameters, timeout, {PASSWORD: password} if password else None)
     except CommandError as error:
         message = str(error)
         if error.result is not None:

@@ -63,9 +63,10 @@ from collections.abc import Mapping, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.cspp.drover.plugins.module_utils.cluster import fence_arguments
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Primitive
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, run
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError
 from ansible_collections.cspp.drover.plugins.module_utils.core.node_name import node_name
 from ansible_collections.cspp.drover.plugins.module_utils.core.parallel import side_by_side
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
@@ -95,12 +96,10 @@ class Members:
 
     def power(self, device: Primitive) -> str | None:
         parameters = {name: value for name, value in device.params.items() if not name.startswith("pcmk_")}
-        text = "".join(f"{name}={value}\n" for name, value in {**parameters, "action": "status"}.items())
         try:
-            done = run([device.type], stdin=text, timeout=PATIENCE, ok=(0, 2))
+            return fence_arguments.power(device.type, parameters, PATIENCE)
         except CommandError:
             return None
-        return "off" if done.rc else "on"
 
 
 def main() -> None:

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from ..core.errors import DroverError
 from ..core.node_name import node_name
 from . import ocf
 from .ocf import Request
+from .staying_down import told
 
 __all__ = ["given_up"]
 
@@ -23,7 +23,6 @@ def given_up(request: Request) -> bool:
         return False
     from ..cluster.cib import read
     from ..cluster.objects import Wanted
-    from ..cluster.pacemaker import Pacemaker
     from ..cluster.recovery import Failures, Recovery, gives_up
     from ..cluster.stopped import failed_too_often, stopped_by
 
@@ -39,11 +38,7 @@ def given_up(request: Request) -> bool:
         times = {node: failures.running for node, failures in counted.items() if failures.running}
         return Wanted(meta={name: failed_too_often({**times, here: before.running + 1})})
 
-    try:
-        told = Pacemaker().apply(down, check=False, predict=False).difference.changed
-    except DroverError as error:
-        ocf.warning(f"{name} has ended, and nobody can tell whether it has failed too often by now: {error}")
+    if not told(down, f"{name} has ended, and nobody can tell whether it has failed too often by now"):
         return False
-    if told:
-        ocf.warning(f"{name} has failed too often and stays down")
-    return told
+    ocf.warning(f"{name} has failed too often and stays down")
+    return True

@@ -69,18 +69,15 @@ class PowerBack:
     def run(self) -> bool:
         """Wait for the guests, then switch the node on. Returns whether this node did."""
         begun = self._clock()
-        cut = self._cut(begun)
+        cut = _last(self._status(begun), self.node)
         if cut is None or cut.action != "reboot":
             return False
         self._sleep(_EARLIEST)
         while self._clock() - begun < _LATEST and self._at_work():
             self._sleep(1.0)
-        waited = False
+        self._sleep(_TURN * turn(self.here, cut.by, self._status(begun)))
         while True:
             try:
-                if not waited:
-                    self._sleep(_TURN * turn(self.here, cut.by, self.cluster.status()))
-                    waited = True
                 verdict = judge(self.node, cut, self.cluster.status())
                 if not verdict.on:
                     self._say(f"{self.node} is not switched on: {verdict.why}")
@@ -96,15 +93,15 @@ class PowerBack:
             self._say(f"{self.node} is switched on, for it was fenced and its guests are seen to")
             return True
 
-    def _cut(self, begun: float) -> FenceEvent | None:
-        """What cut the node off. A cluster that has just lost a node may take its time to answer."""
+    def _status(self, begun: float) -> ClusterStatus:
+        """The cluster's status. One that has just lost a node may take its time to answer: ClusterError comes late."""
         while True:
             try:
-                return _last(self.cluster.status(), self.node)
+                return self.cluster.status()
             except ClusterError:
-                if self._clock() - begun > _LATEST:
-                    return None
-                self._sleep(1.0)
+                if self._clock() - begun > _GIVE_UP:
+                    raise
+                self._sleep(_AGAIN)
 
     def _at_work(self) -> bool:
         try:

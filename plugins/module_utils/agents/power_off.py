@@ -9,6 +9,7 @@ from collections.abc import Callable
 from ..core.errors import DroverError
 from . import ocf
 from .ocf import Request
+from .staying_down import told
 
 __all__ = ["stays_down"]
 
@@ -24,21 +25,16 @@ def stays_down(request: Request, shut_down: Callable[[], bool]) -> bool:
         return False
     from ..cluster.cib import read
     from ..cluster.objects import Wanted
-    from ..cluster.pacemaker import Pacemaker
     from ..cluster.stopped import stopped, stopped_by
 
     def down(cib: str) -> Wanted:
         guest = read(cib).primitives.get(name)
         return Wanted() if guest is None or stopped_by(guest) else Wanted(meta={name: stopped("itself")})
 
-    try:
-        told = Pacemaker().apply(down, check=False, predict=False).difference.changed
-    except DroverError as error:
-        ocf.warning(f"{name} was shut down from inside, but the cluster could not be told to leave it so: {error}")
+    if not told(down, f"{name} was shut down from inside, but the cluster could not be told to leave it so"):
         return False
-    if told:
-        ocf.info(f"{name} was shut down from inside, and stays down")
-    return told
+    ocf.info(f"{name} was shut down from inside, and stays down")
+    return True
 
 
 def _wished(request: Request) -> bool:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..core.errors import DroverError
-from ..trust.keyfiles import SECRETS
+from ..trust.keyfiles import SECRETS, Disagreement, settled
 
 __all__ = [
     "ALERT",
@@ -84,19 +84,16 @@ def choose(
     chosen: dict[str, str] = {}
     new = []
     for name in NAMES:
-        held = {node: of[name] for node, of in found.items() if of.get(name)}
-        if given.get(name):
-            chosen[name] = given[name]
-        elif len(set(held.values())) > 1:
+        try:
+            value = settled(name, given, found)
+        except Disagreement as nodes:
             raise CephKeyError(
-                f"{name} of Ceph differs between {', '.join(sorted(held))}: they are of different Ceph clusters",
+                f"{name} of Ceph differs between {nodes}: they are of different Ceph clusters",
                 remedy=f"Take {SECRETS}/ceph off the nodes that are to join, or them out of the inventory.",
-            )
-        elif held:
-            chosen[name] = next(iter(held.values()))
-        else:
-            chosen[name] = fresh[name]
+            ) from None
+        if value is None:
             new.append(name)
+        chosen[name] = fresh[name] if value is None else value
     if "fsid" not in new and set(MONITORS) & set(new):
         raise CephKeyError(
             "nodes know a Ceph cluster, and no monitor that answers holds its keys",

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from .cib_xml import primitive_of, values_of
+from .cib_xml import is_true, primitive_of, values_of
 from .objects import Primitive
 from .status import PENDING
 
@@ -20,7 +20,6 @@ __all__ = ["Charge", "charge", "question"]
 
 #: What a guest's last operation on a node was, if it runs there.
 _RUNS_AFTER = frozenset({"start", "migrate_from", "monitor", "reload-agent"})
-_TRUE = frozenset({"true", "on", "yes", "y", "1"})
 
 
 @dataclass(frozen=True)
@@ -113,4 +112,4 @@ def _merged(root: ET.Element, tag: str, group: str) -> dict[str, str]:
 
 
 def _is_true(values: dict[str, str], name: str) -> bool:
-    return values.get(name, "").lower() in _TRUE
+    return is_true(values.get(name, ""))

@@ -37,6 +37,7 @@ __all__ = [
     "constraint_element",
     "constraint_of",
     "is_ours",
+    "is_true",
     "level_element",
     "level_of",
     "ordered",
@@ -49,6 +50,8 @@ __all__ = [
     "values_of",
     "version_of",
 ]
+
+_TRUE = frozenset({"true", "on", "yes", "y", "1"})
 
 CONSTRAINT_TAGS = ("rsc_location", "rsc_colocation", "rsc_order", "rsc_ticket")
 _REFERENCES = ("rsc", "with-rsc", "first", "then")
@@ -85,6 +88,11 @@ def plain_sets(parent: ET.Element | None, tag: str) -> Iterator[ET.Element]:
     for element in [] if parent is None else parent.findall(tag):
         if element.find("rule") is None:
             yield element
+
+
+def is_true(value: str) -> bool:
+    """Whether Pacemaker takes an option's value for true."""
+    return value.lower() in _TRUE
 
 
 def values_of(parent: ET.Element | None, tag: str) -> dict[str, str]:

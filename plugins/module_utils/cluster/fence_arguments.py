@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
+from ..core.command import run
 from .difference import is_secret
 from .fencing import FenceDevice
 
-__all__ = ["FENCING", "device", "secrets", "settings"]
+__all__ = ["FENCING", "device", "power", "secrets", "settings"]
 
 #: Suboptions of ``fencing``, documented in the fragment of the same name.
 FENCING: dict[str, dict[str, Any]] = {
@@ -40,6 +41,18 @@ def device(arguments: Mapping[str, Any]) -> FenceDevice:
     """The device that one element of ``fencing`` describes."""
     options = {name: value for name, value in settings(arguments["options"]).items() if value is not None}
     return FenceDevice(**{**arguments, "options": options})
+
+
+def power(
+    agent: str, parameters: Mapping[str, str], timeout: float, env: Mapping[str, str] | None = None
+) -> Literal["on", "off"]:
+    """What a power controller says of its node. Raises CommandError.
+
+    Fence agents read their parameters from standard input, where no other user sees them.
+    """
+    text = "".join(f"{name}={value}\n" for name, value in {**parameters, "action": "status"}.items())
+    # 0 says that the node is on, 2 that it is off: both are answers.
+    return "off" if run([agent], stdin=text, timeout=timeout, ok=(0, 2), env=env).rc else "on"
 
 
 def secrets(devices: Iterable[Mapping[str, Any]]) -> set[str]:

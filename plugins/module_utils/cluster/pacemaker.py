@@ -112,9 +112,9 @@ class Tools:
         """The whole CIB as XML."""
         return self._ask(["cibadmin", "--query"])
 
-    def extract(self, xpath: str) -> str:
+    def extract(self, xpath: str, timeout: float = 5) -> str:
         """Some elements of the CIB; empty where it has none of them."""
-        return self._ask(["cibadmin", "--query", "--xpath", xpath], timeout=5, ok=(0, _MISSING))
+        return self._ask(["cibadmin", "--query", "--xpath", xpath], timeout=timeout, ok=(0, _MISSING)).strip()
 
     def fail(self, resource: str, node: str) -> None:
         """Have a resource that runs on the node taken for failed, as if its monitor had just said so."""
@@ -122,9 +122,8 @@ class Tools:
 
     def at_work(self) -> tuple[Work, ...]:
         """What the nodes are at work with. The answer is as short as that, however large the cluster is."""
-        asked = f"//lrm_rsc_op[@rc-code='{PENDING}']"
-        found = self._ask(["cibadmin", "--query", "--xpath", asked], ok=(0, _MISSING))
-        return parse_work(found) if found.strip() else ()
+        found = self.extract(f"//lrm_rsc_op[@rc-code='{PENDING}']", timeout=30)
+        return parse_work(found) if found else ()
 
     def status(self) -> ClusterStatus:
         return parse_status(self._ask(["crm_mon", "--one-shot", "--output-as=xml", "--inactive", "--fence-history=2"]))
@@ -152,18 +151,18 @@ class Tools:
     def attribute(self, node: str, name: str) -> str | None:
         """The value of a node's permanent attribute; None without one."""
         asked = f"//nodes/node[@uname='{node}']/instance_attributes/nvpair[@name='{name}']"
-        found = self._ask(["cibadmin", "--query", "--xpath", asked], ok=(0, _MISSING))
-        return ET.fromstring(found).get("value") if found.strip() else None
+        found = self.extract(asked, timeout=30)
+        return ET.fromstring(found).get("value") if found else None
 
     def goes_down(self, node: str) -> bool:
         """Whether the node's Pacemaker is stopping, which first has its guests leave."""
         asked = f"//node_state[@uname='{node}']/transient_attributes//nvpair[@name='shutdown' and @value!='0']"
-        return bool(self.extract(asked).strip())
+        return bool(self.extract(asked))
 
     def data_of(self, guest: str) -> str | None:
         """The node that has the data of a guest on local storage; None when nobody has said."""
-        found = self._ask(["cibadmin", "--query", "--xpath", _data_of(guest)], ok=(0, _MISSING))
-        return ET.fromstring(found).get("node") if found.strip() else None
+        found = self.extract(_data_of(guest), timeout=30)
+        return ET.fromstring(found).get("node") if found else None
 
     def hand_over(self, guest: str, source: str, target: str) -> None:
         """Say that the data of a guest is now on ``target``, provided that it was on ``source``."""

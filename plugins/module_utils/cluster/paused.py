@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .cib_xml import is_true
 from .pacemaker import ClusterError
 from .status import ClusterStatus
 
 __all__ = ["ACTIVE", "REMEDY", "described", "paused", "pending_fences", "refuse", "since"]
 
 _MODE, _SINCE = "maintenance-mode", "drover-paused-since"
-_TRUE = frozenset({"true", "on", "yes", "y", "1"})
 #: The cluster options of a cluster whose high availability is not paused.
 ACTIVE: Mapping[str, str | None] = {_MODE: None, _SINCE: None}
 #: What ends it.
@@ -31,7 +31,7 @@ def paused(when: str) -> dict[str, str]:
 
 def since(properties: Mapping[str, str]) -> str | None:
     """Since when it is paused; an empty text if somebody did it by hand, None where it is not."""
-    if properties.get(_MODE, "").lower() not in _TRUE:
+    if not is_true(properties.get(_MODE, "")):
         return None
     return properties.get(_SINCE, "")
 

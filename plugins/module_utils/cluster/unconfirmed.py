@@ -16,7 +16,7 @@ from ..core.errors import DroverError
 from .objects import PREFIX
 from .status import ClusterStatus, FenceEvent
 
-__all__ = ["Unconfirmed", "UnconfirmedError", "refuse", "unconfirmed"]
+__all__ = ["Unconfirmed", "UnconfirmedError", "guests_on", "refuse", "unconfirmed"]
 
 #: A failure that is older belongs to an earlier loss of the node, unless nobody tries any more.
 _RECENT = timedelta(minutes=5)
@@ -56,14 +56,15 @@ def unconfirmed(status: ClusterStatus) -> tuple[Unconfirmed, ...]:
         cuts = [event for event in status.fence_events if event.target == node.name and event.action != "on"]
         failures = _failures(cuts)
         if failures:
-            guests = sorted(
-                resource.name
-                for resource in status.resources
-                if node.name in resource.nodes and not resource.name.startswith(PREFIX)
-            )
             reason = next((event.reason for event in reversed(failures) if event.reason), "")
-            found.append(Unconfirmed(node.name, failures[0].when, len(failures), reason, tuple(guests)))
+            guests = tuple(guests_on(status, node.name))
+            found.append(Unconfirmed(node.name, failures[0].when, len(failures), reason, guests))
     return tuple(found)
+
+
+def guests_on(status: ClusterStatus, node: str) -> list[str]:
+    """The guests that the cluster has on a node: nothing that is Drover's own."""
+    return sorted(one.name for one in status.resources if node in one.nodes and not one.name.startswith(PREFIX))
 
 
 def refuse(status: ClusterStatus, what: str, guests: Collection[str] | None = None) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from ..cluster.pacemaker import Pacemaker
 from ..core.command import CommandError, Runner
 from .ground import Ground
 
@@ -74,7 +75,7 @@ def mend_bmc(scene: Scene) -> None:
 
 def confirm(scene: Scene) -> None:
     """Say in a person's place that the node is off, as it is; then its power controller is back."""
-    scene.ground.runner(scene.others[0])(["stonith_admin", "--confirm", scene.node], timeout=30)
+    Pacemaker(scene.ground.runner(scene.others[0])).confirm_off(scene.node)
 
 
 def mend_bmc_and_press_power(scene: Scene) -> None:

@@ -77,20 +77,17 @@ def events(lines: Iterable[str]) -> list[Event]:
     return sorted(found)
 
 
-def moments(
-    seen: Sequence[Event], strike: float, guest: str, lost: Iterable[str] = (), *, fenced: Iterable[str] = ()
-) -> Moments:
-    """A guest's recovery after a strike. ``lost`` are the nodes that were struck with the guest on them, ``fenced``
-    those that may have been fenced for it."""
+def moments(seen: Sequence[Event], strike: float, guest: str, lost: Iterable[str] = ()) -> Moments:
+    """A guest's recovery after a strike. ``lost`` are the nodes that were struck with the guest on them."""
     after = [one for one in seen if one.when >= strike]
 
     def first(kinds: Mapping[str, Iterable[str]]) -> float | None:
         return next((round(one.when - strike, 2) for one in after if one.name in kinds.get(one.kind, ())), None)
 
-    lost, fenced = list(lost), list(fenced) or list(lost)
+    lost = list(lost)
     own = {"failed": [guest], "stopping": [guest]}
     return Moments(
         detected=first({"lost": lost}) if lost else first(own),
-        fenced=first({"fenced": fenced}),
+        fenced=first({"fenced": lost}),
         started=first({"started": [guest]}),
     )

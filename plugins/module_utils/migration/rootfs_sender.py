@@ -138,9 +138,12 @@ class Copy:
                 raise PeerError("its Drover is of another version; run site.yml")
             # A disk may take its time to write what has come.
             peer.stream.settimeout(3600.0)
-            self.size = self.size or occupied(self.root)
-        except (PeerError, OSError, CommandError) as error:
+        except (PeerError, OSError) as error:
             raise CopyError(f"{self.node}: {error}") from error
+        try:
+            self.size = self.size or occupied(self.root)
+        except CommandError as error:
+            raise CopyError(str(error)) from error
         if self.size + _MARGIN > room:
             raise CopyError(
                 f"{self.node} has no room for it: {format_size(self.size // MIB * MIB)} are to be copied to "

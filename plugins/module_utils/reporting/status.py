@@ -140,8 +140,6 @@ def _problems(live: Configuration, status: ClusterStatus) -> list[str]:
         problems.append("fencing is off: the guests of a node that dies are not safe to start again elsewhere")
     if words := described_pause(live.properties):
         problems.append(words)
-    elif status.maintenance:
-        problems.append("the whole cluster is unmanaged (property maintenance-mode): nothing is started or moved")
     lost = {one.node: str(one) for one in unconfirmed(status)}
     for node in status.nodes:
         if node.name in lost:

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.atomic import fill, sync_folder
+from ..core.errors import DroverError
 
-__all__ = ["SECRETS", "Rights", "held", "put", "tighten", "unread"]
+__all__ = ["SECRETS", "Disagreement", "Rights", "held", "put", "settled", "tighten", "unread"]
 
 #: Where each member keeps the cluster's secrets.
 SECRETS = Path("/etc/drover/secrets")
@@ -40,6 +41,23 @@ class Rights:
 
     mode: int = 0o644
     gid: int = 0
+
+
+class Disagreement(DroverError):
+    """Members that hold different values of one secret: their names, in order."""
+
+
+def settled(name: str, given: Mapping[str, str], found: Mapping[str, Mapping[str, str]]) -> str | None:
+    """One value of a secret: as given, else as members hold it (``found``, by node); None where nobody does.
+
+    Raises Disagreement.
+    """
+    if given.get(name):
+        return given[name]
+    values = {node: of[name] for node, of in found.items() if of.get(name)}
+    if len(set(values.values())) > 1:
+        raise Disagreement(", ".join(sorted(values)))
+    return next(iter(values.values()), None)
 
 
 def held(path: Path) -> str:

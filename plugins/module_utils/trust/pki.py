@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ..core.errors import DroverError
-from .keyfiles import SECRETS
+from .keyfiles import SECRETS, Disagreement, settled
 
 __all__ = [
     "AUTHORITIES",
@@ -63,16 +63,15 @@ def choose(given: Mapping[str, str], found: Mapping[str, Mapping[str, str]]) -> 
     """
     chosen: dict[str, str] = {}
     for name in _SHARED_KEYS:
-        values = {node: of[name] for node, of in found.items() if of.get(name)}
-        if given.get(name):
-            chosen[name] = given[name]
-        elif len(set(values.values())) > 1:
+        try:
+            value = settled(name, given, found)
+        except Disagreement as contrary:
             raise TrustError(
-                f"{name} differs between {', '.join(sorted(values))}: these nodes belong to different clusters. "
+                f"{name} differs between {contrary}: these nodes belong to different clusters. "
                 f"Remove {SECRETS} on the nodes that are to join, or take them out of the inventory."
-            )
-        elif values:
-            chosen[name] = next(iter(values.values()))
+            ) from None
+        if value is not None:
+            chosen[name] = value
     new = [name for name in _SHARED_KEYS if name not in chosen]
     chosen.update({name: secrets.token_hex(SHARED_KEY_BYTES) for name in new})
     for authority in AUTHORITIES:

@@ -16,8 +16,9 @@ from ..cluster import paused
 from ..cluster.cib import Configuration, read
 from ..cluster.fencing import device_id
 from ..cluster.guests import guest_of
-from ..cluster.objects import PREFIX, Primitive
+from ..cluster.objects import Primitive
 from ..cluster.pacemaker import Pacemaker, Snapshot
+from ..cluster.unconfirmed import guests_on
 from ..core.errors import InvalidValue
 from ..core.wait import WaitTimeout
 from ..guest.definition import Definition
@@ -114,7 +115,7 @@ class Confirmation:
             raise Refused("these nodes have no quorum, and would start nothing: bring back more of them first")
         if not host.unclean:
             return None
-        return sorted(r.name for r in status.resources if self.node in r.nodes and not r.name.startswith(PREFIX))
+        return guests_on(status, self.node)
 
     def _look(self, live: Configuration, members: Sequence[str], definitions: Mapping[str, Definition]) -> _Look:
         signs = []

@@ -75,12 +75,17 @@ def test_one_node_after_the_other_sees_to_it(here: str, turn: int) -> None:
 class Cluster(Pacemaker):
     """A cluster that is at work for a while, whose power controller may fail at first, and what was asked of it."""
 
-    def __init__(self, busy: int = 0, fails: int = 0, looks: Sequence[ClusterStatus] = (seen(CUT),)) -> None:
+    def __init__(
+        self, busy: int = 0, fails: int = 0, looks: Sequence[ClusterStatus] = (seen(CUT),), silent: int = 0
+    ) -> None:
         super().__init__()
-        self.busy, self.fails, self.looks = busy, fails, list(looks)
+        self.busy, self.fails, self.looks, self.silent = busy, fails, list(looks), silent
         self.switched: list[str] = []
 
     def status(self) -> ClusterStatus:
+        self.silent -= 1
+        if self.silent >= 0:
+            raise ClusterError("no answer")
         return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
 
     def at_work(self) -> tuple[Work, ...]:
@@ -142,6 +147,14 @@ def test_a_power_controller_that_does_not_answer_is_asked_again(
     done, after, said = back(cluster)
     assert (done, after, cluster.switched) == (True, 70.0, ["n3"])
     assert "tried again: no answer" in said[0]
+
+
+def test_a_cluster_that_is_slow_to_answer_leaves_no_node_off(
+    back: Callable[..., tuple[bool, float, list[str]]],
+) -> None:
+    cluster = Cluster(silent=2)
+    done, after, _said = back(cluster)
+    assert (done, after, cluster.switched) == (True, 70.0, ["n3"])
 
 
 @pytest.mark.parametrize(("failures", "lines"), [(0, 0), (1, 1), (2, 0)])
