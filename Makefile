@@ -94,7 +94,6 @@ mutants: setup-dev $(VENV)/setup-mutants
 
 scenario: setup-dev
 	$(BIN)/molecule test
-	$(BIN)/molecule test --scenario-name faults
 
 COUNT := 30
 drills: setup

@@ -76,14 +76,14 @@ STAGES: dict[str, tuple[str, ...]] = {
         "fencing/test_silent_controller.py",
         "fencing/test_proof.py",
     ),
+    # Nodes join, leave, die and are replaced.
+    "nodes": ("nodes/test_come_and_go.py",),
+    # Samples of `make faults` and `make drills`.
+    "faults": ("migration/test_fault_injection.py", "failover/test_drills.py"),
     # After the lab was removed.
     "gone": ("deployment/test_lab_removal.py",),
-    # Nodes join, leave, die and are replaced, on a lab of its own.
-    "nodes": ("nodes/test_come_and_go.py",),
     # Two nodes that lose sight of each other, on a lab of its own.
     "pair": ("fencing/test_two_nodes.py",),
-    # Samples of `make faults` and `make drills`, on a lab of their own.
-    "faults": ("migration/test_fault_injection.py", "failover/test_drills.py"),
     # All guests on Ceph, on a lab of its own.
     "ceph": ("ceph/test_cluster.py", "ceph/test_guests.py", "ceph/test_power_loss.py"),
 }
