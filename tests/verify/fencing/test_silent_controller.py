@@ -103,7 +103,9 @@ def test_nobody_is_confirmed_to_be_off_who_gives_a_sign_of_life(lab: Lab, lost: 
     with sign_of_life(lab, lost):
         outcome = play("fencing", confirm=lost)
     assert outcome.rc != 0
-    assert f"{lost} is not taken for off: {lab.nodes[lost].address}" in outcome.told
+    _before, said, signs = outcome.told.partition(f"{lost} is not taken for off: ")
+    assert said, outcome.output
+    assert f"{lab.nodes[lost].address} refuses port 22" in signs
     assert unconfirmed(lab.status())
     assert lab.instances("game", "web") == {"game": 0, "web": 0}
 
