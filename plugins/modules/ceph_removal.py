@@ -96,8 +96,9 @@ def main() -> None:
         }[wish["state"]](standing)
         # Nothing has stopped in a dry run.
         if troubles and not (module.check_mode and wish["state"] == "forgotten"):
+            touched = ", and nothing was touched" if wish["state"] == "empty" else ""
             module.fail_json(
-                msg=f"{wish['node']} is not taken out of Ceph. Nothing was touched. {'; '.join(troubles)}.",
+                msg=f"{wish['node']} is not taken out of Ceph{touched}: {'; '.join(troubles)}.",
                 troubles=troubles,
             )
         if not module.check_mode and wish["state"] == "empty":
