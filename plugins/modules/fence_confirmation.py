@@ -13,8 +13,8 @@ description:
   - Tells the cluster that a node which could not be fenced is off, on the word of somebody who has seen that it has no
     power. Its guests then start on other nodes.
   - Before that, every member looks twice for signs of life. They are an answer at any address of the node, a lease of
-    a guest that is renewed, a disk that is locked or written to, a power controller that says that the node is on. Any
-    of these is a refusal, and so is a member that does not tell what it sees.
+    a guest that is renewed, a disk that is locked or written to, an image in Ceph that stays open, a power controller
+    that says that the node is on. Any of these is a refusal, and so is a member that does not tell what it sees.
   - It is recorded in the cluster's journal.
   - Run it on one member.
 options:
@@ -28,7 +28,8 @@ extends_documentation_fragment:
   - cspp.drover.attributes.CLUSTER
 attributes:
   check_mode:
-    description: Looks for signs of life, and confirms nothing.
+    description: Looks for signs of life, and confirms nothing. Members forget the hardware addresses that they
+      remember of the node, in order to ask for them anew.
 """
 
 EXAMPLES = r"""

@@ -21,7 +21,7 @@ from typing import Any
 
 from ..ceph import keys
 from ..ceph.admin_socket import FOLDER, SocketError, ask
-from ..ceph.lost import TURN, Lost, LostError, turn, verified
+from ..ceph.lost import TURN, Lost, LostError, SwitchedOnError, turn, verified
 from ..cluster.pacemaker import ClusterError, Pacemaker
 from ..core.command import CommandError, run
 from ..core.node_name import node_name
@@ -100,6 +100,8 @@ def main() -> int:
         by = verified(known[_history], node, known[_members].split(), time.time())
         time.sleep(TURN * mine)
         _tell(node, by, known[_clients].split(), say, first=not mine)
+    except SwitchedOnError:
+        return 0  # that is what the alert was about, and no news for Ceph
     except (LostError, ClusterError, CommandError) as error:
         syslog.syslog(syslog.LOG_WARNING, f"Ceph is not told that {node} is gone: {error}")
         return 1

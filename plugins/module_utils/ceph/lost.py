@@ -23,7 +23,7 @@ from xml.etree import ElementTree as ET
 from ..core.errors import DroverError
 from ..core.parallel import side_by_side
 
-__all__ = ["Doings", "Lost", "LostError", "doings", "turn", "verified"]
+__all__ = ["Doings", "Lost", "LostError", "SwitchedOnError", "doings", "turn", "verified"]
 
 #: Of the fencer's record, what a person's word stands for a node's power in (pacemaker, stonith_admin --confirm).
 _HUMAN = "a human"
@@ -41,10 +41,15 @@ class LostError(DroverError):
     """Nobody may say that the node is gone."""
 
 
+class SwitchedOnError(LostError):
+    """The last that was done about the node's power is to switch it on, as after each fencing that went well."""
+
+
 def verified(history: str, node: str, members: Sequence[str], now: float) -> str:
     """The node that saw to it that the power of this one is off, by the XML of ``stonith_admin --history``.
 
-    Raises LostError when the last word of it is not that a power controller has just confirmed it.
+    Raises LostError when the last word of it is not that a power controller has just confirmed it; SwitchedOnError when
+    it is that the node goes on again.
     """
     events = [event for event in ET.fromstring(history).iter("fence_event") if event.get("target") == node]
     events = [event for event in events if event.get("completed")]
@@ -52,6 +57,8 @@ def verified(history: str, node: str, members: Sequence[str], now: float) -> str
         raise LostError(f"nobody has fenced {node}, as far as Pacemaker knows")
     last = max(events, key=_when)
     by = last.get("delegate", "")
+    if last.get("status") == "success" and last.get("action") == "on":
+        raise SwitchedOnError(f"what was done last about the power of {node} is to switch it on")
     if last.get("status") != "success" or last.get("action") not in _CUTS:
         raise LostError(f"what was done last about the power of {node} is: {last.get('action')}, {last.get('status')}")
     if by not in members or by == _HUMAN:

@@ -203,6 +203,21 @@ DRILLS: dict[str, Drill] = {
                     needs=_needs("pool"),
                     disturbs=True,
                 ),
+                *(
+                    Variant(
+                        f"{task}-killed",
+                        f"{what} of {{node}} is killed",
+                        strikes.kill_ceph(task),
+                        loses_node=False,
+                        needs=_needs("ceph"),
+                        disturbs=True,
+                    )
+                    for task, what in (
+                        ("osd", "each OSD"),
+                        ("mon", "Ceph's monitor"),
+                        ("mds", "Ceph's metadata server"),
+                    )
+                ),
             ),
         ),
         Drill(
@@ -230,6 +245,7 @@ _WANTING = {
     "all": "whoever cuts the power of all servers at once takes this machine's way to them along: use the fuse, "
     "and watch playbooks/status.yml",
     "pool": "what the lab's nodes share is this machine's disk; in the lab that make drills makes it is not",
+    "ceph": "these nodes run no Ceph",
     "clock": "a lab's nodes have this machine's clock, all of them the same",
 }
 

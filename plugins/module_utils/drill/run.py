@@ -25,7 +25,7 @@ from .clients import Asker, LedgerClient, Outage, Service, find_service, keeps_l
 from .ground import Ground, LabGround
 from .records import Record, examine
 from .rest import cluster, settle, unfit
-from .strikes import Scene, confirm, links
+from .strikes import Scene, confirm, has_ceph, links
 
 __all__ = ["GuestSeen", "Outcome", "Plan", "Refused", "carry_out", "plan"]
 
@@ -158,7 +158,9 @@ def plan(
     live = read(seen.cib)
     # Those that are stopped on purpose have nothing to lose.
     names = [one for one, primitive in live.guests().items() if primitive.meta.get("target-role") != "Stopped"]
-    reasons = impossible(way, ground.means, len(ground.nodes), links(ground.runner(next(iter(ground.nodes)))))
+    one_of_them = ground.runner(next(iter(ground.nodes)))
+    means = ground.means | ({"ceph"} if "ceph" in way.needs and has_ceph(one_of_them) else set())
+    reasons = impossible(way, means, len(ground.nodes), links(one_of_them))
     if reasons:
         raise Refused(f"the drill {name} cannot be done here: {'; '.join(reasons)}")
     reasons = unfit(seen, list(ground.nodes), names)

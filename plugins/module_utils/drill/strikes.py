@@ -115,6 +115,16 @@ def signal_libvirt(name: str) -> Strike:
     return lambda scene: _ignore(scene.on_node("pkill", f"-{name}", "-x", "libvirtd", ok=(0, 1)))
 
 
+def kill_ceph(task: str) -> Strike:
+    """End the node's daemons of Ceph's for a task; systemd starts them again. Fails on a node that has none."""
+    return lambda scene: _ignore(scene.on_node("pkill", "-KILL", "-x", f"ceph-{task}"))
+
+
+def has_ceph(runner: Runner) -> bool:
+    """Whether a node has a part in a Ceph cluster of the nodes' own."""
+    return bool(runner(["test", "-e", "/etc/drover/ceph-formed"], ok=None).rc == 0)
+
+
 def step_clock(seconds: int) -> Strike:
     return lambda scene: _ignore(scene.on_node("date", f"--set=@{int(time.time()) + seconds}"))
 

@@ -15,6 +15,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.ceph.lost import (
     Doings,
     Lost,
     LostError,
+    SwitchedOnError,
     doings,
     turn,
     verified,
@@ -37,6 +38,14 @@ def history(*events: str) -> str:
 def test_a_power_controller_s_word_counts() -> None:
     assert verified(history(event()), "node1", MEMBERS, NOW) == "node2"
     assert verified(history(event(action="reboot")), "node1", MEMBERS, NOW) == "node2"
+
+
+def test_that_a_node_goes_on_again_is_told_from_trouble() -> None:
+    with pytest.raises(SwitchedOnError):
+        verified(history(event(), event(action="on", completed="2026-11-29 01:00:08+00:00")), "node1", MEMBERS, NOW)
+    with pytest.raises(LostError) as failed:
+        verified(history(event(action="on", status="failed")), "node1", MEMBERS, NOW)
+    assert not isinstance(failed.value, SwitchedOnError)
 
 
 @pytest.mark.parametrize(

@@ -50,3 +50,10 @@ def test_what_cannot_be_done_is_said(name: str, means: frozenset[str], nodes: in
     found = "; ".join(impossible(find(name)[1], means, nodes, links))
     assert bool(found) is bool(said)
     assert said in found
+
+
+@pytest.mark.parametrize("task", ["osd", "mon", "mds"])
+def test_a_daemon_of_ceph_is_killed_where_there_is_ceph(task: str) -> None:
+    found = find("storage", f"{task}-killed")[1]
+    assert "no Ceph" in "; ".join(impossible(found, LabGround.means, 3, 1))
+    assert impossible(found, LabGround.means | {"ceph"}, 3, 1) == []

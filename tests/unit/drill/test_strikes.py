@@ -12,7 +12,13 @@ import pytest
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.drill.ground import ssh_argv
-from ansible_collections.cspp.drover.plugins.module_utils.drill.strikes import filter_packets, let_packets_pass, links
+from ansible_collections.cspp.drover.plugins.module_utils.drill.strikes import (
+    Scene,
+    filter_packets,
+    kill_ceph,
+    let_packets_pass,
+    links,
+)
 
 
 class Node:
@@ -71,3 +77,16 @@ def test_a_server_is_reached_as_its_inventory_says() -> None:
 def test_a_server_that_is_reached_otherwise_is_refused() -> None:
     with pytest.raises(DroverError, match="docker"):
         ssh_argv("node1", {"ansible_connection": "docker"})
+
+
+def test_a_daemon_of_ceph_is_killed_on_its_node_alone() -> None:
+    nodes = {"node1": Node(), "node2": Node()}
+
+    class Ground:
+        def runner(self, name: str) -> Node:
+            return nodes[name]
+
+    ground: Any = Ground()
+    kill_ceph("osd")(Scene(ground, "node1"))
+    assert [argv for argv, _stdin in nodes["node1"].said] == [["pkill", "-KILL", "-x", "ceph-osd"]]
+    assert nodes["node2"].said == []

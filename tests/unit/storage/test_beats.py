@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.cspp.drover.plugins.module_utils.ceph.rbd import Rbd
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.storage import beats, lease
 
 #: As QEMU locks an image that it writes: shared locks on bytes from 100 on, of the open file.
@@ -82,3 +85,32 @@ def test_qemus_lock_is_seen(guests: dict[str, dict[str, Any]]) -> None:
 def test_storage_of_a_node_s_own_tells_nothing(guests: dict[str, dict[str, Any]]) -> None:
     guests["mc"]["disks"][0]["source"]["shared"] = False
     assert beats.look({"mc": guests["mc"], "gone": {"rootfs": {"path": "/nowhere/rootfs"}}}).written == {}
+
+
+def watched(*addresses: str, silent: bool = False) -> Rbd:
+    """Ceph with an image that these have open."""
+
+    def run(argv: list[str], **_how: Any) -> CommandResult:
+        assert argv[:5] == ["rbd", "--id", "drover", "status", "disks/mc.vda"]
+        if silent:
+            raise CommandError("timed out")
+        told = {"watchers": [{"address": address} for address in addresses]}
+        return CommandResult(tuple(argv), 0, json.dumps(told), "")
+
+    return Rbd(run)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "sign"),
+    [
+        pytest.param(watched("192.0.2.1:0/7"), watched("192.0.2.1:0/7"), "192.0.2.1:0/7 has rbd:", id="it lives"),
+        pytest.param(watched("192.0.2.1:0/7"), watched(), "", id="its watch ran out"),
+        pytest.param(watched(), watched("192.0.2.2:0/9"), "", id="somebody else looked at it"),
+        pytest.param(watched(), watched(silent=True), "does not tell", id="Ceph does not answer"),
+        pytest.param(watched(silent=True), watched(), "", id="Ceph answers now: nobody"),
+    ],
+)
+def test_who_has_an_image_open_is_seen(before: Rbd, now: Rbd, sign: str) -> None:
+    guests = {"mc": {"name": "mc", "disks": [{"source": {"path": "rbd:disks/mc.vda", "shared": True}}]}}
+    found = beats.signs("n1", beats.look(guests, before), beats.look(guests, now))
+    assert len(found) == bool(sign) and sign in "".join(found)
