@@ -15,6 +15,7 @@ description:
   - Where nobody looks at a screen (the output goes into a file or a pipe, or the variable E(CI) is set), and with
     C(-v), it is P(ansible.builtin.default#callback) and keeps everything.
   - With C(-e format=json) only what plays say is printed, so that a program can read it; errors go to standard error.
+  - With C(-e watch=true) it draws what C(status.yml) hears, anew with each answer.
 options:
   output:
     description: Whether to be brief.
@@ -43,10 +44,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible import constants
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback.default import CallbackModule as Full
 
 from ansible_collections.cspp.drover.plugins.plugin_utils.screen import Screen, error_of, words_of
+from ansible_collections.cspp.drover.plugins.plugin_utils.watch import Watch
 
 #: The actions by which a play speaks.
 _SPEAKING = constants.add_internal_fqcns(("debug",))
@@ -82,6 +85,7 @@ class CallbackModule(Full):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._brief = self._machine = False
+        self._watch: Watch | None = None
         self._screen = Screen(self._line)
 
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
@@ -93,7 +97,9 @@ class CallbackModule(Full):  # type: ignore[misc]
     def v2_playbook_on_play_start(self, play: Any) -> None:
         extra = play.get_variable_manager().extra_vars
         self._machine = extra.get("format") == "json"
-        self._brief = self._brief or self._machine
+        if boolean(extra.get("watch", False), strict=False):
+            self._watch = Watch(terminal=sys.stdout.isatty())
+        self._brief = self._brief or self._machine or self._watch is not None
         if not self._brief:
             super().v2_playbook_on_play_start(play)
 
@@ -145,8 +151,17 @@ class CallbackModule(Full):  # type: ignore[misc]
             alone = result.task.action in _JUDGING or result.task.action.startswith("cspp.drover.")
             self._screen.failed(self.host_label(result), words if alone else f"{_name(result.task)}: {words}")
 
+    def v2_runner_retry(self, result: Any) -> None:
+        if self._watch is None:
+            if not self._brief:
+                super().v2_runner_retry(result)
+        elif words := self._watch.heard(self.host_label(result), result.result):
+            self._display.display(words)
+
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        if self._brief:
+        if self._watch is not None:
+            self._watch.silent(self.host_label(result))
+        elif self._brief:
             forgiven = bool(result.task.ignore_unreachable)
             self._screen.failed(self.host_label(result), error_of(result.result), forgiven=forgiven)
         else:
@@ -159,7 +174,6 @@ class CallbackModule(Full):  # type: ignore[misc]
     v2_runner_on_skipped = _only_in_full("v2_runner_on_skipped")
     v2_runner_item_on_skipped = _only_in_full("v2_runner_item_on_skipped")
     v2_runner_item_on_failed = _only_in_full("v2_runner_item_on_failed")
-    v2_runner_retry = _only_in_full("v2_runner_retry")
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         if not self._brief:
