@@ -9,10 +9,10 @@ name: container
 short_description: Tasks in a container, wherever in the cluster it runs now
 version_added: 0.5.0
 description:
-  - Goes by ssh to the first node that can be reached, and there into the container, on whichever node it runs. So an
-    inventory from before a move does, and the container needs neither an address nor an SSH server.
-  - While the container is away in a move, a command waits for it. One that a move has cut short has failed; the transfer
-    of a file is begun anew.
+  - Goes by ssh to the first node that can be reached, and there into the container, on whichever node it runs. So
+    an inventory from before a move does, and the container needs neither an address nor an SSH server.
+  - While the container is away in a move, a command waits for it. One that a move has cut short has failed; the
+    transfer of a file is begun anew.
 options:
   container:
     description: The container's name.

@@ -14,7 +14,8 @@ description:
     this one.
   - Each guest is a host with the variables C(drover_name), C(drover_kind), C(drover_node), C(drover_state),
     C(drover_ha), C(drover_priority), C(drover_tags), C(drover_memory), C(drover_vcpus), C(drover_addresses) and
-    C(drover_description), in the groups O(group), C(drover_kind_KIND), C(drover_state_STATE), C(drover_node_NODE) and C(drover_tag_TAG).
+    C(drover_description), in the groups O(group), C(drover_kind_KIND), C(drover_state_STATE),
+    C(drover_node_NODE) and C(drover_tag_TAG).
   - Its C(ansible_host) is its first address. A container without one, and every container with O(containers=attach),
     is reached through the nodes (P(cspp.drover.container#connection)).
   - What guests are called and described as is nobody's template.

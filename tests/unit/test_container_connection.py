@@ -47,7 +47,7 @@ def test_a_node_that_is_down_is_passed_over_and_files_come_whole(
         "- hosts: guest\n  gather_facts: false\n  tasks:\n"
         f"    - ansible.builtin.copy: {{src: {tmp_path}/big, dest: {tmp_path}/copy, mode: '0600'}}\n"
         f"    - ansible.builtin.fetch: {{src: {tmp_path}/copy, dest: {tmp_path}/back, flat: true}}\n"
-        "    - {ansible.builtin.shell: 'cat; exit 3', args: {stdin: hello}, register: done, failed_when: done.rc != 3}\n"
+        "    - {ansible.builtin.shell: 'cat; exit 3', args: {stdin: hi}, register: done, failed_when: done.rc != 3}\n"
         "- hosts: lost\n  gather_facts: false\n  tasks: [{ansible.builtin.ping: }]\n"
     )
     plugin = nodes.ROOT / "plugins" / "connection" / "container.py"
