@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.agents import attach
-from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import PeerError
+from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import PeerError, Refusal
 from ansible_collections.cspp.drover.tests.unit import nodes
 
 
@@ -66,3 +66,43 @@ def test_a_node_that_is_down_is_passed_over_and_files_come_whole(
     assert (tmp_path / "back").read_bytes() == (tmp_path / "big").read_bytes()
     assert done.returncode == 4
     assert "No node can be reached, and the way to container web is through one. n1: " in " ".join(done.stdout.split())
+
+
+class Host:
+    def __init__(self, *states: str) -> None:
+        self.states = list(states)
+
+    def state(self, _name: str) -> str:
+        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+
+
+def test_a_container_that_moves_meanwhile_is_followed_and_the_command_given_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nodes_told = ["n2", None, "n3"]
+    given: list[str] = []
+
+    def through(node: str, _request: dict[str, str]) -> int:
+        given.append(node)
+        if node == "n2":
+            raise Refusal("web does not run here")
+        return 4
+
+    monkeypatch.setattr(attach, "LxcHost", lambda: Host("STOPPED"))
+    monkeypatch.setattr(attach, "elsewhere", lambda *_args, **_options: nodes_told.pop(0))
+    monkeypatch.setattr(attach, "_through", through)
+    monkeypatch.setattr(attach, "_AGAIN", 0.0)
+    monkeypatch.setattr("sys.argv", ["attach", "web", "root", "ls"])
+    assert attach.main() == 4
+    assert given == ["n2", "n3"]
+
+
+def test_a_container_that_is_nowhere_is_said_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(attach, "LxcHost", lambda: Host("STOPPED"))
+    monkeypatch.setattr(attach, "elsewhere", lambda *_args, **_options: None)
+    monkeypatch.setattr(attach, "_PATIENCE", 0.0)
+    monkeypatch.setattr("sys.argv", ["attach", "web", "root", "ls"])
+    assert attach.main() == attach.LOST
+    assert "no node has a container web that runs. playbooks/status.yml says" in capsys.readouterr().err
