@@ -28,6 +28,8 @@ def start(name: str) -> int:
             from .agents.peer_services import main
         case "copy":
             from .migration.rsync_shell import launch as main
+        case "attach":
+            from .agents.attach import main
         case "alert":
             from .agents.power_back import main
         case "ipmitool":

@@ -16,6 +16,7 @@ from ..peer import facts, signs
 from ..peer.channel import Peer, PeerError
 from ..peer.server import Service, serve
 from ..storage.pool_mark import GUEST
+from . import attach
 
 __all__ = ["SERVICES", "main"]
 
@@ -69,6 +70,7 @@ def _strange(request: Mapping[str, Any]) -> Iterator[str]:
 
 _SERVICES: dict[str, Service] = {
     "admit": admission.service,
+    "attach": attach.service,
     "copy": rootfs_receiver.copy,
     "door": facts.door,
     "facts": facts.facts,

@@ -20,7 +20,7 @@ from ..cluster.unconfirmed import unconfirmed
 from ..cluster.waiting import failed_of_late, why_it_waits
 from ..core.table import columns
 
-__all__ = ["STRAY", "overview", "table"]
+__all__ = ["STRAY", "gathered", "overview", "table"]
 
 #: What to say of a node that is in the cluster and not in the inventory.
 STRAY = (
@@ -97,6 +97,34 @@ def table(seen: Mapping[str, Any]) -> list[str]:
     if seen["problems"]:
         lines += ["", *(f"! {problem}" for problem in seen["problems"])]
     return lines
+
+
+def gathered(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What all nodes that were asked (cspp.drover.cluster_status_info, by node) say together.
+
+    ``told`` is whether any can tell of the cluster, ``document`` all of it as data, and ``lines`` the same for people:
+    ``!`` before what is wrong, ``~`` before what is to be known. Of the nodes, one that has quorum speaks for all.
+    """
+    telling = [name for name, one in answers.items() if "table" in one]
+    able = sorted(telling, key=lambda name: not answers[name]["member"])
+    causes = {name: str(one.get("reason") or one.get("msg") or "it does not answer") for name, one in answers.items()}
+    wrong = [line for one in answers.values() for line in one.get("node_problems") or []]
+    if not able:
+        return {"told": False, "causes": causes, "lines": [], "document": {"problems": wrong, "reminders": []}}
+    seen = answers[able[0]]
+    parts = ((answers[name].get("waiting") for name in able), [seen.get("unproven")])
+    dropped = (one.get("filtered") for one in answers.values())
+    notes = [line for part in (*parts, dropped) for lines in part for line in lines or []]
+    keys = ("cluster", "paused", "nodes", "guests", "moves", "fence_events")
+    document = {
+        "served_by": able[0],
+        "silent": {name: why for name, why in causes.items() if name not in able},
+        **{key: seen[key] for key in keys if key in seen},
+        "problems": [*seen["problems"], *wrong],
+        "reminders": notes,
+    }
+    lines = [*seen["table"], *(f"! {line}" for line in wrong), *(f"~ {line}" for line in notes)]
+    return {"told": True, "causes": causes, "lines": lines, "document": document}
 
 
 def _node(

@@ -16,7 +16,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import 
     ResourceStatus,
 )
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.stopped import failed_too_often, stopped
-from ansible_collections.cspp.drover.plugins.module_utils.reporting.status import overview, table
+from ansible_collections.cspp.drover.plugins.module_utils.reporting.status import gathered, overview, table
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import (
     failure,
     guest,
@@ -158,3 +158,43 @@ def test_failures_of_late_are_counted_for_all_to_see() -> None:
         "guest mc has failed 2 times on n1 of late: if it goes on, it is started again 1 more times there",
         "guest mc has failed 5 times on n2 of late: if it goes on, it is not started there again",
     ]
+
+
+TOLD = {"cluster": {"quorum": True}, "nodes": [], "guests": [], "paused": "", "moves": [], "fence_events": []}
+
+
+def answer(member: bool, *problems: str, **more: Any) -> dict[str, Any]:
+    return {"member": member, "reason": "", **TOLD, "table": ["Cluster", *problems], "problems": [*problems], **more}
+
+
+def test_of_those_that_can_tell_one_with_quorum_speaks_for_all() -> None:
+    seen = gathered(
+        {
+            "n1": answer(False, "there is no quorum"),
+            "n2": answer(
+                True, waiting=["mc waits"], node_problems=["n2: its certificate ends"], unproven=["n3 unproven"]
+            ),
+            "n3": {
+                "member": False,
+                "reason": "corosync does not run",
+                "node_problems": [],
+                "filtered": ["n3: dropped"],
+            },
+            "n4": {},
+        }
+    )
+    assert seen["told"]
+    assert seen["document"] == {
+        **TOLD,
+        "served_by": "n2",
+        "silent": {"n3": "corosync does not run", "n4": "it does not answer"},
+        "problems": ["n2: its certificate ends"],
+        "reminders": ["mc waits", "n3 unproven", "n3: dropped"],
+    }
+    assert seen["lines"] == ["Cluster", "! n2: its certificate ends", "~ mc waits", "~ n3 unproven", "~ n3: dropped"]
+
+
+def test_where_nobody_can_tell_each_node_has_its_cause() -> None:
+    seen = gathered({"n1": {"member": False, "reason": "no corosync"}, "n2": {"msg": "timed out", "unreachable": True}})
+    assert not seen["told"]
+    assert seen["causes"] == {"n1": "no corosync", "n2": "timed out"}

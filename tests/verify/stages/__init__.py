@@ -61,6 +61,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "upgrade/test_rolling_upgrade.py",
         "nodes/test_interrupted_run.py",
         "migration/test_on_request.py",
+        "guests/test_from_elsewhere.py",
         "network/test_hostile_guest.py",
         "network/test_wrong_bridge.py",
         "maintenance/test_drain.py",
