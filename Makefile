@@ -7,7 +7,7 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo demo-ceph test docs lock lint unit scenario fuzz mutants faults drills real bench-second-run bench-agents bench-declaration \
+.PHONY: help setup setup-dev demo demo-ceph test docs vendor lock lint unit scenario fuzz mutants faults drills real bench-second-run bench-agents bench-declaration \
 	bench-migration bench-failover bench-scale soak-migration upgrade-test lab-up lab-down clean
 
 help:
@@ -72,6 +72,10 @@ lab-up: setup
 
 lab-down: setup
 	$(PLAY) playbooks/lab.yml -e lab_state=absent
+
+# What the console's page and its tests have of others, from npm's registry.
+vendor:
+	python3 -m tests.vendor
 
 docs: setup
 	$(BIN)/python -m tests.docs
