@@ -14,6 +14,8 @@ export const journal = signal(null);
 /** The moment, for what says "12 s ago". */
 export const clock = signal(Date.now());
 export const notices = signal([]);
+/** Why the console cannot tell how the cluster is, {message, remedy}; null while it can. */
+export const trouble = signal(null);
 /** Operations by id, of this session's actions and the cluster's looks. */
 const told = signal({});
 
@@ -71,8 +73,13 @@ function ended(before, after) {
 function onEvent(type, data) {
   if (type === "cluster") {
     const before = Object.fromEntries(operations.value.map((one) => [one.id, one]));
-    look.value = data;
+    batch(() => {
+      look.value = data;
+      trouble.value = null;
+    });
     ended(before, data.operations ?? []);
+  } else if (type === "trouble") {
+    trouble.value = data.error;
   } else if (type === "operation") {
     const before = Object.fromEntries(operations.value.map((one) => [one.id, one]));
     follow(data);
@@ -99,9 +106,8 @@ async function begin() {
   try {
     const first = await get("/cluster");
     look.value ??= first;
-    connection.value = { ...connection.value, asked: true };
   } catch (error) {
-    if (error.status !== 401 && !look.value) onConnection("lost", error);
+    if (error.status !== 401 && !look.value) trouble.value = error;
   }
 }
 
@@ -118,6 +124,7 @@ function forget() {
   batch(() => {
     session.value = null;
     look.value = null;
+    trouble.value = null;
     journal.value = null;
     told.value = {};
   });

@@ -2,7 +2,7 @@
 // GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 /** What is wrong with all that the page shows: no quorum, a partial answer, a lost connection, a pause of the cluster. */
 import { html } from "../lib/html.js";
-import { clock, connection, look } from "../lib/state.js";
+import { clock, connection, look, trouble } from "../lib/state.js";
 import { ago, list } from "../lib/words.js";
 import { Icon } from "../parts/icon.js";
 
@@ -30,6 +30,7 @@ export function Banners() {
       ${error?.remedy || "If its node has died, the address moves to another node within seconds."}
       ${seen && ` What you see is from ${ago(new Date(since).toISOString(), clock.value)}.`}
     <//>`}
+    ${trouble.value && html`<${Banner} kind="error" title=${trouble.value.message}>${trouble.value.remedy}<//>`}
     ${seen && !seen.cluster.quorum && quorum(seen)}
     ${seen?.cluster.partial && html`<${Banner} kind="warning" title="This is not the whole picture.">${seen.cluster.partial}<//>`}
     ${seen?.cluster.paused && html`<${Banner} kind="warning" title="The cluster is paused.">Pacemaker watches, but starts and moves nothing until that is taken back.<//>`}

@@ -1,0 +1,108 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A stage for the page: the console itself, over TLS, before a steward that plays a cluster of three nodes.
+
+`python -m ansible_collections.cspp.drover.tests.unit.console.page_stage` serves it to look at; users are viewer,
+operator and admin, whose passwords are their names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from ansible_collections.cspp.drover.plugins.module_utils.console.app import console
+from ansible_collections.cspp.drover.plugins.module_utils.console.service import configuration
+from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Steward
+from ansible_collections.cspp.drover.tests.unit.console.played import Played
+
+WWW = Path(__file__).resolve().parents[3] / "roles/console/files/www"
+_HEAD = struct.Struct("!BI")
+
+
+class Stage:
+    """The console at ``address`` while the context lasts; ``played`` is the cluster that it shows."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.played = Played()
+        self._folder = tempfile.TemporaryDirectory()
+        folder = Path(self._folder.name)
+        self._socket = folder / "steward"
+        key, certificate = folder / "key.pem", folder / "certificate.pem"
+        make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
+        make += ["-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)]
+        subprocess.run(make, check=True, capture_output=True)
+        app = console(WWW, Steward(self._socket))
+        self._server = uvicorn.Server(configuration(app, "127.0.0.1", port, certificate, key))
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+
+    @property
+    def address(self) -> str:
+        """The page's URL."""
+        return f"https://localhost:{self._server.servers[0].sockets[0].getsockname()[1]}/"
+
+    async def _serve(self) -> None:
+        async with await asyncio.start_unix_server(self._connection, self._socket):
+            await self._server.serve()
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = json.loads(await reader.readline())
+        answer = self.played.answer(asked["verb"], asked["arguments"], asked["credential"])
+        writer.write(json.dumps(answer).encode() + b"\n")
+        if asked["verb"] == "console" and "result" in answer:
+            await _terminal(reader, writer, asked["arguments"]["guest"])
+        writer.close()
+
+    def __enter__(self) -> Stage:
+        self._thread.start()
+        deadline = time.monotonic() + 20
+        while not self._server.started and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert self._server.started, "the console does not start"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
+        self._folder.cleanup()
+
+
+async def _terminal(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, guest: str) -> None:
+    """A terminal that repeats what is typed; "!" ends the connection as a guest's move does."""
+
+    def show(text: bytes) -> None:
+        writer.write(_HEAD.pack(0, len(text)) + text)
+
+    show(f"\x1b[32mroot@{guest}\x1b[0m:~# ".encode())
+    try:
+        while True:
+            kind, length = _HEAD.unpack(await reader.readexactly(_HEAD.size))
+            data: bytes = await reader.readexactly(length)
+            if kind == 0 and data == b"!":
+                return
+            if kind == 0:
+                show(data.replace(b"\r", b"\r\n"))
+            await writer.drain()
+    except (asyncio.IncompleteReadError, OSError):
+        return
+
+
+def main() -> None:
+    """Serve until the standard input ends."""
+    with Stage(8481) as stage:
+        print(stage.address, flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
