@@ -1,8 +1,9 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""``python -m tests.console_stage``: https://127.0.0.1:8480, users viewer, operator and admin, with their names as passwords.
+"""``python -m tests.console_stage``: https://127.0.0.1:8480, with users viewer, operator and admin.
 
-The page is read from the checkout again for each request. The certificate is a throw-away one.
+Each one's password is the name. The page is read from the checkout again for each request. The
+certificate is a throw-away one.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ class Cluster:
         elif action == "migrate":
             away = [name for name in others if name != self.guests[subject]["node"]]
             moving = [(subject, target or away[0])]
-        plan = {
+        plan: Document = {
             "id": f"plan-{len(self.plans) + 1}",
             "epoch": f"0.{self.epoch}.0",
             "action": action,

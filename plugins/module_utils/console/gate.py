@@ -61,7 +61,7 @@ class Gate:
         websocket = scope["type"] == "websocket"
         if not websocket and scope["method"] in SAFE:
             return
-        scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
+        scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], str(scope["scheme"]))
         if (websocket or "authorization" not in headers or "cookie" in headers) and (why := foreign(headers, scheme)):
             raise Refusal(
                 403, "foreign_origin", f"the request is refused: {why}", remedy="Act from the console's page."

@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The operations of the API by one way of declaring them: each says which role it takes, what it shows, how it fails."""
+"""The way in which all operations of the API are declared: which role each takes, what it shows, how it fails."""
 
 from __future__ import annotations
 
@@ -47,13 +47,15 @@ class Operations(APIRouter):
         shows: type[BaseModel] | None,
         *,
         status: int = 200,
-        also: Mapping[int, Mapping[str, Any]] | None = None,
+        also: Mapping[int | str, dict[str, Any]] | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare the decorated function as an operation of the API.
 
         ``shows`` describes its answer of this ``status``, ``also`` what is particular to it among the answers.
         """
-        failures = {code: {"model": documents.Failure, "description": text} for code, text in _FAILURES.items()}
+        failures: dict[int | str, dict[str, Any]] = {
+            code: {"model": documents.Failure, "description": text} for code, text in _FAILURES.items()
+        }
         answer: dict[str, Any] = {"description": "As asked", **({"model": shows} if shows else {})}
         extra: dict[str, Any] = {"x-role": role}
         if role != "nobody":

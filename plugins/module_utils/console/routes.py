@@ -26,9 +26,15 @@ MaybeName = Annotated[Name | None, Query()]
 #: A moment or an entry's id.
 Before = Annotated[Short | None, Query()]
 
-_TEXT = {200: {"model": documents.Look, "content": {"text/plain": {"schema": {"type": "string"}}}}}
-_METRICS = {200: {"description": "Prometheus' text format", "content": {"text/plain": {"schema": {"type": "string"}}}}}
-_STALE = {409: {"model": documents.StalePlan, "description": "The cluster has moved on: the plan as it would be now"}}
+_TEXT: dict[int | str, Any] = {
+    200: {"model": documents.Look, "content": {"text/plain": {"schema": {"type": "string"}}}}
+}
+_METRICS: dict[int | str, Any] = {
+    200: {"description": "Prometheus' text format", "content": {"text/plain": {"schema": {"type": "string"}}}}
+}
+_STALE: dict[int | str, Any] = {
+    409: {"model": documents.StalePlan, "description": "The cluster has moved on: the plan as it would be now"}
+}
 
 
 def routes(steward: Steward) -> Operations:

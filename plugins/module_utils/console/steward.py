@@ -92,10 +92,9 @@ async def _answer(reader: asyncio.StreamReader) -> dict[str, Any]:
         match said:
             case {"result": dict() as result}:
                 return result
-            case {"error": {"message": str(message), **rest}}:
+            case {"error": {"message": str(message), "status": int(status), "code": str(code), "remedy": remedy}}:
                 besides = {name: value for name, value in said.items() if name != "error"}
-                status, code, remedy = rest.get("status", 500), rest.get("code", "failed"), rest.get("remedy") or ""
-                raise Refusal(status, code, message, remedy=remedy, besides=besides)
+                raise Refusal(status, code, message, remedy=str(remedy or ""), besides=besides)
             case {"progress": _}:
                 continue
             case _:

@@ -34,7 +34,9 @@ _BYTES, _CONTROL = 0, 1
 _LONGEST = 1 << 20
 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=128)]
-_EVENTS = {200: {"description": "Server-sent events: cluster, journal, trouble", "content": {"text/event-stream": {}}}}
+_EVENTS: dict[int | str, Any] = {
+    200: {"description": "Server-sent events: cluster, journal, trouble", "content": {"text/event-stream": {}}}
+}
 
 
 def streams(steward: Steward, collector: Collector) -> Operations:
