@@ -50,6 +50,8 @@ def start(name: str) -> int:
             from .agents.packet_filter_unit import main
         case "lxcfs":
             from .hypervisor.lxcfs import main
+        case "steward":
+            from .steward.main import main
         case _:
             sys.stderr.write(f"this version of Drover has no program {name}\n")
             return 1
