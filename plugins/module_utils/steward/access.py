@@ -1,8 +1,8 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Who may use the console, as declared: users with a hash of their password, tokens with their digest, and the roles
-that groups of the system's users have. Role console writes the files (console_users, console_tokens, console_groups), each a
-mapping by name.
+of the groups of the system's users. Role console writes the files, each a mapping by name (console_users,
+console_tokens, console_groups).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class User:
 
 @dataclass(frozen=True)
 class Token:
-    """A credential of a program: ``digest`` is its SHA-256, ``networks`` are where it may be used from, none for all."""
+    """A credential of a program: ``digest`` is its SHA-256; it may be used from its ``networks``, or anywhere."""
 
     name: str
     digest: str = field(repr=False)

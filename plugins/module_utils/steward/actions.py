@@ -64,6 +64,15 @@ class Action:
         }[self.verb]
         return f"ansible-playbook playbooks/{play}.yml -e {words}"
 
+    def curl(self) -> str:
+        """The request that does the same; the console's address and a token stand in the environment."""
+        body = {"to": self.target} if self.target else {"force": True} if self.force else {}
+        return (
+            'curl -X POST -H "Authorization: Bearer $DROVER_TOKEN" -H "Idempotency-Key: $(uuidgen)" '
+            f"-H 'Content-Type: application/json' -d '{json.dumps(body)}' "
+            f"$DROVER_URL/api/v1/{ACTIONS[self.verb]}s/{self.subject}/{self.verb}"
+        )
+
 
 class Watched(Pacemaker):
     """A cluster whose first predicted change is kept in ``seen``. ``judge`` sees it in the moment before the patch, and

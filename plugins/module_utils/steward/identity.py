@@ -94,7 +94,7 @@ class Identity:
             raise Trouble("wrong_log_in", 401, "this user and password do not go together", remedy="Try again.")
         self._lockout.succeeded(user, origin)
         session = sessions.begin(user, kind, self._now())
-        self._ledger.audit("log-in", user, origin, "logged in")
+        self._ledger.audit("log-in", user, origin, "logged in", at=begun)
         return {
             "session": sessions.signed(session, key),
             "user": user,
@@ -105,7 +105,7 @@ class Identity:
     def log_out(self, caller: Caller, origin: str, *, everywhere: bool) -> None:
         """End the caller's session, or all that began until now."""
         if caller.session is not None:
-            self._ledger.end(caller.session, origin, everywhere=everywhere)
+            self._ledger.end(caller.session, origin, self._now(), everywhere=everywhere)
 
     def described(self, caller: Caller) -> dict[str, Any]:
         """Who the caller is; ``session`` is to replace theirs, None if it is fresh enough."""

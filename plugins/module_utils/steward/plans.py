@@ -64,6 +64,7 @@ def draft(action: Action, cluster: Watched, keys: Sequence[bytes], usable: Calla
         "notes": list(result.get("notes") or ()),
         "refused": str(refused) if refused else None,
         "play": action.play(),
+        "curl": action.curl(),
         "yaml": "",
     }
     if applied is not None:

@@ -58,10 +58,12 @@ class Ledger:
         """Put on record that somebody did something, or was refused it."""
         self.write({"kind": kind, "by": who, "origin": origin, "started": book.stamp(at), "result": result, **more})
 
-    def end(self, session: Session, origin: str, *, everywhere: bool) -> None:
+    def end(self, session: Session, origin: str, at: float, *, everywhere: bool) -> None:
         """Put on record that a session is over, or all of its user that have begun by now."""
         more: dict[str, Any] = {} if everywhere else {"session": session.id}
-        self.audit("session-end", session.user, origin, "logged out everywhere" if everywhere else "logged out", **more)
+        self.audit(
+            "session-end", session.user, origin, "logged out everywhere" if everywhere else "logged out", at=at, **more
+        )
 
     def is_over(self, session: Session) -> bool:
         """Whether a session was ended before its time."""

@@ -28,6 +28,8 @@ GROUP = "drover-console"
 _TOGETHER = 64
 #: Seconds for the console to read an answer.
 _SLOW = 30.0
+#: After an answer: seconds for the other end to close, and blocks of what it still says.
+_PARTING, _DROPPED = 2.0, 64
 
 Answer = Callable[[Request, Callable[[str], None]], Mapping[str, Any]]
 
@@ -69,6 +71,16 @@ def converse(connection: socket.socket, answer: Answer) -> None:
     with suppress(OSError):
         connection.settimeout(_SLOW)
         send(connection, said)
+        _part(connection)
+
+
+def _part(connection: socket.socket) -> None:
+    """End the answer. What the other end still says is read and dropped: else the kernel would drop the answer."""
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(_PARTING)
+    for _block in range(_DROPPED):
+        if not connection.recv(1 << 16):
+            return
 
 
 def _attend(connection: socket.socket, answer: Answer, free: threading.BoundedSemaphore) -> None:
