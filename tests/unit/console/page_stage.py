@@ -17,7 +17,6 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 
@@ -39,12 +38,31 @@ class Stage:
         folder = Path(self._folder.name)
         self._socket = folder / "steward"
         key, certificate = folder / "key.pem", folder / "certificate.pem"
-        make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
+        make = [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "1",
+        ]
         make += ["-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)]
         subprocess.run(make, check=True, capture_output=True)
         app = console(WWW, Steward(self._socket))
-        self._server = uvicorn.Server(configuration(app, "127.0.0.1", port, certificate, key))
+        config = configuration(app, "127.0.0.1", port, certificate, key)
+        # Its watchers are browsers that are gone.
+        config.timeout_graceful_shutdown = 0
+        self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+
+    def anew(self) -> Stage:
+        """The same stage with the cluster as it was at first."""
+        self.played = Played()
+        return self
 
     @property
     def address(self) -> str:

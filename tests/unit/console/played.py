@@ -96,7 +96,12 @@ class Played:
     def _login(self, given: dict[str, Any], _role: object) -> dict[str, Any]:
         user = given["user"]
         if user not in ROLES or given["password"] != user:
-            return _error(401, "wrong", "That user and password are not known here.", "Check both; five wrong tries lock an address out for a minute.")
+            return _error(
+                401,
+                "wrong",
+                "That user and password are not known here.",
+                "Check both; five wrong tries lock an address out for a minute.",
+            )
         return {"session": f"session-{user}", **self._whoami({}, user)}
 
     def _whoami(self, _given: object, role: str) -> dict[str, Any]:
@@ -110,8 +115,21 @@ class Played:
 
     def _look(self, _given: object, _role: object) -> dict[str, Any]:
         self._advance()
-        moving = [] if self.calm else [{"id": "m1", "guest": "factorio", "from": "node3", "to": "node2", "since": stamp(4), "progress": 0.62}]
-        cluster = {"name": "society", "quorum": self.quorum, "epoch": self._epoch(), "served_by": "node2", "paused": False, "partial": None}
+        moving = (
+            []
+            if self.calm
+            else [
+                {"id": "m1", "guest": "factorio", "from": "node3", "to": "node2", "since": stamp(4), "progress": 0.62}
+            ]
+        )
+        cluster = {
+            "name": "society",
+            "quorum": self.quorum,
+            "epoch": self._epoch(),
+            "served_by": "node2",
+            "paused": False,
+            "partial": None,
+        }
         return {
             "cluster": cluster,
             "problems": [] if self.calm else self._problems(),
@@ -138,7 +156,11 @@ class Played:
             "memory": {"total": 20 * GIB, "promised": sum(guest["memory"] for guest in here)},
             "cpus": {"total": 16, "promised": sum(guest["vcpus"] for guest in here)},
             "guests": len(here),
-            "fencing": {"devices": [f"ipmi-{name}"], "proof": stamp(86400 * (94 if name == "node3" else 12)), "problem": None},
+            "fencing": {
+                "devices": [f"ipmi-{name}"],
+                "proof": stamp(86400 * (94 if name == "node3" else 12)),
+                "problem": None,
+            },
         }
 
     def _epoch(self) -> str:
@@ -154,7 +176,9 @@ class Played:
                 waiting[0]["state"] = "done"
                 self._named(waiting[0]["guest"])["node"] = waiting[0]["to"]
             if len(waiting) <= 1:
-                operation.update(state="done", ended=stamp(), message=f"{operation['subject']} is empty: it may be switched off.")
+                operation.update(
+                    state="done", ended=stamp(), message=f"{operation['subject']} is empty: it may be switched off."
+                )
 
     def _named(self, name: str) -> dict[str, Any]:
         return next(guest for guest in self.guests if guest["name"] == name)
@@ -166,7 +190,12 @@ class Played:
             {"node": "node2", "ok": False, "why": "It runs runner, from which this guest is to be kept apart."},
             {"node": "node3", "ok": True, "why": "It has room, and less of it than node1."},
         ]
-        definition = {"kind": guest["kind"], "vcpus": guest["vcpus"], "memory": "4GiB", "disks": [{"size": "20GiB", "image": "debian-13"}]}
+        definition = {
+            "kind": guest["kind"],
+            "vcpus": guest["vcpus"],
+            "memory": "4GiB",
+            "disks": [{"size": "20GiB", "image": "debian-13"}],
+        }
         moves = [one for one in map(_entry, range(60)) if one.get("guest") == guest["name"]]
         return {"guest": {**guest, "definition": definition, "where": where, "moves": moves}}
 
@@ -186,9 +215,19 @@ class Played:
             live = guest["kind"] == "vm"
             to = given.get("target") or ("node2" if self.moved_on else "node3")
             forecast = {"pause": 0.042, "seconds": 6.5} if live else {"pause": 0.9, "seconds": 3.0}
-            moves.append({"guest": guest["name"], "from": guest["node"], "to": to, "order": order, "forecast": forecast, "how": "live" if live else "restart"})
+            moves.append(
+                {
+                    "guest": guest["name"],
+                    "from": guest["node"],
+                    "to": to,
+                    "order": order,
+                    "forecast": forecast,
+                    "how": "live" if live else "restart",
+                }
+            )
         plan = {
-            "id": f"p{len(self.plans) + 1}", "epoch": self._epoch(), "action": action, "subject": subject, "moves": moves,
+            "id": f"p{len(self.plans) + 1}", "epoch": self._epoch(),
+            "action": action, "subject": subject, "moves": moves,
             "stops": [{"guest": subject, "why": "is what you ask for"}] if action == "stop" else [],
             "stays": [],
             "unplaced_after": [{"node": "node3", "guests": ["runner", "mail"]}] if action == "drain" else [],
@@ -208,10 +247,19 @@ class Played:
         self.carried_out.append(given["id"])
         if plan["action"] in ("drain", "return"):
             (self.standby.add if plan["action"] == "drain" else self.standby.discard)(plan["subject"])
-        steps = [{"text": f"{move['guest']} moves to {move['to']}", "state": "running", "guest": move["guest"], "to": move["to"]} for move in plan["moves"]]
+        steps = [
+            {
+                "text": f"{move['guest']} moves to {move['to']}",
+                "state": "running",
+                "guest": move["guest"],
+                "to": move["to"],
+            }
+            for move in plan["moves"]
+        ]
         operation = {
-            "id": f"o{len(self.operations) + 1}", "verb": plan["action"], "subject": plan["subject"], "by": role, "from": "192.0.2.99",
-            "since": stamp(), "state": "running", "ended": None, "steps": steps, "message": "", "remedy": "",
+            "id": f"o{len(self.operations) + 1}", "verb": plan["action"], "subject": plan["subject"],
+            "by": role, "from": "192.0.2.99", "since": stamp(), "state": "running", "ended": None,
+            "steps": steps, "message": "", "remedy": "",
         }  # fmt: skip
         self.operations.insert(0, operation)
         return {"operation": operation}

@@ -38,11 +38,15 @@ function useScreen(place, name, kind, tell) {
       timer = setTimeout(connect, PAUSES[Math.min(tries++, PAUSES.length - 1)]);
     };
     const connect = async () => {
-      const { open } = await (kind === "vnc" ? import("./vnc.js") : import("./terminal.js"));
-      if (gone) return;
-      end();
-      end = await open(place.current, endpoint(name, kind), told);
-      if (gone) end();
+      try {
+        const { open } = await (kind === "vnc" ? import("./vnc.js") : import("./terminal.js"));
+        if (gone) return;
+        end();
+        end = await open(place.current, endpoint(name, kind), told);
+        if (gone) end();
+      } catch {
+        told("ended");
+      }
     };
     connect();
     return () => {

@@ -12,5 +12,5 @@ export function Definition({ guest, definition }) {
     : "This guest is not declared: plays leave it alone. To adopt it, put this YAML among your guests.";
   return html`<section class="panel" aria-labelledby="definition"><h2 id="definition">Definition</h2><p class="hint">${words}</p>
     <div class="code"><pre tabindex="0"><code>${text}</code></pre></div>
-    <${Learn} forms=${{ play: `ansible-playbook cspp.drover.guests --check --diff -e guest=${guest.name}`, curl: `curl -H "Authorization: Bearer $TOKEN" ${new URL(`api/v1/guests/${guest.name}`, document.baseURI)}` }} /></section>`;
+    <${Learn} forms=${{ play: `ansible-playbook cspp.drover.guests --check --diff`, curl: `curl -H "Authorization: Bearer $TOKEN" ${new URL(`api/v1/guests/${guest.name}`, document.baseURI)}` }} /></section>`;
 }

@@ -4,7 +4,7 @@
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
 import { styled } from "../parts/styled.js";
-import { strict } from "./strict.js";
+import { strict, strictly } from "./strict.js";
 
 const FONT = 'ui-monospace, "Cascadia Mono", "DejaVu Sans Mono", Menlo, monospace';
 /** The terminal of each place, which lives as long as its place. */
@@ -13,10 +13,10 @@ const terminals = new WeakMap();
 async function terminal(place) {
   if (terminals.has(place)) return terminals.get(place);
   await styled("vendor/xterm-xterm-6.0.0/css/xterm.css");
-  const made = new Terminal({ fontFamily: FONT, fontSize: 14, screenReaderMode: true, cursorBlink: false, scrollback: 5000, documentOverride: strict(document) });
+  const made = new Terminal({ fontFamily: FONT, fontSize: 14, screenReaderMode: true, cursorBlink: false, theme: { background: "#0c0f0d" }, scrollback: 5000, documentOverride: strict(document) });
   const fit = new FitAddon();
   made.loadAddon(fit);
-  made.open(place);
+  strictly(document, () => made.open(place));
   fit.fit();
   made.focus();
   new ResizeObserver(() => place.isConnected && fit.fit()).observe(place);

@@ -13,7 +13,7 @@ export function Where({ guest, where }) {
     const here = node === guest.node;
     return html`<li key=${node} class=${here ? "here" : ok ? "ok" : "no"}>
       <${Icon} name=${here || ok ? "check" : "close"} /><div><p><a class="strong" href=${to("nodes", node)}>${node}</a> ${here ? html`<span class="chip">here</span>` : html`<span class="unseen">${ok ? "possible" : "not possible"}</span>`}</p><p class="hint">${why}</p></div>
-      ${!here && ok && guest.node && html`<${Button} label="Move" kind="small" role="operator" aria-label=${`Move to ${node}`} onPress=${() => ask({ action: "migrate", subject: guest.name, target: node })} />`}
+      ${!here && ok && guest.node && html`<${Button} label="Move" kind="small" role="operator" name=${`Move to ${node}`} onPress=${() => ask({ action: "migrate", subject: guest.name, target: node })} />`}
     </li>`;
   })}</ul>`;
 }

@@ -19,11 +19,18 @@ export function bytes(value) {
 export function duration(seconds) {
   if (seconds == null) return "–";
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 10) return `${Number(seconds.toFixed(1))} s`;
   if (seconds < 90) return `${Math.round(seconds)} s`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
   if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`;
   return `${Math.round(seconds / 86_400)} days`;
+}
+
+/** A part of a size, both in the whole's unit: "8.5 of 20 GiB". */
+export function portion(part, whole) {
+  const [size, unit] = bytes(whole).split(" ");
+  const scale = 1024 ** UNITS.indexOf(unit);
+  return scale > 0 ? `${Number((part / scale).toFixed(1))} of ${size} ${unit}` : bytes(part);
 }
 
 export function ago(time, now) {
@@ -45,10 +52,6 @@ export function count(number, one, many = `${one}s`) {
 export function list(names, most = 4) {
   const shown = names.length > most ? [...names.slice(0, most - 1), `${names.length - most + 1} more`] : names;
   return shown.length < 2 ? shown.join("") : `${shown.slice(0, -1).join(", ")} and ${shown.at(-1)}`;
-}
-
-export function share(part, whole) {
-  return whole > 0 ? Math.max(0, part / whole) : 0;
 }
 
 const VERBS = { drain: "Drain", return: "Return", migrate: "Move", start: "Start", stop: "Stop" };

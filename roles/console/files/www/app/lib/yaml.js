@@ -2,7 +2,7 @@
 // GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 /** YAML of plain data, for reading and copying; what could be misread is quoted as JSON is. */
 
-const PLAIN = /^[A-Za-z_/][\w ./-]*$/;
+const PLAIN = /^([A-Za-z_/][\w ./-]*|\d+(\.\d+)?[KMGT]iB)$/;
 const WORDS = /^(true|false|yes|no|on|off|null|y|n)$/i;
 
 function scalar(value) {

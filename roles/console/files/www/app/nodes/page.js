@@ -5,7 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { html } from "../lib/html.js";
 import { clock, guests, nodes } from "../lib/state.js";
 import { to } from "../lib/route.js";
-import { ago, bytes, count } from "../lib/words.js";
+import { ago, bytes, count, portion } from "../lib/words.js";
 import { Bar } from "../parts/bar.js";
 import { Button, Obstacle } from "../parts/button.js";
 import { Icon } from "../parts/icon.js";
@@ -32,10 +32,10 @@ function Node({ node, chosen }) {
   const { action, label, icon, kind, why } = actionOf(node);
   return html`<article class=${`panel machine ${chosen ? "chosen" : ""}`} aria-labelledby=${`machine-${node.name}`} ref=${place}>
     <header><h2 id=${`machine-${node.name}`}>${node.name}</h2><${State} state=${node.state} />
-      <${Button} icon=${icon} label=${label} kind=${kind} role="operator" why=${why} onPress=${() => ask({ action, subject: node.name })} aria-label=${`${label} ${node.name}`} /></header>
+      <${Button} icon=${icon} label=${label} kind=${kind} role="operator" why=${why} onPress=${() => ask({ action, subject: node.name })} name=${`${label} ${node.name}`} /></header>
     <dl class="facts">
       <div><dt>Address</dt><dd>${node.address ?? "–"}</dd></div>
-      <div><dt>Memory</dt><dd>${bytes(node.memory.promised)} of ${bytes(node.memory.total)}
+      <div><dt>Memory</dt><dd>${portion(node.memory.promised, node.memory.total)}
         <${Bar} label=${`Memory of ${node.name}`} part=${node.memory.promised} whole=${node.memory.total} text=${`${bytes(node.memory.promised)} promised`} /></dd></div>
       <div><dt>CPUs</dt><dd>${node.cpus.promised} of ${node.cpus.total}
         <${Bar} label=${`CPUs of ${node.name}`} part=${node.cpus.promised} whole=${node.cpus.total} high=${2} text=${`${node.cpus.promised} promised`} /></dd></div>

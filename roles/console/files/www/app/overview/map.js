@@ -5,7 +5,7 @@ import { useState } from "preact/hooks";
 import { html } from "../lib/html.js";
 import { guests, look, nodes } from "../lib/state.js";
 import { to } from "../lib/route.js";
-import { bytes, count } from "../lib/words.js";
+import { bytes, count, portion } from "../lib/words.js";
 import { Bar } from "../parts/bar.js";
 import { Icon } from "../parts/icon.js";
 import { State, tone } from "../parts/state.js";
@@ -22,12 +22,12 @@ function Block({ guest, after }) {
 
 function Load({ node }) {
   const { memory, cpus } = node;
-  return html`<dl class="load">
-    <div><dt>Memory</dt><dd>${bytes(memory.promised)} of ${bytes(memory.total)}</dd>
+  return html`<div class="load">
+    <div><span>Memory</span><span>${portion(memory.promised, memory.total)}</span>
       <${Bar} label=${`Memory of ${node.name}`} part=${memory.promised} whole=${memory.total} text=${`${bytes(memory.promised)} promised`} /></div>
-    <div><dt>CPUs</dt><dd>${cpus.promised} of ${cpus.total}</dd>
+    <div><span>CPUs</span><span>${cpus.promised} of ${cpus.total}</span>
       <${Bar} label=${`CPUs of ${node.name}`} part=${cpus.promised} whole=${cpus.total} high=${2} text=${`${cpus.promised} promised`} /></div>
-  </dl>`;
+  </div>`;
 }
 
 function Node({ node, dead, onDie }) {

@@ -5,15 +5,18 @@ import { html } from "../lib/html.js";
 import { obstacle } from "../lib/state.js";
 import { Icon } from "./icon.js";
 
-/** `why` is what speaks against pressing it now; with `role`, also that the role is missing. */
-export function Button({ icon, label, onPress, kind = "", why = "", role = null, busy = false, hidden = false, ...rest }) {
-  const reason = why || (role ? obstacle(role) : "");
+/**
+ * `why` is what speaks against pressing it now; with `role`, also that the role is missing. `name` is what it is called
+ * where its label alone does not say whose button it is; `hidden`: the label is not seen.
+ */
+export function Button({ icon, label, onPress, kind = "", why = "", role = null, busy = false, hidden = false, name = null }) {
+  const reason = (role ? obstacle(role) : "") || why;
+  const called = name ?? (hidden ? label : undefined);
   const press = () => !reason && !busy && onPress();
-  return html`<button type="button" ...${rest} class=${`button ${kind}`} onClick=${press} aria-disabled=${Boolean(reason)}
-    aria-busy=${busy} title=${reason || (hidden ? label : undefined)} aria-label=${hidden ? label : undefined}>
+  return html`<button type="button" class=${`button ${kind}`} onClick=${press} aria-disabled=${Boolean(reason)}
+    aria-busy=${busy} title=${reason || (hidden ? label : undefined)} aria-label=${reason ? `${called ?? label}: ${reason}` : called}>
     ${busy ? html`<span class="spinner"></span>` : icon && html`<${Icon} name=${icon} />`}
     ${!hidden && html`<span>${label}</span>`}
-    ${reason && html`<span class="unseen">. ${reason}</span>`}
   </button>`;
 }
 

@@ -33,9 +33,20 @@ function options(width, color) {
     width, height: 220, legend: { live: true }, cursor: { drag: { x: true, y: false } },
     scales: { y: { distr: 3 } },
     axes: [axis, { ...axis, size: 60, splits: (u) => SPREAD.filter((one) => one >= u.scales.y.min && one <= u.scales.y.max),
-      values: (_, splits) => splits.map((one) => duration(one / 1000)) }],
+      filter: (_, splits) => splits, values: (_, splits) => splits.map((one) => duration(one / 1000)) }],
     series: [{ value: (_, time) => (time == null ? "–" : moment(time * 1000)) }, dots("forecast", "--info", true), dots("measured", "--accent", false)],
   };
+}
+
+/** Colours of the style sheet as a canvas takes them. */
+function paint(place) {
+  const probe = place.appendChild(document.createElement("i"));
+  const colors = Object.fromEntries(["--muted", "--line", "--info", "--accent"].map((name) => {
+    probe.style.color = `var(${name})`;
+    return [name, getComputedStyle(probe).color];
+  }));
+  probe.remove();
+  return (name) => colors[name];
 }
 
 function Canvas({ rows }) {
@@ -44,12 +55,11 @@ function Canvas({ rows }) {
   useEffect(() => {
     let plot = null;
     let gone = false;
-    const style = getComputedStyle(document.documentElement);
     const data = [rows.map((one) => Date.parse(one.at) / 1000), rows.map((one) => one.forecast), rows.map((one) => one.measured)];
     const sizes = new ResizeObserver(([{ contentRect }]) => plot?.setSize({ width: Math.max(200, contentRect.width), height: 220 }));
     Promise.all([import("uplot"), styled("vendor/uplot-1.6.32/dist/uPlot.min.css")]).then(([{ default: Plot }]) => {
       if (gone) return;
-      plot = new Plot(options(place.current.clientWidth, (name) => style.getPropertyValue(name)), data, place.current);
+      plot = new Plot(options(place.current.clientWidth, paint(place.current)), data, place.current);
       sizes.observe(place.current);
     });
     return () => {

@@ -26,11 +26,11 @@ function Moves({ moves, before }) {
   const old = new Map((before?.moves ?? moves).map((move) => [move.guest, move.to]));
   const sorted = moves.toSorted((a, b) => (a.order ?? 0) - (b.order ?? 0));
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Moves of this plan"><table class="plan">
-    <thead><tr><th class="number">#</th><th>Guest</th><th>To</th><th>How</th><th class="number">Pause</th><th class="number">Takes</th></tr></thead>
+    <thead><tr><th class="number">#</th><th>Guest</th><th>To</th><th>How</th><th class="number">Pause</th><th class="number wide">Takes</th></tr></thead>
     <tbody>${sorted.map((move, index) => html`<tr key=${move.guest} class=${old.get(move.guest) === move.to ? "" : "changed"}>
       <td class="number">${(move.order ?? index) + (sorted[0]?.order === 0 || move.order == null ? 1 : 0)}</td><th scope="row">${move.guest}</th>
       <td>${move.to}${old.get(move.guest) !== move.to && html` <em>(${old.get(move.guest) ? `before: ${old.get(move.guest)}` : "new"})</em>`}</td>
-      <td>${HOW[move.how] ?? move.how}</td><td class="number">${duration(move.forecast?.pause)}</td><td class="number">${duration(move.forecast?.seconds)}</td>
+      <td>${HOW[move.how] ?? move.how}</td><td class="number">${duration(move.forecast?.pause)}</td><td class="number wide">${duration(move.forecast?.seconds)}</td>
     </tr>`)}</tbody>
   </table></div>`;
 }
