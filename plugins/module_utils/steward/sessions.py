@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import DroverError
+from ..trust.keyfiles import SECRETS
 
 __all__ = ["KEYS", "Session", "begin", "keys", "mac", "read", "renewed", "signed"]
 
 #: Keys as hexadecimal digits, one on each line: that in use first, then those whose sessions are still taken.
-KEYS = Path("/etc/drover/secrets/console.key")
+KEYS = SECRETS / "console.key"
 #: Seconds that a session lasts unless it is used, that it lasts in all, and after which its use renews it.
 IDLE, LONGEST, FRESH = 8 * 3600, 7 * 86_400, 300
 _SHORTEST_KEY = 32

@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.difference import Difference
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import parse_status
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book
 from ansible_collections.cspp.drover.plugins.module_utils.reporting.job_log import JobLog
 from ansible_collections.cspp.drover.plugins.module_utils.steward import actions, operations
-from ansible_collections.cspp.drover.plugins.module_utils.steward.actions import ACTIONS, Action
+from ansible_collections.cspp.drover.plugins.module_utils.steward.actions import ACTIONS, Action, Watched
+from ansible_collections.cspp.drover.plugins.module_utils.steward.records import seconds_of
 from ansible_collections.cspp.drover.plugins.modules import guest_migrate, guest_start, guest_stop, node_maintenance
 from ansible_collections.cspp.drover.tests.unit.conftest import Call
 from ansible_collections.cspp.drover.tests.unit.fake_cluster import (
@@ -65,12 +68,15 @@ def test_the_patch_is_the_modules(
     assert house.cluster.writes == []
     # And what is carried out is what was foreseen, to the letter.
     house.ask("carry_out", house.session("operator"), id=plan["id"])
-    patches: list[str] = []
-    monkeypatch.setattr(
-        actions.Watched, "patch", lambda _cluster, difference: patches.append(repr(difference.diff())) or 1 / 0
-    )
+    patches: list[Any] = []
+
+    def patch(_cluster: Watched, difference: Difference) -> None:
+        patches.append(difference.diff())
+        raise ClusterError("that is as far as it goes")
+
+    monkeypatch.setattr(Watched, "patch", patch)
     house.work()
-    assert patches == [repr(told["diff"])]
+    assert patches == [told["diff"]]
 
 
 def call_module(call: Call, on: Any, module: ModuleType, cib: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -173,7 +179,7 @@ def test_without_quorum_it_shows_and_changes_nothing(house: House) -> None:
 def test_an_operation_whose_process_was_lost_is_carried_on_and_ends(house: House) -> None:
     operation = drained(house)
     house.spawned.clear()  # its process died before it did anything
-    started = operations.seconds_of(house.ledger.entries("operation")[0]["started"])
+    started = seconds_of(house.ledger.entries("operation")[0]["started"])
     assert operations.to_carry_on(house.ledger, None, started + 5) == []
     (mine,) = operations.to_carry_on(house.ledger, None, started + 60)
     assert mine["id"] == operation["id"]
@@ -186,7 +192,7 @@ def test_an_operation_of_a_node_that_is_gone_is_the_leaders_to_carry_on(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drained(house)
-    later = operations.seconds_of(house.ledger.entries("operation")[0]["started"]) + 60
+    later = seconds_of(house.ledger.entries("operation")[0]["started"]) + 60
     status = parse_status(STATUS)
     assert status.dc is not None
     lost = parse_status(STATUS.replace('name="n1" id="1" online="true"', 'name="n1" id="1" online="false"'))
