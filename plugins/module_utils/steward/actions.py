@@ -65,11 +65,13 @@ class Action:
         return f"ansible-playbook playbooks/{play}.yml -e {words}"
 
     def curl(self) -> str:
-        """The request that does the same; the console's address and a token stand in the environment."""
-        body = {"to": self.target} if self.target else {"force": True} if self.force else {}
+        """The request that does the same; the console's address and a token stand in the environment. Empty for what
+        has to be planned and confirmed."""
+        if self.force:
+            return ""
         return (
             'curl -X POST -H "Authorization: Bearer $DROVER_TOKEN" -H "Idempotency-Key: $(uuidgen)" '
-            f"-H 'Content-Type: application/json' -d '{json.dumps(body)}' "
+            f"-H 'Content-Type: application/json' -d '{json.dumps({'to': self.target} if self.target else {})}' "
             f"$DROVER_URL/api/v1/{ACTIONS[self.verb]}s/{self.subject}/{self.verb}"
         )
 

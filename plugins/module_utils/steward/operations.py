@@ -85,6 +85,7 @@ class Desk:
                 "kind": "operation",
                 "node": node_name(),
                 "started": book.stamp(),
+                "result": "ordered",
                 "verb": plan.action.verb,
                 "subject": plan.action.subject,
                 "target": plan.action.target,

@@ -16,7 +16,9 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker impo
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import parse_status
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book
+from ansible_collections.cspp.drover.plugins.module_utils.planning.forecast import achieved
 from ansible_collections.cspp.drover.plugins.module_utils.reporting.job_log import JobLog
+from ansible_collections.cspp.drover.plugins.module_utils.reporting.moves import table
 from ansible_collections.cspp.drover.plugins.module_utils.steward import actions, operations
 from ansible_collections.cspp.drover.plugins.module_utils.steward.actions import ACTIONS, Action, Watched
 from ansible_collections.cspp.drover.plugins.module_utils.steward.records import seconds_of
@@ -247,3 +249,15 @@ def test_the_journal_is_told_the_newest_first_and_without_keys(house: House) -> 
     assert [e["id"] for e in house.ask("journal", viewer, before=everything[0]["id"])["entries"]] == [
         e["id"] for e in everything[1:]
     ]
+
+
+def test_what_else_reads_the_journal_reads_on(house: House) -> None:
+    drained(house)
+    house.refusal("drain", house.session("viewer"), node="n2")
+    house.work()
+    entries = house.ledger.book.entries()
+    assert {entry["kind"] for entry in entries} == {"log-in", "operation", "operation-end", "refusal"}
+    assert achieved(entries, "n1", "n2", 1) is None
+    lines = table(entries)
+    assert any("ordered" in line and line.rstrip().endswith("drain n2 by operator") for line in lines)
+    assert any("drain by viewer" in line for line in lines)
