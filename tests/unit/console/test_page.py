@@ -120,7 +120,7 @@ def test_the_overview_tells_of_problems_first_and_of_what_would_be_lost(visit: O
     expect(problems.first).to_contain_text("scratch does not start")
     expect(problems.first).to_contain_text("Restore its disk")
     expect(page.locator(".node", has_text="node2").first.locator(".block")).to_have_count(3)
-    page.get_by_role("button", name="If node2 died now").click()
+    page.get_by_role("button", name="If it died now: node2").click()
     expect(page.locator(".fate")).to_contain_text("2 guests would start again elsewhere. runner would stay down")
 
 

@@ -44,5 +44,8 @@ export async function open(place, url, told) {
     listeners.forEach((one) => one.dispose());
     told("ended", code);
   };
-  return () => socket.close();
+  return () => {
+    if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+    else socket.close();
+  };
 }

@@ -13,10 +13,10 @@ import { fate } from "./death.js";
 
 function Block({ guest, after }) {
   const move = look.value.moves.find((one) => one.guest === guest.name);
-  const what = `${guest.name}, ${guest.kind}, ${guest.state}${move ? `, on its way to ${move.to}` : ""}${after ? `, ${after.words}` : ""}`;
-  return html`<a class=${`block ${tone(guest.state)} ${after?.kind ?? ""}`} href=${to("guests", guest.name)} aria-label=${what}
-    title=${`${what}, ${bytes(guest.memory)}`} style=${{ flexGrow: Math.max(1, Math.round(guest.memory / 2 ** 28)) }}>
-    <${Icon} name=${guest.kind} /><span>${guest.name}</span>${move && html`<small>→ ${move.to}</small>`}${after && html`<small>${after.short}</small>`}
+  const what = `${guest.kind}, ${guest.state}${after ? `, ${after.words}` : ""}`;
+  return html`<a class=${`block ${tone(guest.state)} ${after?.kind ?? ""}`} href=${to("guests", guest.name)}
+    title=${`${guest.name}: ${what}, ${bytes(guest.memory)}`} style=${{ flexGrow: Math.max(1, Math.round(guest.memory / 2 ** 28)) }}>
+    <${Icon} name=${guest.kind} /><span>${guest.name}</span><span class="unseen">, ${what}</span>${move && html`<small>→ ${move.to}</small>`}${after && html`<small>${after.short}</small>`}
   </a>`;
 }
 
@@ -35,7 +35,7 @@ function Node({ node, dead, onDie }) {
   const fates = dead ? fate(node, here, nodes.value) : null;
   return html`<section class=${`node ${dead ? "dead" : ""}`} aria-labelledby=${`node-${node.name}`}>
     <header><h3 id=${`node-${node.name}`}><a href=${to("nodes", node.name)}>${node.name}</a></h3><${State} state=${node.state} />
-      <button type="button" class="button quiet small" aria-pressed=${dead} onClick=${onDie} aria-label=${`If ${node.name} died now`}><${Icon} name="bolt" /><span>If it died now</span></button></header>
+      <button type="button" class="button quiet small" aria-pressed=${dead} onClick=${onDie} aria-label=${`If it died now: ${node.name}`}><${Icon} name="bolt" /><span>If it died now</span></button></header>
     <${Load} node=${node} />
     ${fates && html`<p class="fate" role="status">${fates.text}</p>`}
     <div class="blocks">${here.map((guest) => html`<${Block} key=${guest.name} guest=${guest} after=${fates?.of[guest.name]} />`)}

@@ -9,9 +9,10 @@ export function Dialog({ title, onClose, children, actions }) {
   const element = useRef(null);
   const id = useId();
   useEffect(() => {
-    const before = document.activeElement;
-    element.current.showModal();
-    return () => before?.isConnected && before.focus();
+    const shown = element.current;
+    shown.showModal();
+    // It gives the focus back to where it was, which nothing else can while the page is inert.
+    return () => shown.close();
   }, []);
   const cancel = (event) => {
     event.preventDefault();
