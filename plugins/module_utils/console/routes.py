@@ -14,6 +14,7 @@ from .access import Anybody, Known, forget, remember
 from .documents import Change, Login, Move, Name, Nothing, Plan, Short
 from .metrics import exposition
 from .operations import Key, Operations
+from .refusal import Refusal
 from .steward import Steward
 from .text import overview
 
@@ -99,7 +100,10 @@ def _looking(api: Operations, steward: Steward) -> None:
     @api.operation("GET", "/health", "nobody", documents.Health)
     async def health(caller: Anybody) -> Response:
         said = await steward.ask("health", caller)
-        return JSONResponse({"healthy": True, **said})
+        if not said.get("healthy"):
+            remedy = "Look at its log on this node: journalctl -u drover-steward."
+            raise Refusal(503, "unhealthy", "the steward of this node cannot log anybody in", remedy=remedy)
+        return JSONResponse(said)
 
     @api.operation("GET", "/metrics", "viewer", None, also=_METRICS)
     async def metrics(caller: Known) -> Response:

@@ -80,6 +80,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     "gone": ("deployment/test_lab_removal.py",),
     # Nodes join, leave, die and are replaced, on a lab of its own.
     "nodes": ("nodes/test_come_and_go.py",),
+    # The console, whose nodes die under it, on a lab of its own.
+    "console": ("console/test_power_loss.py",),
     # Two nodes that lose sight of each other, on a lab of its own.
     "pair": ("fencing/test_two_nodes.py",),
     # Samples of `make faults` and `make drills`, on a lab of their own.
