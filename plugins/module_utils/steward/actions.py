@@ -137,4 +137,4 @@ def substance(action: Action, applied: Applied[Any] | None) -> str:
     said: list[Any] = [action.verb, action.subject, action.target, action.force]
     if applied is not None:
         said += [applied.difference.diff(), sorted(map(str, applied.prediction.actions))]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:24]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:20]

@@ -47,9 +47,9 @@ def draft(action: Action, cluster: Watched, keys: Sequence[bytes], usable: Calla
         refused = error
     applied = cluster.seen
     digest = substance(action, applied)
-    said = "~".join((action.verb, action.subject, action.target or "", "force" if action.force else "", digest))
+    said = ":".join((action.verb, action.subject, action.target or "", "force" if action.force else "", digest))
     document: dict[str, Any] = {
-        "id": f"{said}~{sessions.mac('plan', said, keys[0])}",
+        "id": f"{said}:{_mac(said, keys[0])}",
         "epoch": "",
         "action": action.verb,
         "subject": action.subject,
@@ -74,13 +74,18 @@ def draft(action: Action, cluster: Watched, keys: Sequence[bytes], usable: Calla
 
 def read_id(text: str, keys: Sequence[bytes]) -> tuple[Action, str]:
     """What a plan's id asks for, and its hash. Raises Trouble for an id that no node of this cluster gave."""
-    said, _tilde, signature = text.rpartition("~")
-    parts = said.split("~")
-    given = any(hmac.compare_digest(sessions.mac("plan", said, key).encode(), signature.encode()) for key in keys)
+    said, _colon, signature = text.rpartition(":")
+    parts = said.split(":")
+    given = any(hmac.compare_digest(_mac(said, key).encode(), signature.encode()) for key in keys)
     if len(parts) != 5 or not given:
         raise unknown("there is no such plan in this cluster", "Make the plan anew.")
     verb, subject, target, force, digest = parts
     return Action(verb, subject, target or None, bool(force)), digest
+
+
+def _mac(said: str, key: bytes) -> str:
+    """A plan's signature: 144 bits, for an id is to be a short part of an address."""
+    return sessions.mac("plan", said, key)[:24]
 
 
 def _foreseen(applied: Applied[Any], result: Mapping[str, Any], usable: Sequence[str]) -> dict[str, Any]:

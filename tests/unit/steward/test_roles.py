@@ -30,7 +30,7 @@ SAID: Mapping[str, Mapping[str, Any]] = {
     "guest": {"name": "mc"},
     "operation": {"id": "0" * 32},
     "plan": {"action": "drain", "subject": "n2"},
-    "carry_out": {"id": "drain~n2~~~0~x"},
+    "carry_out": {"id": "drain:n2:::0:x"},
     **{verb: {"guest": "mc"} for verb in ("start", "stop", "migrate")},
     **{verb: {"node": "n2"} for verb in ("drain", "return")},
 }
@@ -122,7 +122,7 @@ def test_a_refusal_is_on_record_once_a_minute(house: House) -> None:
         ("journal", {"before": "unknown"}, 404),
         ("guest", {"name": "nobody-knows"}, 404),
         ("operation", {"id": "unknown"}, 404),
-        ("carry_out", {"id": "drain~n2~~~0000~forged"}, 404),
+        ("carry_out", {"id": "drain:n2:::0000:forged"}, 404),
         ("carry_out", {"id": "é"}, 404),
         ("explode", {}, 404),
     ],
