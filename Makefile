@@ -26,6 +26,7 @@ help:
 	@echo "make faults     200 faults while guests move; FAULTS='--seed 7 --count 20 --only power' for others"
 	@echo "make upgrade-test FROM=REV   a lab that the commit REV built is brought to this checkout, unnoticed by its guests"
 	@echo "make real       what containers cannot show, on two emulated machines with Debian's own kernel; REAL=--help tells more"
+	@echo "make vendor     the libraries of the console's page anew from npm, verified"
 	@echo "make lab-up     three bare nodes; lab-down removes them"
 	@echo "make clean      removes labs, caches and the virtual environment"
 
@@ -40,6 +41,9 @@ $(VENV)/setup: requirements.lock
 
 $(VENV)/setup-dev: requirements-dev.lock $(VENV)/setup
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	# The console's page is tested in a browser.
+	[ -x /usr/bin/chromium ] || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; }
 	touch $@
 
 $(VENV)/setup-mutants: requirements-mutation.lock $(VENV)/setup-dev

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -78,7 +79,9 @@ class Stage:
         answer = self.played.answer(asked["verb"], asked["arguments"], asked["credential"])
         writer.write(json.dumps(answer).encode() + b"\n")
         if asked["verb"] == "console" and "result" in answer:
-            await _terminal(reader, writer, asked["arguments"]["guest"])
+            guest, kind = asked["arguments"]["guest"], asked["arguments"]["kind"]
+            with suppress(asyncio.IncompleteReadError, OSError):
+                await (_screen if kind == "vnc" else _terminal)(reader, writer, guest)
         writer.close()
 
     def __enter__(self) -> Stage:
@@ -102,17 +105,57 @@ async def _terminal(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
         writer.write(_HEAD.pack(0, len(text)) + text)
 
     show(f"\x1b[32mroot@{guest}\x1b[0m:~# ".encode())
-    try:
-        while True:
-            kind, length = _HEAD.unpack(await reader.readexactly(_HEAD.size))
-            data: bytes = await reader.readexactly(length)
-            if kind == 0 and data == b"!":
-                return
-            if kind == 0:
-                show(data.replace(b"\r", b"\r\n"))
-            await writer.drain()
-    except (asyncio.IncompleteReadError, OSError):
-        return
+    while True:
+        kind, data = await _frame(reader)
+        if kind == 0 and data == b"!":
+            return
+        if kind == 0:
+            show(data.replace(b"\r", b"\r\n"))
+        await writer.drain()
+
+
+async def _frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    kind, length = _HEAD.unpack(await reader.readexactly(_HEAD.size))
+    return kind, await reader.readexactly(length)
+
+
+async def _screen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, guest: str) -> None:
+    """A screen of 64 by 48 in green, by the RFB protocol 3.8 (RFC 6143) without a password; F1 ends the connection."""
+    buffer = b""
+
+    def show(data: bytes) -> None:
+        writer.write(_HEAD.pack(0, len(data)) + data)
+
+    async def take(count: int) -> bytes:
+        nonlocal buffer
+        while len(buffer) < count:
+            buffer += (await _frame(reader))[1]
+        taken, buffer = buffer[:count], buffer[count:]
+        return taken
+
+    show(b"RFB 003.008\n")
+    await take(12)
+    show(b"\x01\x01")
+    await take(1)
+    show(bytes(4))
+    await take(1)
+    form = struct.pack("!BBBBHHHBBB3x", 32, 24, 0, 1, 255, 255, 255, 16, 8, 0)
+    show(struct.pack("!HH", 64, 48) + form + struct.pack("!I", len(guest)) + guest.encode())
+    while True:
+        match (await take(1))[0]:
+            case 2:
+                count = int.from_bytes((await take(3))[1:])
+                await take(4 * count)
+            case 3:
+                await take(9)
+                # Blue, green, red and a byte that means nothing, as noVNC asks for red in the lowest.
+                show(struct.pack("!BBHHHHHi", 0, 0, 1, 0, 0, 64, 48, 0) + b"\x00\xc8\x00\x00" * (64 * 48))
+            case 4:
+                if (await take(7))[3:] == (0xFFBE).to_bytes(4):
+                    return
+            case other:
+                await take({0: 19, 5: 5}[other])
+        await writer.drain()
 
 
 def main() -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,13 @@ PLACES = (
     "guests/mail/moves",
     "guests/mail/definition",
     "guests/website/console",
+    "guests/mail/console",
     "nodes",
     "history",
 )
+
+#: Milliseconds for what a loaded machine takes its time for.
+expect.set_options(timeout=20_000)
 
 Open = Callable[..., Page]
 
@@ -72,7 +77,7 @@ def visit(stage: Stage, browser: Browser) -> Iterator[Open]:
         context = browser.new_context(viewport=size, color_scheme=scheme, ignore_https_errors=True)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(20_000)
         listen(page)
         if user:
             headers = {"Sec-Fetch-Site": "same-origin"}
@@ -139,9 +144,9 @@ def test_a_drain_is_read_confirmed_and_watched(stage: Stage, visit: Open) -> Non
     dialog.get_by_role("button", name="Drain node1").click()
     expect(dialog).not_to_be_attached()
     assert stage.played.carried_out == ["p1"]
-    expect(guests_of(page, "node1")).to_have_count(0, timeout=15_000)
+    expect(guests_of(page, "node1")).to_have_count(0)
     expect(guests_of(page, "node3")).to_have_count(6)
-    expect(page.get_by_role("log")).to_contain_text("node1 is empty", timeout=5_000)
+    expect(page.get_by_role("log")).to_contain_text("node1 is empty")
     page.get_by_role("button", name="Return node1").click()
     expect(page.get_by_role("dialog", name="Return node1?")).to_be_visible()
 
@@ -237,8 +242,30 @@ def test_a_terminal_is_connected_again_after_a_move(visit: Open) -> None:
     page.keyboard.type("hello")
     expect(shown).to_contain_text("# hello")
     page.keyboard.type("!")
-    expect(shown).to_contain_text(re.compile("hello.*root@website:~#"), timeout=2_000)
+    expect(shown).to_contain_text(re.compile("hello.*root@website:~#"), timeout=5_000)
     expect(page.locator(".console .link")).to_have_class(re.compile("live"))
+
+
+def test_a_screen_is_connected_again_after_a_move(visit: Open) -> None:
+    page = visit("admin", "guests/mail/console")
+    canvas = page.locator(".screen canvas")
+    expect(page.locator(".console .link")).to_have_class(re.compile("live"))
+    _seen_green(page)
+    canvas.evaluate("it => it.dataset.before = 'yes'")
+    canvas.focus()
+    page.keyboard.press("F1")
+    expect(page.locator(".screen canvas:not([data-before])")).to_have_count(1, timeout=5_000)
+    _seen_green(page)
+    expect(page.locator(".console .link")).to_have_class(re.compile("live"))
+
+
+def _seen_green(page: Page) -> None:
+    """Waits until the screen shows what the played VM does."""
+    deadline = time.monotonic() + 20
+    look = "it => it.width === 64 ? it.getContext('2d').getImageData(9, 9, 1, 1).data[1] : 0"
+    while page.locator(".screen canvas").evaluate(look) != 200:
+        assert time.monotonic() < deadline, "the screen stays black"
+        page.wait_for_timeout(50)
 
 
 def test_without_quorum_it_says_so_and_offers_nothing(stage: Stage, visit: Open) -> None:

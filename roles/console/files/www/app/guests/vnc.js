@@ -10,8 +10,12 @@ export async function open(place, url, told) {
   screen.scaleViewport = true;
   screen.background = "transparent";
   let code = null;
+  let over = false;
   screen.addEventListener("connect", () => told("live"));
   screen.addEventListener("securityfailure", () => (code = 4403));
-  screen.addEventListener("disconnect", () => told("ended", code));
-  return () => screen.disconnect();
+  screen.addEventListener("disconnect", () => {
+    over = true;
+    told("ended", code);
+  });
+  return () => over || screen.disconnect();
 }
