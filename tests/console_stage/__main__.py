@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import socket
 import tempfile
 from pathlib import Path
 
@@ -50,7 +51,8 @@ async def run(address: str, port: int, www: Path) -> None:
         own, key = certificate(folder, address)
         async with PlayedSteward(folder / "socket"):
             print(f"https://{address}:{port}/ as viewer, operator or admin, with the same word as password", flush=True)
-            await serve(configuration(fresh(www, Steward(folder / "socket")), address, port, own, key))
+            app = fresh(www, Steward(folder / "socket"))
+            await serve(configuration(app, own, key), socket.create_server((address, port)))
 
 
 def main() -> None:

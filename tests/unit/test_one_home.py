@@ -18,7 +18,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.packet_filt
 from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import PKI
 from ansible_collections.cspp.drover.plugins.module_utils.steward.access import FOLDER as ACCESS
 from ansible_collections.cspp.drover.plugins.module_utils.trust.keyfiles import SECRETS
-from ansible_collections.cspp.drover.plugins.module_utils.trust.renewal import DECLARED
+from ansible_collections.cspp.drover.plugins.module_utils.trust.renewal import CONSOLE, DECLARED
 from ansible_collections.cspp.drover.plugins.modules import accelerator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +29,7 @@ HOMES = {
     str(PKI): "plugins/module_utils/peer/channel.py",
     str(RECORD): "plugins/module_utils/hypervisor/accelerator.py",
     str(DECLARED): "plugins/module_utils/trust/renewal.py",
+    str(CONSOLE): "plugins/module_utils/trust/renewal.py",
     str(FORMED): "plugins/module_utils/ceph/monitor.py",
     str(SECRETS): "plugins/module_utils/trust/keyfiles.py",
     str(ACCESS): "plugins/module_utils/steward/access.py",

@@ -21,7 +21,7 @@ from .text import overview
 __all__ = ["routes"]
 
 #: Of an operation, a plan or an entry of the journal.
-Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
+Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:~-]{1,512}$")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 MaybeName = Annotated[Name | None, Query()]
 #: A moment or an entry's id.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ..core.errors import run_program
 from .app import console
 from .steward import SOCKET, Steward
 
-__all__ = ["configuration", "main", "serve"]
+__all__ = ["configuration", "everywhere", "main", "serve"]
 
 #: Seconds that a watcher may hold up the end of the service, and between two looks at the certificate.
 _GRACE, _RENEWED_EVERY = 2, 30.0
@@ -26,7 +27,6 @@ _CONNECTIONS, _MESSAGE = 1000, 1 << 20
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until the service is stopped."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--address", default="::", help="to listen on")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--certificate", type=Path, required=True)
     parser.add_argument("--key", type=Path, required=True)
@@ -37,18 +37,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def start() -> int:
         app = console(given.www, Steward(given.steward), strict_transport=given.strict_transport)
-        asyncio.run(serve(configuration(app, given.address, given.port, given.certificate, given.key)))
+        asyncio.run(serve(configuration(app, given.certificate, given.key), everywhere(given.port)))
         return 0
 
     return run_program(start, OSError, what="the console cannot serve")
 
 
-def configuration(app: object, address: str, port: int, certificate: Path, key: Path) -> uvicorn.Config:
+def everywhere(port: int) -> socket.socket:
+    """A socket that listens at all addresses of the node, also at those that are still to come to it.
+
+    uvicorn's own listens at addresses of one family.
+    """
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(("0.0.0.0", port))
+
+
+def configuration(app: object, certificate: Path, key: Path) -> uvicorn.Config:
     """How the console is served."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
-        host=address,
-        port=port,
         ssl_certfile=certificate,
         ssl_keyfile=str(key),
         log_level="warning",
@@ -62,17 +70,17 @@ def configuration(app: object, address: str, port: int, certificate: Path, key: 
     )
 
 
-async def serve(config: uvicorn.Config) -> None:
-    """Serve, and show a new certificate to whoever connects after it was written."""
+async def serve(config: uvicorn.Config, listener: socket.socket) -> None:
+    """Serve at a listening socket, and show a new certificate to whoever connects after it was written."""
     server = uvicorn.Server(config)
-    renewal = asyncio.create_task(_renewed(config))
+    renewal = asyncio.create_task(_renewed(config, _RENEWED_EVERY))
     try:
-        await server.serve()
+        await server.serve([listener])
     finally:
         renewal.cancel()
 
 
-async def _renewed(config: uvicorn.Config, every: float = _RENEWED_EVERY) -> None:
+async def _renewed(config: uvicorn.Config, every: float) -> None:
     shown = _age(config)
     while True:
         await asyncio.sleep(every)
