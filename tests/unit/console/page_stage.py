@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import struct
 import subprocess
 import sys
@@ -54,10 +55,11 @@ class Stage:
         make += ["-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)]
         subprocess.run(make, check=True, capture_output=True)
         app = console(WWW, Steward(self._socket))
-        config = configuration(app, "127.0.0.1", port, certificate, key)
+        config = configuration(app, certificate, key)
         # Its watchers are browsers that are gone.
         config.timeout_graceful_shutdown = 0
         self._server = uvicorn.Server(config)
+        self._listening = socket.create_server(("127.0.0.1", port))
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     def anew(self) -> Stage:
@@ -68,11 +70,11 @@ class Stage:
     @property
     def address(self) -> str:
         """The page's URL."""
-        return f"https://localhost:{self._server.servers[0].sockets[0].getsockname()[1]}/"
+        return f"https://localhost:{self._listening.getsockname()[1]}/"
 
     async def _serve(self) -> None:
         async with await asyncio.start_unix_server(self._connection, self._socket):
-            await self._server.serve()
+            await self._server.serve([self._listening])
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked = json.loads(await reader.readline())

@@ -3,19 +3,31 @@
 /** A VM's screen by VNC. */
 import RFB from "@novnc/novnc";
 
+function show(place, socket, told) {
+  let over = null;
+  // It comes before the library hears of it, and says why.
+  socket.addEventListener("close", ({ code }) => (over = code));
+  const screen = new RFB(place, socket, { shared: true });
+  screen.scaleViewport = true;
+  screen.background = "transparent";
+  screen.addEventListener("connect", () => told("live"));
+  screen.addEventListener("disconnect", () => told("ended", over));
+  return () => over === null && screen.disconnect();
+}
+
 /** Shows it in `place`; returns what ends it. */
 export async function open(place, url, told) {
   place.replaceChildren();
-  const screen = new RFB(place, url, { shared: true });
-  screen.scaleViewport = true;
-  screen.background = "transparent";
-  let code = null;
-  let over = false;
-  screen.addEventListener("connect", () => told("live"));
-  screen.addEventListener("securityfailure", () => (code = 4403));
-  screen.addEventListener("disconnect", () => {
-    over = true;
-    told("ended", code);
-  });
-  return () => over || screen.disconnect();
+  const socket = new WebSocket(url);
+  let gone = false;
+  let end = () => {};
+  socket.onclose = ({ code }) => told("ended", code);
+  socket.onopen = () => {
+    if (gone) socket.close();
+    else end = show(place, socket, told);
+  };
+  return () => {
+    gone = true;
+    end();
+  };
 }
