@@ -7,7 +7,7 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo demo-ceph test docs lock lint unit scenario fuzz mutants faults drills real bench-second-run bench-agents bench-declaration \
+.PHONY: help setup setup-dev demo demo-ceph test docs vendor lock lint unit scenario fuzz mutants faults drills real bench-second-run bench-agents bench-declaration \
 	bench-migration bench-failover bench-scale soak-migration upgrade-test lab-up lab-down clean
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make faults     200 faults while guests move; FAULTS='--seed 7 --count 20 --only power' for others"
 	@echo "make upgrade-test FROM=REV   a lab that the commit REV built is brought to this checkout, unnoticed by its guests"
 	@echo "make real       what containers cannot show, on two emulated machines with Debian's own kernel; REAL=--help tells more"
+	@echo "make vendor     the libraries of the console's page anew from npm, verified"
 	@echo "make lab-up     three bare nodes; lab-down removes them"
 	@echo "make clean      removes labs, caches and the virtual environment"
 
@@ -40,6 +41,9 @@ $(VENV)/setup: requirements.lock
 
 $(VENV)/setup-dev: requirements-dev.lock $(VENV)/setup
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	# The console's page is tested in a browser.
+	[ -x /usr/bin/chromium ] || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; }
 	touch $@
 
 $(VENV)/setup-mutants: requirements-mutation.lock $(VENV)/setup-dev
@@ -72,6 +76,10 @@ lab-up: setup
 
 lab-down: setup
 	$(PLAY) playbooks/lab.yml -e lab_state=absent
+
+# What the console's page and its tests have of others, from npm's registry.
+vendor:
+	python3 -m tests.vendor
 
 docs: setup
 	$(BIN)/python -m tests.docs

@@ -52,6 +52,12 @@ def start(name: str) -> int:
             from .agents.packet_filter_unit import main
         case "lxcfs":
             from .hypervisor.lxcfs import main
+        case "console":
+            from .console.service import main
+        case "console-health":
+            from .console.health import main
+        case "steward":
+            from .steward.main import main
         case _:
             sys.stderr.write(f"this version of Drover has no program {name}\n")
             return 1

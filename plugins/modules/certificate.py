@@ -45,7 +45,7 @@ options:
     required: true
     suboptions:
       authority:
-        description: The authority's name, V(ca) or V(qemu-ca).
+        description: The authority's name, V(ca), V(qemu-ca) or V(console-ca).
         type: str
         required: true
       bundle:

@@ -46,6 +46,11 @@ options:
       - Whether the cluster relies on fencing (C(stonith-enabled)). Devices can be there before it does.
       - By default it does as soon as O(fencing) has a device.
     type: bool
+  console_address:
+    description:
+      - The address, with its prefix, at which a node whose console is healthy answers. Empty for none.
+      - Without this option it is left as it is.
+    type: str
   wait_timeout:
     description: Seconds to wait for the cluster, before and after the change.
     type: int
@@ -94,6 +99,7 @@ kept:
 
 from typing import Any
 
+from ansible_collections.cspp.drover.plugins.module_utils.cluster import console_address as console
 from ansible_collections.cspp.drover.plugins.module_utils.cluster import fence_arguments, fencing, options
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import Configuration, read
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import NodeSettings, Wanted
@@ -115,9 +121,11 @@ def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
     levels, levels_gone = fencing.levels(described, live, params["fencing_kept"])
     if fenced is not None:
         properties["stonith-enabled"] = str(fenced).lower()
+    address = params["console_address"]
+    resource, where = ([one] for one in console.console_address(address)) if address else ([], [])
     return Wanted(
-        primitives=tuple(devices),
-        constraints=tuple(places),
+        primitives=(*devices, *resource),
+        constraints=(*places, *where),
         properties={**properties, **fence_arguments.settings(params["properties"])},
         resource_defaults={
             **options.RESOURCE_DEFAULTS,
@@ -134,7 +142,14 @@ def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
         ),
         alerts=(fencing.ALERT,) if devices else (),
         levels=tuple(levels),
-        absent=frozenset({*gone, *levels_gone, *([] if devices or described is None else [fencing.ALERT.id])}),
+        absent=frozenset(
+            {
+                *gone,
+                *levels_gone,
+                *([] if devices or described is None else [fencing.ALERT.id]),
+                *(console.IDS if address == "" else []),
+            }
+        ),
     )
 
 
@@ -176,6 +191,7 @@ def main() -> None:
             "fencing": {"type": "list", "elements": "dict", "options": fence_arguments.FENCING},
             "fencing_kept": {"type": "list", "elements": "str", "default": []},
             "fenced": {"type": "bool"},
+            "console_address": {"type": "str"},
             "wait_timeout": {"type": "int", "default": 90},
         },
         supports_check_mode=True,

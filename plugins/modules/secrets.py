@@ -14,8 +14,8 @@ description:
   - Writes nothing. The role M(cspp.drover.files) writes the result to every member. Run it with C(no_log).
 options:
   given:
-    description: Secrets the operator supplies, by name (V(corosync.key), V(pacemaker.key), V(ca.key), V(ca.crt),
-      V(qemu-ca.key), V(qemu-ca.crt)).
+    description: Secrets the operator supplies, by name (V(corosync.key), V(pacemaker.key), V(console.key), V(ca.key),
+      V(ca.crt), V(qemu-ca.key), V(qemu-ca.crt), V(console-ca.key), V(console-ca.crt)).
     type: dict
     default: {}
   found:
@@ -23,11 +23,11 @@ options:
     type: dict
     default: {}
   rotate_authority:
-    description: Put a new certificate authority in front of the present one, for nodes and for QEMU.
+    description: Put a new certificate authority in front of the present one, for nodes, for QEMU and for the console.
     type: bool
     default: false
   retire_authority:
-    description: Believe the newest certificate authority alone, for nodes and for QEMU.
+    description: Believe the newest certificate authority alone, for nodes, for QEMU and for the console.
     type: bool
     default: false
 requirements: [python3-cryptography]

@@ -267,3 +267,21 @@ def test_a_node_without_a_cluster_says_so(call: Call, on: Any) -> None:
 def test_reconcile_of_a_real_cib_is_stable() -> None:
     live = read(CIB)
     assert not reconcile(CIB, Wanted(tuple(live.primitives.values()), tuple(live.constraints.values()))).changed
+
+
+def test_the_consoles_address_comes_moves_and_goes(call: Call, on: Any) -> None:
+    cluster = on(cluster_config, FakeCluster("fence", cib=transcript("cib-fresh")))
+    wish = {"console_address": "192.0.2.9/24"}
+    told = call(cluster_config, check=True, **wish)
+    done = call(cluster_config, **wish)
+    assert told["objects"] == done["objects"]
+    assert {"create resource drover-console-address", "create rule drover-console-address-where"} <= {*done["objects"]}
+    assert not call(cluster_config, **wish)["changed"]
+    # A run that knows nothing of it leaves it alone.
+    assert not call(cluster_config)["changed"]
+    assert call(cluster_config, console_address="192.0.2.10/24")["objects"] == [
+        "update resource drover-console-address"
+    ]
+    assert call(cluster_config, console_address="")["changed"]
+    assert "console" not in cluster.cib
+    assert not call(cluster_config, console_address="")["changed"]

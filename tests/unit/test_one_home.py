@@ -16,8 +16,9 @@ from ansible_collections.cspp.drover.plugins.module_utils.ceph.monitor import FO
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.accelerator import RECORD
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.packet_filter import FACTS
 from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import PKI
+from ansible_collections.cspp.drover.plugins.module_utils.steward.access import FOLDER as ACCESS
 from ansible_collections.cspp.drover.plugins.module_utils.trust.keyfiles import SECRETS
-from ansible_collections.cspp.drover.plugins.module_utils.trust.renewal import DECLARED
+from ansible_collections.cspp.drover.plugins.module_utils.trust.renewal import CONSOLE, DECLARED
 from ansible_collections.cspp.drover.plugins.modules import accelerator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,8 +29,10 @@ HOMES = {
     str(PKI): "plugins/module_utils/peer/channel.py",
     str(RECORD): "plugins/module_utils/hypervisor/accelerator.py",
     str(DECLARED): "plugins/module_utils/trust/renewal.py",
+    str(CONSOLE): "plugins/module_utils/trust/renewal.py",
     str(FORMED): "plugins/module_utils/ceph/monitor.py",
     str(SECRETS): "plugins/module_utils/trust/keyfiles.py",
+    str(ACCESS): "plugins/module_utils/steward/access.py",
 }
 PATH = re.compile(r"/etc/drover/[\w.-]+")
 TEXTS = {"DOCUMENTATION", "EXAMPLES", "RETURN"}

@@ -42,10 +42,10 @@ def test_made_then_adopted(call: Call) -> None:
 def test_both_authorities_are_rotated_and_the_old_ones_retired(call: Call) -> None:
     first = call(secrets)["secrets"]
     rotated = call(secrets, found={"node1": first}, rotate_authority=True)
-    assert rotated["created"] == ["ca.key", "ca.crt", "qemu-ca.key", "qemu-ca.crt"]
+    assert rotated["created"] == [f"{authority}.{part}" for authority in pki.AUTHORITIES for part in ("key", "crt")]
     assert rotated["secrets"]["corosync.key"] == first["corosync.key"]
     retired = call(secrets, found={"node1": rotated["secrets"]}, retire_authority=True)
-    for name, whose in (("ca.crt", "cluster"), ("qemu-ca.crt", "QEMU")):
+    for name, whose in (("ca.crt", "cluster"), ("qemu-ca.crt", "QEMU"), ("console-ca.crt", "console")):
         newest = x509.load_pem_x509_certificate(retired["secrets"][name].encode())
         assert newest.subject.rfc4514_string().startswith(f"CN=Drover {whose} CA ")
         bundle = rotated["secrets"][name]
@@ -53,7 +53,7 @@ def test_both_authorities_are_rotated_and_the_old_ones_retired(call: Call) -> No
         assert retired["secrets"][name] + first[name] == bundle
 
 
-@pytest.mark.parametrize("authority", ["ca", "qemu-ca"])
+@pytest.mark.parametrize("authority", ["ca", "qemu-ca", "console-ca"])
 def test_an_authority_that_is_given_is_not_replaced(call: Call, authority: str) -> None:
     first = call(secrets)["secrets"]
     given = {name: first[name] for name in (f"{authority}.key", f"{authority}.crt")}

@@ -25,6 +25,7 @@ from .objects import (
     Pin,
     Primitive,
     Version,
+    Where,
 )
 
 __all__ = [
@@ -188,6 +189,11 @@ def constraint_of(element: ET.Element) -> Constraint | Foreign:
             pin = Pin(name, element.get("rsc", ""), node)
             if _same(element, constraint_element(pin)):
                 return pin
+        for expression in element.iterfind("rule/expression[@value]"):
+            attribute, value = expression.get("attribute", ""), expression.get("value", "")
+            where = Where(name, element.get("rsc", ""), attribute, value)
+            if _same(element, constraint_element(where)):
+                return where
     references = [element.get(key) for key in _REFERENCES] + [r.get("id") for r in element.iter("resource_ref")]
     xml = ET.tostring(element, encoding="unicode").strip()
     return Foreign(name, xml, tuple(r for r in references if r))
@@ -205,6 +211,15 @@ def constraint_element(constraint: Constraint) -> ET.Element:
         element.set("score", constraint.score)
         return element
     rule = ET.SubElement(element, "rule", id=part_id(constraint.id, "rule"), score="-INFINITY")
+    if isinstance(constraint, Where):
+        rule.set("boolean-op", "or")
+        for operation, value in (("not_defined", None), ("ne", constraint.value)):
+            expression = ET.SubElement(rule, "expression", id=part_id(constraint.id, f"rule-{operation}"))
+            expression.set("attribute", constraint.attribute)
+            expression.set("operation", operation)
+            if value is not None:
+                expression.set("value", value)
+        return element
     expression = ET.SubElement(rule, "expression", id=part_id(constraint.id, "rule-node"), attribute="#uname")
     expression.set("operation", "defined" if constraint.node is None else "ne")
     if constraint.node is not None:

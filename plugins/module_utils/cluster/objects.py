@@ -31,6 +31,7 @@ __all__ = [
     "Primitive",
     "Version",
     "Wanted",
+    "Where",
 ]
 
 PROVIDER = "drover"
@@ -144,6 +145,24 @@ class Pin:
 
 
 @dataclass(frozen=True)
+class Where:
+    """A resource that may run only on nodes that have an attribute of this value at the moment."""
+
+    kind: ClassVar[str] = "rule"
+    id: str
+    resource: str
+    attribute: str
+    value: str
+
+    @property
+    def resources(self) -> tuple[str, ...]:
+        return (self.resource,)
+
+    def view(self) -> dict[str, Any]:
+        return {"resource": self.resource, "only where": f"{self.attribute} is {self.value}"}
+
+
+@dataclass(frozen=True)
 class Colocation:
     """A resource's liking for the company of another: a positive or negative score."""
 
@@ -205,7 +224,7 @@ class Foreign:
         return {"xml": self.xml}
 
 
-Constraint = Location | Pin | Colocation
+Constraint = Location | Pin | Where | Colocation
 Object = Primitive | Constraint | Alert | Level | Foreign
 
 

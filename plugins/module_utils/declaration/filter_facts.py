@@ -28,18 +28,20 @@ def filter_facts(
     open_to_guests: Sequence[Mapping[str, Any]] = (),
     own_ports: Sequence[str] = (),
     members: Sequence[Mapping[str, Any]] = (),
+    wandering: Sequence[str] = (),
     resolve: Callable[[str], Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """The facts of the node ``here``. ``nodes`` are the variables of each host.
 
     Of a node that was looked at in this run (``node_facts``) all addresses count, of another those that the inventory
     declares. ``members`` are those of the cluster (module membership), of whom the inventory may lack some: what is
-    known of these are their addresses, not their power controllers. Names of storage servers are resolved; one that
-    does not resolve is left out.
+    known of these are their addresses, not their power controllers. ``wandering`` are addresses, with prefix, that now one
+    node has and now another. Names of storage servers are resolved; one that does not resolve is left out.
     """
     of_nodes = _unique(
         [
             *(address for node in nodes for address in _of_node(node)),
+            *(address.partition("/")[0] for address in wandering),
             *(str(address) for member in members for address in (member["address"], *member["links"])),
         ]
     )

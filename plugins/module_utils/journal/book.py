@@ -5,7 +5,8 @@
 An entry is a JSON object, a move's record: ``id``, ``guest``, ``kind``, ``from``, ``to``, ``started`` and ``ended``
 (ISO 8601, UTC), ``result`` ("moved" or "failed"), ``reason``, ``seconds``, ``downtime_ms``, ``rounds``, ``bytes``,
 ``path``, ``policy`` and ``forwarded``. What was done about a node's power is an entry with ``node`` in place of a guest
-(see power.py). Entries are never changed, so two journals that differ are merged
+(see power.py); so is what people did through the console, with ``kind``, ``by`` and ``origin`` (see
+steward/records.py). Entries are never changed, so two journals that differ are merged
 by their ids. Whoever records a move or reads the journal first compares its own with those of all members that
 answer, and each of the two gives the other what it lacks: so a member that was away catches up, and what it alone
 knew is known again.

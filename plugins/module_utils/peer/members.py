@@ -15,7 +15,7 @@ from pathlib import Path
 from ..cluster.corosync_conf import COROSYNC_CONF, from_file, links
 from ..core.network import plain
 
-__all__ = ["HOSTS", "Members", "addresses"]
+__all__ = ["HOSTS", "Members", "addresses", "known"]
 
 HOSTS = Path("/etc/hosts")
 #: What role node keeps there.
@@ -48,10 +48,15 @@ class Members:
         if stamp == self._stamp:
             return
         conf, hosts = map(_read, self._files)
-        members, known = links(from_file(conf)), addresses(hosts)
-        places = [place for name, own in members.items() for place in (*own, known.get(name, ""))]
+        members, own_names = links(from_file(conf)), addresses(hosts)
+        places = [place for name, own in members.items() for place in (*own, own_names.get(name, ""))]
         self._names, self._places = frozenset(members), frozenset(plain(place) for place in places if place)
         self._stamp = stamp
+
+
+def known() -> dict[str, str]:
+    """Each node's address by its name, as this node has it."""
+    return addresses(_read(HOSTS))
 
 
 def addresses(hosts: str) -> dict[str, str]:

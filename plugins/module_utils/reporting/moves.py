@@ -106,11 +106,19 @@ def table(entries: Sequence[Mapping[str, Any]]) -> list[str]:
             milliseconds(entry["downtime_ms"]) if entry.get("downtime_ms") is not None else "-",
             str(entry.get("rounds") or "-"),
             size(entry["bytes"]) if entry.get("bytes") else "-",
-            str(entry.get("reason") or ", ".join(map(str, entry.get("path") or [])) or "-"),
+            str(entry.get("reason") or ", ".join(map(str, entry.get("path") or [])) or _asked(entry) or "-"),
         ]
         for entry in entries
     ]
     return columns(heads, rows)
+
+
+def _asked(entry: Mapping[str, Any]) -> str:
+    """What somebody asked for through the console; empty for an entry that tells of something else."""
+    if not entry.get("by") or not entry.get("kind"):
+        return ""
+    words = [entry.get("verb"), entry.get("subject")] if entry.get("verb") else [entry["kind"]]
+    return f"{' '.join(str(word) for word in words if word)} by {entry['by']}"
 
 
 def size(number: float) -> str:

@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The cluster's secrets: given, else adopted from a member, else made new; and the certificates they sign.
 
-There are two certificate authorities. ``ca`` vouches for nodes: libvirt and the peer service believe it, and whom they
-believe is root on a node. ``qemu-ca`` vouches for the two ends of a migration stream: QEMU alone believes it, and
-QEMU's user, which a guest might become, can read keys that it signed.
+There are three certificate authorities. ``ca`` vouches for nodes: libvirt and the peer service believe it, and whom
+they believe is root on a node. ``qemu-ca`` vouches for the two ends of a migration stream: QEMU alone believes it, and
+QEMU's user, which a guest might become, can read keys that it signed. ``console-ca`` vouches for the page that people
+open: browsers alone believe it, and the console's process, which talks to anybody, can read the keys that it signed.
 
 X.509 is python3-cryptography's work. Everything that crosses this interface is PEM or plain text.
 """
@@ -41,12 +42,14 @@ __all__ = [
 ]
 
 #: The certificate authorities, by what their files are called; their common names begin with these words.
-AUTHORITIES = {"ca": "Drover cluster CA", "qemu-ca": "Drover QEMU CA"}
-_SHARED_KEYS = ("corosync.key", "pacemaker.key")
+AUTHORITIES = {"ca": "Drover cluster CA", "qemu-ca": "Drover QEMU CA", "console-ca": "Drover console CA"}
+#: Who may come to read keys that the others than the nodes' own signed.
+_CULPRITS = ("breaks out of a VM", "takes the console over")
+_SHARED_KEYS = ("corosync.key", "pacemaker.key", "console.key")
 #: The secrets every member keeps (keyfiles.SECRETS), by file name.
 NAMES = (*_SHARED_KEYS, *(f"{authority}.{part}" for authority in AUTHORITIES for part in ("key", "crt")))
 AUTHORITY_DAYS = 3650
-#: corosync takes 128 to 4096 bytes, Pacemaker 32 to 256.
+#: corosync takes 128 to 4096 bytes, Pacemaker 32 to 256, the console's sessions at least 32.
 SHARED_KEY_BYTES = 128
 
 
@@ -80,12 +83,13 @@ def choose(given: Mapping[str, str], found: Mapping[str, Mapping[str, str]]) -> 
             pair = new_authority(authority)
             new += [f"{authority}.key", f"{authority}.crt"]
         chosen[f"{authority}.key"], chosen[f"{authority}.crt"] = pair
-    nodes, qemu = (set(_certificates(chosen[f"{authority}.crt"])) for authority in AUTHORITIES)
-    if nodes & qemu:
-        raise TrustError(
-            "ca.crt and qemu-ca.crt are the same authority: whoever breaks out of a VM could pose as a node. "
-            "Give two, or leave one to Drover."
-        )
+    nodes, *others = ({*_certificates(chosen[f"{authority}.crt"])} for authority in AUTHORITIES)
+    for name, others_own, culprit in zip(list(AUTHORITIES)[1:], others, _CULPRITS, strict=True):
+        if nodes & others_own:
+            raise TrustError(
+                f"ca.crt and {name}.crt are the same authority: whoever {culprit} could pose as a node. "
+                "Give two, or leave one to Drover."
+            )
     return chosen, new
 
 

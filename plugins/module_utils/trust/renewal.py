@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import syslog
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from .identity import Identity, Subject, advance, alone
 from .keyfiles import SECRETS, held
 from .pki import ends
 
-__all__ = ["DECLARED", "declared", "main", "overdue", "renew"]
+__all__ = ["CONSOLE", "DECLARED", "declared", "main", "overdue", "renew"]
 
 _DAY = 86400.0
 #: Days before its end at which somebody has to know of a certificate that was not renewed, and of an authority.
@@ -30,6 +31,8 @@ _LATE, _AUTHORITY_LATE = 14, 180
 _MEND = "`journalctl -t drover-certificates` on the node says why it did not renew it, site.yml does"
 #: What the certificates are to be: the options of module certificate, without its step.
 DECLARED = Path("/etc/drover/certificates.json")
+#: The same of the console, where there is one: it has more names and addresses, and an authority of its own.
+CONSOLE = Path("/etc/drover/console-certificates.json")
 
 
 def declared(path: Path | None = None, secrets: Path | None = None) -> tuple[list[Identity], Subject]:
@@ -71,7 +74,8 @@ def main() -> int:
     syslog.openlog("drover-certificates", syslog.LOG_PID, syslog.LOG_DAEMON)
     try:
         with alone():
-            renewed, troubles = renew(*declared())
+            done = [renew(*declared(path)) for path in (DECLARED, CONSOLE) if path == DECLARED or path.exists()]
+            renewed, troubles = (list(chain.from_iterable(parts)) for parts in zip(*done, strict=True))
     except (DroverError, OSError, ValueError, KeyError, TypeError) as error:
         renewed, troubles = [], [f"the certificates could not be looked after: {error}; run site.yml"]
     for line in renewed:

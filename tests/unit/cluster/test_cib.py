@@ -21,6 +21,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import
     Pin,
     Primitive,
     Wanted,
+    Where,
 )
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import NotOurs, reconcile
 
@@ -173,6 +174,7 @@ def test_our_resources_are_ours_whole() -> None:
         Location("drover-x", "mc", "n3", "INFINITY"),
         Pin("drover-x", "mc", "n2"),
         Pin("drover-x", "mc", None),
+        Where("drover-x", "mc", "drover-console", "1"),
         Colocation("drover-x", "mc", "web", "5000"),
     ],
 )

@@ -13,7 +13,7 @@ from cryptography import x509
 
 from ansible_collections.cspp.drover.plugins.module_utils.trust import pki
 
-SHARED = {"corosync.key": "c", "pacemaker.key": "p"}
+SHARED = {"corosync.key": "c", "pacemaker.key": "p", "console.key": "s"}
 NAMES, ADDRESSES = ["node1"], ["192.0.2.1", "2001:db8::1"]
 
 
@@ -22,12 +22,13 @@ def authority(number: int) -> tuple[str, str]:
     return pki.new_authority()
 
 
-AUTHORITIES = ["ca.key", "ca.crt", "qemu-ca.key", "qemu-ca.crt"]
+AUTHORITIES = ["ca.key", "ca.crt", "qemu-ca.key", "qemu-ca.crt", "console-ca.key", "console-ca.crt"]
 QEMU = {"qemu-ca.key": authority(9)[0], "qemu-ca.crt": authority(9)[1]}
+CONSOLE = {"console-ca.key": authority(8)[0], "console-ca.crt": authority(8)[1]}
 
 
 def holding(pair: tuple[str, str], **more: str) -> dict[str, str]:
-    return {**SHARED, "ca.key": pair[0], "ca.crt": pair[1], **QEMU, **more}
+    return {**SHARED, "ca.key": pair[0], "ca.crt": pair[1], **QEMU, **CONSOLE, **more}
 
 
 def test_a_fresh_cluster_gets_everything_new_and_never_the_same() -> None:
@@ -43,14 +44,14 @@ def test_a_fresh_cluster_gets_everything_new_and_never_the_same() -> None:
     [
         ({}, {"node1": holding(authority(1)), "node2": {}}, "c", []),
         ({"corosync.key": "mine"}, {"node1": holding(authority(1))}, "mine", []),
-        ({"corosync.key": "mine"}, {"node1": {}}, "mine", ["pacemaker.key", *AUTHORITIES]),
+        ({"corosync.key": "mine"}, {"node1": {}}, "mine", ["pacemaker.key", "console.key", *AUTHORITIES]),
         ({}, {"node1": SHARED}, "c", AUTHORITIES),
-        ({}, {"node1": {**SHARED, **QEMU}}, "c", ["ca.key", "ca.crt"]),
+        ({}, {"node1": {**SHARED, **QEMU, **CONSOLE}}, "c", ["ca.key", "ca.crt"]),
         # A cluster from before QEMU had one of its own.
-        ({}, {"node1": {**holding(authority(1)), "qemu-ca.key": "", "qemu-ca.crt": ""}}, "c", AUTHORITIES[2:]),
-        (QEMU, {"node1": SHARED}, "c", ["ca.key", "ca.crt"]),
+        ({}, {"node1": {**holding(authority(1)), "qemu-ca.key": "", "qemu-ca.crt": ""}}, "c", AUTHORITIES[2:4]),
+        ({**QEMU, **CONSOLE}, {"node1": SHARED}, "c", ["ca.key", "ca.crt"]),
         # A pair of which half is lost is none.
-        ({}, {"node1": {**SHARED, **QEMU, "ca.crt": authority(1)[1]}}, "c", ["ca.key", "ca.crt"]),
+        ({}, {"node1": {**SHARED, **QEMU, **CONSOLE, "ca.crt": authority(1)[1]}}, "c", ["ca.key", "ca.crt"]),
     ],
 )
 def test_given_then_adopted_then_new(

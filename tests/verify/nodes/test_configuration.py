@@ -53,7 +53,7 @@ def test_talks_to_the_others_encrypted(host: Host) -> None:
 
 
 def test_refuses_whoever_has_no_key(host: Host) -> None:
-    for path in ("corosync.key", "pacemaker.key", "ca.key", "qemu-ca.key"):
+    for path in ("corosync.key", "pacemaker.key", "console.key", "ca.key", "qemu-ca.key", "console-ca.key"):
         assert host.file(f"/etc/drover/secrets/{path}").mode == 0o600
     assert host.file("/etc/drover/secrets").mode == 0o700
     for path, group, mode in (

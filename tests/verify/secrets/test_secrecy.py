@@ -32,7 +32,10 @@ HOMES = (SECRETS, PKI, QEMU, "/etc/pacemaker/authkey", "/var/lib/pacemaker/")
 def known(lab: Lab) -> dict[str, str]:
     """All secrets of the lab's cluster, by name."""
     first = next(iter(lab.nodes))
-    names = [f"{SECRETS}/{name}" for name in ("corosync.key", "pacemaker.key", "ca.key", "qemu-ca.key")]
+    names = [
+        f"{SECRETS}/{name}"
+        for name in ("corosync.key", "pacemaker.key", "console.key", "ca.key", "qemu-ca.key", "console-ca.key")
+    ]
     found = {name: lab.ssh(first)(["cat", name]).stdout for name in names}
     for node in lab.nodes:
         for name in NODES_OWN:

@@ -83,6 +83,8 @@ STAGES: dict[str, tuple[str, ...]] = {
     "faults": ("migration/test_fault_injection.py", "failover/test_drills.py"),
     # After the lab was removed.
     "gone": ("deployment/test_lab_removal.py",),
+    # The console, whose nodes die under it, on a lab of its own.
+    "console": ("console/test_power_loss.py",),
     # Two nodes that lose sight of each other, on a lab of its own.
     "pair": ("fencing/test_two_nodes.py",),
     # All guests on Ceph, on a lab of its own.

@@ -1,0 +1,218 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The documents of the API as its description shows them. What the steward answers is handed on as it is.
+
+Times are ISO 8601 in UTC, sizes bytes, durations seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "Carried",
+    "Change",
+    "Failure",
+    "Guest",
+    "Health",
+    "History",
+    "Login",
+    "Look",
+    "Move",
+    "Name",
+    "Nothing",
+    "Operations",
+    "Plan",
+    "Planned",
+    "Proposal",
+    "Session",
+    "Shown",
+    "StalePlan",
+]
+
+#: Of a guest or a node.
+Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]
+Short = Annotated[str, Field(max_length=256)]
+
+
+class _Asked(BaseModel):
+    """What a client sends: what it does not know is refused, not overlooked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Login(_Asked):
+    """A log-in of a user whom the nodes or the inventory know."""
+
+    user: Annotated[str, Field(min_length=1, max_length=64)]
+    password: Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class Move(_Asked):
+    """Where a guest is to go; without a node, the cluster chooses."""
+
+    to: Name | None = None
+
+
+class Plan(_Asked):
+    """An action to be planned, on a guest or a node."""
+
+    action: Literal["drain", "return", "migrate", "start", "stop"]
+    subject: Name
+    target: Name | None = None
+
+
+class Change(_Asked):
+    """Keys of a guest's declaration, as the YAML has them, with their new values."""
+
+    changes: Annotated[dict[Short, Any], Field(min_length=1, max_length=64)]
+
+
+class Nothing(_Asked):
+    """A request that says all by its address."""
+
+
+class _Told(BaseModel):
+    """What the console answers; a later version may tell more."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Error(_Told):
+    """What went wrong, and what to do about it."""
+
+    code: str
+    message: str
+    remedy: str
+    status: int
+
+
+class Failure(_Told):
+    """An answer that is an error."""
+
+    error: Error
+
+
+class Session(_Told):
+    """Who is logged in, until when."""
+
+    user: str
+    role: Literal["viewer", "operator", "admin"]
+    expires: str | None
+
+
+class Step(_Told):
+    text: str
+    state: str
+
+
+class Operation(_Told):
+    """What somebody had done: it goes on, and every node shows it, also after the node that was asked has died."""
+
+    id: str
+    verb: str
+    subject: str
+    by: str
+    since: str
+    state: Literal["running", "done", "failed"]
+    ended: str | None
+    steps: list[Step]
+    message: str | None
+    remedy: str | None
+
+
+class Carried(_Told):
+    operation: Operation
+
+
+class Operations(_Told):
+    operations: list[Operation]
+
+
+class PlannedMove(_Told):
+    guest: str
+    order: int
+    how: Literal["live", "restart"]
+
+
+class Because(_Told):
+    guest: str
+    why: str
+
+
+class PlanShown(_Told):
+    """What an action would do, as of one state (epoch) of the cluster."""
+
+    id: str
+    epoch: str
+    action: str
+    subject: str
+    moves: list[PlannedMove]
+    stops: list[Because]
+    stays: list[Because]
+
+
+class Planned(_Told):
+    plan: PlanShown
+
+
+class StalePlan(Failure):
+    """The refusal of a plan that the cluster has moved on from, and the plan as it would be now."""
+
+    plan: PlanShown | None = None
+
+
+class Node(_Told):
+    name: str
+    state: str
+    address: str | None
+    guests: int
+
+
+class Guest(_Told):
+    name: str
+    kind: Literal["vm", "container"]
+    state: str
+    node: str | None
+    wanted: Literal["started", "stopped"]
+    declared: bool
+    problem: str | None
+
+
+class Shown(_Told):
+    guest: Guest
+
+
+class Cluster(_Told):
+    name: str
+    quorum: bool
+    epoch: str
+    served_by: str
+
+
+class Look(_Told):
+    """The cluster as it is at one moment."""
+
+    cluster: Cluster
+    nodes: list[Node]
+    guests: list[Guest]
+
+
+class History(_Told):
+    """Entries of the journal, the newest first."""
+
+    entries: list[dict[str, Any]]
+
+
+class Proposal(_Told):
+    """The change of a declaration, as YAML to commit."""
+
+    yaml: str
+
+
+class Health(_Told):
+    """Whether this node's console can serve."""
+
+    healthy: bool

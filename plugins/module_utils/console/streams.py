@@ -1,0 +1,113 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What goes on for as long as the client wants: events for watchers, and the screen or terminal of a guest."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from contextlib import suppress
+from typing import Annotated, Any
+
+from fastapi import Header, WebSocket, WebSocketDisconnect
+from starlette.responses import StreamingResponse
+
+from .access import Known, anybody
+from .collector import Collector
+from .operations import PREFIX, Operations, Role
+from .refusal import Refusal
+from .steward import Connection, Steward
+
+__all__ = ["WEBSOCKETS", "streams"]
+
+#: The WebSockets, and the role that each takes.
+WEBSOCKETS: dict[str, Role] = {
+    f"{PREFIX}/guests/{{name}}/vnc": "admin",
+    f"{PREFIX}/guests/{{name}}/terminal": "admin",
+}
+#: An application's own close codes begin here; ours go on with HTTP's status.
+_OWN_CODES = 4000
+#: A frame between console and steward: whether it is bytes or a word about them, and its length.
+_HEAD = struct.Struct("!BI")
+_BYTES, _CONTROL = 0, 1
+_LONGEST = 1 << 20
+
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=128)]
+_EVENTS: dict[int | str, Any] = {
+    200: {"description": "Server-sent events: cluster, journal, trouble", "content": {"text/event-stream": {}}}
+}
+
+
+def streams(steward: Steward, collector: Collector) -> Operations:
+    """The operations that go on."""
+    api = Operations()
+
+    @api.operation("GET", "/events", "viewer", None, also=_EVENTS)
+    async def events(caller: Known, last: LastEventId = None) -> StreamingResponse:
+        await steward.ask("whoami", caller)
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(collector.watch(caller, last), media_type="text/event-stream", headers=headers)
+
+    for path in WEBSOCKETS:
+        api.add_api_websocket_route(path, _console(steward, path.rpartition("/")[2]))
+    return api
+
+
+def _console(steward: Steward, kind: str) -> Any:
+    async def console(websocket: WebSocket, name: str) -> None:
+        # Only what was accepted can tell a script why it is closed.
+        await websocket.accept()
+        try:
+            caller = anybody(websocket)
+            asked = {"guest": name, "kind": kind}
+            async with steward.connection("console", caller, asked) as (connection, _):
+                code = await _joined(websocket, connection)
+        except Refusal as refusal:
+            with suppress(RuntimeError):
+                await websocket.close(_OWN_CODES + refusal.status, refusal.cause[:120])
+            return
+        with suppress(RuntimeError):
+            await websocket.close(code)
+
+    return console
+
+
+async def _joined(websocket: WebSocket, connection: Connection) -> int:
+    """Carry messages both ways until one side ends; the code to close with."""
+    reader, writer = connection
+    down = asyncio.create_task(_down(reader, websocket))
+    up = asyncio.create_task(_up(websocket, writer))
+    done, rest = await asyncio.wait({down, up}, return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
+    return down.result() if down in done else 1000
+
+
+async def _down(reader: asyncio.StreamReader, websocket: WebSocket) -> int:
+    """From the steward to the client; the code that the steward wants it closed with."""
+    with suppress(asyncio.IncompleteReadError, OSError, WebSocketDisconnect):
+        while True:
+            kind, length = _HEAD.unpack(await reader.readexactly(_HEAD.size))
+            if length > _LONGEST:
+                break
+            data = await reader.readexactly(length)
+            if kind == _BYTES:
+                await websocket.send_bytes(data)
+                continue
+            said = json.loads(data)
+            if isinstance(said.get("close"), int):
+                return int(said["close"])
+            await websocket.send_text(data.decode())
+    return 1000
+
+
+async def _up(websocket: WebSocket, writer: asyncio.StreamWriter) -> None:
+    """From the client to the steward."""
+    with suppress(OSError):
+        while (message := await websocket.receive())["type"] != "websocket.disconnect":
+            text = message.get("text")
+            data = message.get("bytes") or b"" if text is None else text.encode()
+            writer.write(_HEAD.pack(_BYTES if text is None else _CONTROL, len(data)) + data)
+            await writer.drain()

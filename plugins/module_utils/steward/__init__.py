@@ -1,0 +1,3 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The steward: the root half of remote management. It knows who somebody is, judges what they may do, and does it."""

@@ -1,0 +1,140 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What one patch does: the verbs that people click, carried out by the very code of the plays' modules."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ..cluster.objects import Wanted
+from ..cluster.pacemaker import Applied, Pacemaker, Plan
+from ..reporting.job_log import JobLog
+from .trouble import invalid
+
+__all__ = ["ACTIONS", "Action", "Watched", "carry_out", "substance"]
+
+P = TypeVar("P", bound=Wanted | Plan)
+
+#: The verbs, and whether each is about a guest or a node.
+ACTIONS: Mapping[str, str] = {
+    "start": "guest",
+    "stop": "guest",
+    "migrate": "guest",
+    "drain": "node",
+    "return": "node",
+}
+#: Seconds that each may take at most, as its module has it.
+_PATIENCE = {"start": 300, "stop": 300, "drain": 1800, "return": 1800}
+
+
+@dataclass(frozen=True)
+class Action:
+    """One of the verbs, on a guest or node. ``target`` is the node of a migration, None for the best."""
+
+    verb: str
+    subject: str
+    target: str | None = None
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        if self.verb not in ACTIONS:
+            raise invalid(f"there is no action {self.verb!r}", f"Actions are {', '.join(ACTIONS)}.")
+        if self.target is not None and self.verb != "migrate":
+            raise invalid(f"{self.verb} takes no target")
+        if self.force and self.verb != "drain":
+            raise invalid(f"{self.verb} takes no force")
+
+    @property
+    def role(self) -> str:
+        """The role it needs: to stop guests for want of room is more than an operator may."""
+        return "admin" if self.force else "operator"
+
+    def play(self) -> str:
+        """The command that does the same."""
+        play, words = {
+            "start": ("start", f"guest={self.subject}"),
+            "stop": ("stop", f"guest={self.subject}"),
+            "migrate": ("migrate", f"guest={self.subject}" + (f" -e to={self.target}" if self.target else "")),
+            "drain": ("maintenance", f"node={self.subject} -e state=on" + (" -e force=true" if self.force else "")),
+            "return": ("maintenance", f"node={self.subject} -e state=off"),
+        }[self.verb]
+        return f"ansible-playbook playbooks/{play}.yml -e {words}"
+
+    def curl(self) -> str:
+        """The request that does the same; the console's address and a token stand in the environment. Empty for what
+        has to be planned and confirmed."""
+        if self.force:
+            return ""
+        return (
+            'curl -X POST -H "Authorization: Bearer $DROVER_TOKEN" -H "Idempotency-Key: $(uuidgen)" '
+            f"-H 'Content-Type: application/json' -d '{json.dumps({'to': self.target} if self.target else {})}' "
+            f"$DROVER_URL/api/v1/{ACTIONS[self.verb]}s/{self.subject}/{self.verb}"
+        )
+
+
+class Watched(Pacemaker):
+    """A cluster whose first predicted change is kept in ``seen``. ``judge`` sees it in the moment before the patch, and
+    raises to refuse."""
+
+    seen: Applied[Any] | None = None
+    judge: Callable[[Applied[Any]], None] | None = None
+
+    def apply(
+        self,
+        plan: Callable[[str], P],
+        *,
+        check: bool,
+        guard: Callable[[Applied[P]], None] = lambda _applied: None,
+        live: str | None = None,
+        predict: bool = True,
+    ) -> Applied[P]:
+        first = predict and (check or self.seen is None)
+
+        def watch(applied: Applied[P]) -> None:
+            if first:
+                self.seen = applied
+            guard(applied)
+            if first and self.judge is not None:
+                self.judge(applied)
+
+        applied = super().apply(plan, check=check, guard=watch, live=live, predict=predict)
+        if first:
+            self.seen = applied
+        return applied
+
+
+def carry_out(action: Action, cluster: Pacemaker, log: JobLog, *, check: bool) -> dict[str, Any]:
+    """Do it, to its end, or in check mode predict it. What the module of the verb returns, and raises."""
+    if action.verb in ("drain", "return"):
+        from ..verbs.maintain import Maintenance
+
+        patience = _PATIENCE[action.verb]
+        run = Maintenance(cluster, action.subject, force=action.force, timeout=patience, check=check, log=log)
+        return run.on() if action.verb == "drain" else run.off()
+    if action.verb == "migrate":
+        from ..verbs.migrate import Migration, Observer
+
+        guest = action.subject
+        options: dict[str, Any] = {"ignore": (), "timeout": None, "check": check, "log": log}
+        migration = Migration(cluster, guest, action.target, observer=Observer(guest), **options)
+        result = migration.run()
+        return {**result, **migration.known()}
+    if action.verb == "start":
+        from ..verbs.start import start
+
+        return start(cluster, action.subject, timeout=_PATIENCE["start"], check=check)
+    from ..verbs.stop import stop
+
+    return stop(cluster, action.subject, timeout=_PATIENCE["stop"], check=check)
+
+
+def substance(action: Action, applied: Applied[Any] | None) -> str:
+    """What makes two plans the same: the patch, and what the cluster does because of it; as a short hash."""
+    said: list[Any] = [action.verb, action.subject, action.target, action.force]
+    if applied is not None:
+        said += [applied.difference.diff(), sorted(map(str, applied.prediction.actions))]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:20]

@@ -1,0 +1,146 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who somebody is: by their password at the log-in, and by their session or token at every request from then on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from . import pam, sessions
+from .access import PREFIX, ROLES, Access, Declared, fits, hashed
+from .lockout import Lockout
+from .records import Ledger
+from .sessions import Session
+from .trouble import Trouble, not_logged_in
+
+__all__ = ["NOBODY", "Caller", "Identity"]
+
+#: A failed log-in is answered at the end of such a span since it came, in seconds: how long it took tells nothing.
+_SPAN = 1.0
+#: Of a user's name and a password.
+_LONGEST = 256
+_NEVER = hashed("", b"no user has this")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, in which role. ``kind`` is session, token, or nobody; ``session`` is there for the first of these."""
+
+    name: str
+    role: str
+    kind: str = "nobody"
+    session: Session | None = None
+
+
+NOBODY = Caller("", ROLES[0])
+
+
+class Identity:
+    """Knows people on this node. What it has to be told by others are seams for tests."""
+
+    def __init__(
+        self,
+        declared: Callable[[], Access] | None = None,
+        keys: Callable[[], Sequence[bytes]] = sessions.keys,
+        ledger: Ledger | None = None,
+        *,
+        lockout: Lockout | None = None,
+        attempt: Callable[[str, str], bool] = pam.attempt,
+        groups: Callable[[str], list[str]] = pam.groups,
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._declared, self._keys = declared or Declared(), keys
+        self._ledger, self._lockout = ledger or Ledger(), lockout or Lockout()
+        self._attempt, self._groups = attempt, groups
+        self._now, self._sleep = now, sleep
+
+    def caller(self, credential: str | None, origin: str) -> Caller:
+        """Who has this credential; nobody without one. Raises Trouble for one that is not, or no longer, taken."""
+        if credential is None:
+            return NOBODY
+        access = self._declared()
+        if credential.startswith(PREFIX):
+            return self._by_token(access, credential, origin)
+        session = sessions.read(credential, self._keys(), self._now())
+        if session is None:
+            raise not_logged_in("the session is over, or was never one of this cluster")
+        if self._ledger.is_over(session):
+            raise not_logged_in("somebody logged out of this session")
+        role = self._role(access, session.user, session.kind)
+        if role == ROLES[0]:
+            raise not_logged_in(f"{session.user} may no longer log in")
+        return Caller(session.user, role, "session", session)
+
+    def log_in(self, user: str, password: str, origin: str) -> dict[str, Any]:
+        """A new session. Raises Trouble, which says the same of a user there is not and of a wrong password."""
+        if not user or len(user) > _LONGEST or len(password) > _LONGEST or not user.isprintable():
+            raise Trouble("invalid", 422, f"user and password are texts of 1 to {_LONGEST} characters")
+        if wait := self._lockout.wait(user, origin):
+            raise Trouble("locked_out", 429, "there were too many failures", remedy=f"Try again in {wait:.0f} s.")
+        begun = self._now()
+        key = self._keys()[0]
+        access = self._declared()
+        kind = self._check(access, user, password)
+        role = self._role(access, user, kind) if kind else ROLES[0]
+        if role == ROLES[0]:
+            if self._lockout.failed(user, origin):
+                self._ledger.audit("log-in", user, origin, "locked out", at=begun)
+            self._sleep(_SPAN - (self._now() - begun) % _SPAN)
+            raise Trouble("wrong_log_in", 401, "this user and password do not go together", remedy="Try again.")
+        self._lockout.succeeded(user, origin)
+        session = sessions.begin(user, kind, self._now())
+        self._ledger.audit("log-in", user, origin, "logged in", at=begun)
+        return {
+            "session": sessions.signed(session, key),
+            "user": user,
+            "role": role,
+            "expires": _moment(session.end),
+        }
+
+    def log_out(self, caller: Caller, origin: str, *, everywhere: bool) -> None:
+        """End the caller's session, or all that began until now."""
+        if caller.session is not None:
+            self._ledger.end(caller.session, origin, self._now(), everywhere=everywhere)
+
+    def described(self, caller: Caller) -> dict[str, Any]:
+        """Who the caller is; ``session`` is to replace theirs, None if it is fresh enough."""
+        said: dict[str, Any] = {"user": caller.name, "role": caller.role, "kind": caller.kind, "session": None}
+        if caller.session is None:
+            return {**said, "expires": None}
+        later = sessions.renewed(caller.session, self._now())
+        if later is not None:
+            said["session"] = sessions.signed(later, self._keys()[0])
+        return {**said, "expires": _moment((later or caller.session).end)}
+
+    def _by_token(self, access: Access, secret: str, origin: str) -> Caller:
+        token = access.token(secret)
+        if token is None:
+            raise not_logged_in("this token is not declared in this cluster")
+        if why := token.refusal(origin, datetime.fromtimestamp(self._now(), UTC)):
+            raise not_logged_in(why)
+        return Caller(f"token {token.name}", token.role, "token")
+
+    def _check(self, access: Access, user: str, password: str) -> str:
+        """How the user logs in with this password; empty when they do not."""
+        known = access.users.get(user)
+        # The same work for users there are and are not.
+        right = fits(password, known.hash if known else _NEVER)
+        if known is not None:
+            return "declared" if right else ""
+        return "pam" if access.groups and user != "root" and self._attempt(user, password) else ""
+
+    def _role(self, access: Access, user: str, kind: str) -> str:
+        if kind == "declared":
+            known = access.users.get(user)
+            over = known is None or (known.expires is not None and known.expires.timestamp() <= self._now())
+            return ROLES[0] if known is None or over else known.role
+        return access.role_of(self._groups(user)) if access.groups else ROLES[0]
+
+
+def _moment(unix: float) -> str:
+    return datetime.fromtimestamp(unix, UTC).isoformat().replace("+00:00", "Z")

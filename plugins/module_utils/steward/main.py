@@ -1,0 +1,57 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The steward's programs: serving, one try to log in by PAM, and carrying out one operation."""
+
+from __future__ import annotations
+
+import sys
+import syslog
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from ..core.errors import DroverError
+
+if TYPE_CHECKING:
+    from .verbs import Steward
+
+__all__ = ["main"]
+
+#: Seconds between two looks for operations whose process or node was lost.
+_EVERY = 10.0
+
+
+def main() -> int:
+    """Be what the command line says; without a word, serve until killed."""
+    match sys.argv[1:]:
+        case ["pam"]:
+            from .pam import main as attempt
+
+            return attempt()
+        case ["work"]:
+            from .operations import main as work
+
+            return work()
+    from .identity import Identity
+    from .records import Ledger
+    from .server import serve
+    from .verbs import Steward
+
+    ledger = Ledger()
+    steward = Steward(Identity(ledger=ledger), ledger)
+    threading.Thread(target=_look_after, args=(steward,), daemon=True).start()
+    serve(steward.answer)
+    return 0
+
+
+def _look_after(steward: Steward) -> None:
+    """Carry on what was interrupted, for ever. The cluster is asked only while there is something."""
+    from . import operations
+
+    while True:
+        time.sleep(_EVERY)
+        try:
+            if operations.unfinished(steward.ledger):
+                steward.desk.carry_on(steward.eyes.see().status)
+        except (DroverError, OSError, ValueError) as error:
+            syslog.syslog(syslog.LOG_WARNING, f"interrupted operations could not be looked after: {error}")

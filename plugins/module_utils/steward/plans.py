@@ -1,0 +1,142 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Plans to read and then confirm. A plan's id holds what was asked, a hash of what would be done, and a signature: any
+node can carry it out, and none has to remember it.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..cluster.capacity import capacity
+from ..cluster.cib import Configuration, read
+from ..cluster.pacemaker import Applied
+from ..cluster.prediction import Prediction
+from ..core.errors import DroverError
+from ..reporting.job_log import JobLog
+from . import sessions
+from .actions import Action, Watched, carry_out, substance
+from .overview import epoch_of
+from .trouble import unknown
+
+__all__ = ["Draft", "draft", "read_id"]
+
+_MOVING = ("migrate", "move", "recover")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A plan as it was made: its document, and what speaks against it (the error that the verb raised)."""
+
+    action: Action
+    hash: str
+    document: dict[str, Any]
+    refused: DroverError | None
+
+
+def draft(action: Action, cluster: Watched, keys: Sequence[bytes], usable: Callable[[], Sequence[str]]) -> Draft:
+    """Have the verb predict what it would do. ``usable`` are the nodes that guests may run on."""
+    refused: DroverError | None = None
+    result: Mapping[str, Any] = {}
+    try:
+        result = carry_out(action, cluster, JobLog(None), check=True)
+    except DroverError as error:
+        refused = error
+    applied = cluster.seen
+    digest = substance(action, applied)
+    said = ":".join((action.verb, action.subject, action.target or "", "force" if action.force else "", digest))
+    document: dict[str, Any] = {
+        "id": f"{said}:{_mac(said, keys[0])}",
+        "epoch": "",
+        "action": action.verb,
+        "subject": action.subject,
+        "target": action.target or result.get("to"),
+        "role": action.role,
+        "moves": [],
+        "starts": [],
+        "stops": [],
+        "stays": [],
+        "unplaced_after": [],
+        "sentences": list(result.get("plan") or ()),
+        "notes": list(result.get("notes") or ()),
+        "refused": str(refused) if refused else None,
+        "play": action.play(),
+        "curl": action.curl(),
+        "yaml": "",
+    }
+    if applied is not None:
+        document |= _foreseen(applied, result, usable())
+    return Draft(action, digest, document, refused)
+
+
+def read_id(text: str, keys: Sequence[bytes]) -> tuple[Action, str]:
+    """What a plan's id asks for, and its hash. Raises Trouble for an id that no node of this cluster gave."""
+    said, _colon, signature = text.rpartition(":")
+    parts = said.split(":")
+    given = any(hmac.compare_digest(_mac(said, key).encode(), signature.encode()) for key in keys)
+    if len(parts) != 5 or not given:
+        raise unknown("there is no such plan in this cluster", "Make the plan anew.")
+    verb, subject, target, force, digest = parts
+    return Action(verb, subject, target or None, bool(force)), digest
+
+
+def _mac(said: str, key: bytes) -> str:
+    """A plan's signature: 144 bits, for an id is to be a short part of an address."""
+    return sessions.mac("plan", said, key)[:24]
+
+
+def _foreseen(applied: Applied[Any], result: Mapping[str, Any], usable: Sequence[str]) -> dict[str, Any]:
+    prediction, live = applied.prediction, read(applied.difference.live)
+    guests = live.guests()
+    actions = [one for one in prediction.actions if one.name in guests]
+    expected = result.get("forecast")
+    moves = [
+        {
+            "guest": one.name,
+            "from": one.source,
+            "to": one.target,
+            "order": order,
+            "forecast": {"pause": expected["pause_ms"] / 1000, "seconds": expected["seconds"]} if expected else None,
+            "how": "live" if one.live else "restart",
+        }
+        for order, one in enumerate((one for one in actions if one.kind in _MOVING), start=1)
+    ]
+    blocked = getattr(applied.plan, "blocked", {})
+    return {
+        "epoch": epoch_of(live),
+        "moves": moves,
+        "starts": [{"guest": one.name, "to": one.target} for one in actions if one.kind == "start"],
+        "stops": [{"guest": one.name, "why": one.reason or ""} for one in actions if one.kind == "stop"],
+        "stays": [{"guest": name, "why": why} for name, why in sorted(blocked.items())],
+        "unplaced_after": unplaced(read(applied.difference.xml), prediction, usable),
+        "sentences": prediction.sentences() or list(result.get("plan") or ()),
+    }
+
+
+def unplaced(live: Configuration, after: Prediction, usable: Sequence[str]) -> list[dict[str, Any]]:
+    """For each node, the guests that would find no room elsewhere if it died after the plan; the largest are placed
+    first, each where most memory is left."""
+    nodes = [name for name in usable if name not in live.standby()]
+    memory = {name: int(guest.utilization.get("memory", "0")) for name, guest in live.guests().items()}
+    places = {name: after.place(name) for name in memory}
+    total = {name: room.get("memory", 0) for name, room in capacity(live).items()}
+    found = []
+    for dead in nodes:
+        left = {
+            node: total.get(node, 0) - sum(memory[name] for name, place in places.items() if place == node)
+            for node in nodes
+            if node != dead
+        }
+        homeless = []
+        for name in sorted((n for n, place in places.items() if place == dead), key=lambda n: (-memory[n], n)):
+            best = max(left, key=lambda node: left[node], default=None)
+            if best is None or left[best] < memory[name]:
+                homeless.append(name)
+            else:
+                left[best] -= memory[name]
+        if homeless:
+            found.append({"node": dead, "guests": sorted(homeless)})
+    return found

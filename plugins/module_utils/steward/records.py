@@ -1,0 +1,87 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the journal knows of the steward's doings: log-ins, ends of sessions, refusals, operations and their ends.
+
+Each is an entry of the journal (journal/book.py) with ``node``, the node that served it, and ``kind``: "log-in",
+"session-end", "refusal", "operation", "operation-end". Nothing of it is kept in memory, so every node that has the
+journal knows the same, and the death of one loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ..core.node_name import node_name
+from ..journal import book
+from ..journal.book import Entry
+from .sessions import LONGEST, Session
+
+__all__ = ["Ledger", "seconds_of"]
+
+#: Kinds of entries that the steward writes.
+_OWN = (b'"kind":"session-end"', b'"kind":"operation', b'"kind":"proof"')
+
+
+class Ledger:
+    """The journal as this node has it, for what the steward asks of it. The file is read again when it has changed, and
+    of its lines those alone are parsed that can matter."""
+
+    def __init__(self, own: book.Book | None = None, record: Callable[[Mapping[str, Any]], None] = book.record) -> None:
+        self.book, self._record = own or book.Book(), record
+        self._lock = threading.Lock()
+        self._stamp: tuple[int, int, int] | None = None
+        self._entries: list[Entry] = []
+
+    def entries(self, *kinds: str) -> list[Entry]:
+        """The entries of these kinds (session-end, operation, operation-end, proof), the newest last."""
+        with self._lock:
+            try:
+                found = self.book.path.stat()
+            except FileNotFoundError:
+                return []
+            stamp = (found.st_mtime_ns, found.st_ino, found.st_size)
+            if stamp != self._stamp:
+                lines = self.book.lines().values()
+                self._entries = [json.loads(line) for line in lines if any(mark in line for mark in _OWN)]
+                self._stamp = stamp
+            return [entry for entry in self._entries if entry.get("kind") in kinds]
+
+    def write(self, entry: Mapping[str, Any]) -> None:
+        """Put an entry on record here and on every member that answers."""
+        self._record({"node": node_name(), "started": book.stamp(), **entry})
+
+    def audit(self, kind: str, who: str, origin: str, result: str, *, at: float | None = None, **more: Any) -> None:
+        """Put on record that somebody did something, or was refused it."""
+        self.write({"kind": kind, "by": who, "origin": origin, "started": book.stamp(at), "result": result, **more})
+
+    def end(self, session: Session, origin: str, at: float, *, everywhere: bool) -> None:
+        """Put on record that a session is over, or all of its user that have begun by now."""
+        more: dict[str, Any] = {} if everywhere else {"session": session.id}
+        self.audit(
+            "session-end", session.user, origin, "logged out everywhere" if everywhere else "logged out", at=at, **more
+        )
+
+    def is_over(self, session: Session) -> bool:
+        """Whether a session was ended before its time."""
+        for entry in reversed(self.entries("session-end")):
+            ended = seconds_of(entry["started"])
+            if ended < session.end - LONGEST:
+                return False
+            if entry.get("by") != session.user:
+                continue
+            if entry["session"] == session.id if "session" in entry else session.start <= ended:
+                return True
+        return False
+
+
+def seconds_of(moment: str) -> float:
+    """A moment of the journal as unix time; 0 for what is none."""
+    try:
+        found = datetime.fromisoformat(moment)
+    except ValueError:
+        return 0.0
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,107 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The steward's door: a Unix socket that the console alone may open, and a thread for each request."""
+
+from __future__ import annotations
+
+import grp
+import os
+import socket
+import syslog
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import DroverError
+from .trouble import Trouble
+from .wire import Request, receive, send
+
+__all__ = ["GROUP", "SOCKET", "Answer", "converse", "serve"]
+
+SOCKET = Path("/run/drover-steward/socket")
+#: The group of the console's own user.
+GROUP = "drover-console"
+#: Requests at a time.
+_TOGETHER = 64
+#: Seconds for the console to read an answer.
+_SLOW = 30.0
+#: After an answer: seconds for the other end to close, and blocks of what it still says.
+_PARTING, _DROPPED = 2.0, 64
+
+Answer = Callable[[Request, Callable[[str], None]], Mapping[str, Any]]
+
+
+def serve(answer: Answer, path: Path = SOCKET) -> None:
+    """Answer requests for ever."""
+    syslog.openlog("drover-steward", syslog.LOG_PID, syslog.LOG_DAEMON)
+    free = threading.BoundedSemaphore(_TOGETHER)
+    with _listener(path) as listener:
+        while True:
+            connection, _nobody = listener.accept()
+            if not free.acquire(blocking=False):
+                with connection, suppress(OSError):
+                    busy = Trouble("busy", 503, f"{_TOGETHER} requests are under way", remedy="Ask again in a moment.")
+                    send(connection, {"error": busy.as_dict()})
+                continue
+            threading.Thread(target=_attend, args=(connection, answer, free), daemon=True).start()
+
+
+def converse(connection: socket.socket, answer: Answer) -> None:
+    """Answer the request of one connection. Whatever goes wrong is told to who asked."""
+    try:
+        request = receive(connection)
+        if request is None:
+            return
+        connection.settimeout(_SLOW)
+        result = answer(request, lambda text: send(connection, {"progress": text}))
+        said: dict[str, Any] = {"result": result}
+    except Trouble as trouble:
+        said = {"error": trouble.as_dict(), **trouble.beside}
+    except DroverError as error:
+        said = {"error": Trouble("failed", 503, error.cause, remedy=error.remedy).as_dict()}
+    except OSError as error:
+        said = {"error": Trouble("failed", 503, str(error)).as_dict()}
+    except Exception:
+        syslog.syslog(syslog.LOG_ERR, traceback.format_exc())
+        remedy = "Its traceback is in the log of the node that served it: journalctl -u drover-steward."
+        said = {"error": Trouble("internal", 500, "this is a mistake in Drover's code", remedy=remedy).as_dict()}
+    with suppress(OSError):
+        connection.settimeout(_SLOW)
+        send(connection, said)
+        _part(connection)
+
+
+def _part(connection: socket.socket) -> None:
+    """End the answer. What the other end still says is read and dropped: else the kernel would drop the answer."""
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(_PARTING)
+    for _block in range(_DROPPED):
+        if not connection.recv(1 << 16):
+            return
+
+
+def _attend(connection: socket.socket, answer: Answer, free: threading.BoundedSemaphore) -> None:
+    try:
+        with connection:
+            converse(connection, answer)
+    finally:
+        free.release()
+
+
+def _listener(path: Path) -> socket.socket:
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    with suppress(KeyError, PermissionError):  # a node without a console has no such group
+        os.chown(path, -1, grp.getgrnam(GROUP).gr_gid)
+        path.chmod(0o660)
+    listener.listen(128)
+    return listener

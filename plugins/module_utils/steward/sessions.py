@@ -1,0 +1,91 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Sessions without a store: a text signed with a key that all nodes have, so a failover logs nobody out.
+
+The text is ``PAYLOAD.SIGNATURE``, both in URL-safe base64; the payload is JSON with the session's id, user, kind (how
+they logged in), start and end (unix time). The signature is HMAC-SHA256 (RFC 2104).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import DroverError
+from ..trust.keyfiles import SECRETS
+
+__all__ = ["KEYS", "Session", "begin", "keys", "mac", "read", "renewed", "signed"]
+
+#: Keys as hexadecimal digits, one on each line: that in use first, then those whose sessions are still taken.
+KEYS = SECRETS / "console.key"
+#: Seconds that a session lasts unless it is used, that it lasts in all, and after which its use renews it.
+IDLE, LONGEST, FRESH = 8 * 3600, 7 * 86_400, 300
+_SHORTEST_KEY = 32
+
+
+@dataclass(frozen=True)
+class Session:
+    """Somebody who has logged in. ``kind`` is ``declared`` or ``pam``; the role is looked up at every request."""
+
+    id: str
+    user: str
+    kind: str
+    start: int
+    end: int
+
+
+def keys(path: Path = KEYS) -> list[bytes]:
+    """The keys, that in use first. Raises DroverError without one."""
+    try:
+        found = [bytes.fromhex(line) for line in path.read_text(encoding="ascii").split()]
+    except (FileNotFoundError, ValueError) as error:
+        raise DroverError(f"{path} has no key for sessions: {error}", remedy="Run site.yml.") from error
+    found = [key for key in found if len(key) >= _SHORTEST_KEY]
+    if not found:
+        raise DroverError(f"{path} has no key for sessions of {_SHORTEST_KEY} bytes", remedy="Run site.yml.")
+    return found
+
+
+def begin(user: str, kind: str, now: float) -> Session:
+    return Session(secrets.token_hex(16), user, kind, int(now), int(now) + IDLE)
+
+
+def renewed(session: Session, now: float) -> Session | None:
+    """The session with a later end, if its use now is worth that."""
+    end = min(int(now) + IDLE, session.start + LONGEST)
+    return Session(session.id, session.user, session.kind, session.start, end) if end - session.end > FRESH else None
+
+
+def signed(session: Session, key: bytes) -> str:
+    """The text that is given to the browser."""
+    payload = {"i": session.id, "u": session.user, "k": session.kind, "s": session.start, "e": session.end}
+    body = _encoded(json.dumps(payload, separators=(",", ":")).encode())
+    return f"{body}.{mac('session', body, key)}"
+
+
+def read(text: str, known: Sequence[bytes], now: float) -> Session | None:
+    """The session that a text is; None for one that is over, that nobody signed, or that is none."""
+    body, _dot, signature = text.partition(".")
+    if not any(hmac.compare_digest(mac("session", body, key), signature) for key in known if signature.isascii()):
+        return None
+    try:
+        said = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+        session = Session(said["i"], said["u"], said["k"], int(said["s"]), int(said["e"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+    return session if now < min(session.end, session.start + LONGEST) else None
+
+
+def mac(purpose: str, text: str, key: bytes) -> str:
+    """The signature of a text; one made for one purpose is none for another."""
+    return _encoded(hmac.digest(key, f"{purpose}:{text}".encode(errors="replace"), hashlib.sha256))
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")

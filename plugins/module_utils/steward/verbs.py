@@ -1,0 +1,261 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The closed list of what the steward does, with the role that each needs, and what it takes."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..cluster.pacemaker import ClusterError, Pacemaker
+from ..cluster.status import ClusterStatus
+from ..core.errors import DroverError
+from ..core.node_name import node_name
+from . import operations, sessions
+from .access import allows
+from .actions import ACTIONS, Action, Watched
+from .identity import Caller, Identity
+from .operations import Desk
+from .overview import Eyes, document
+from .plans import Draft, draft, read_id
+from .records import Ledger
+from .trouble import Trouble, forbidden, invalid, not_logged_in, unknown
+from .wire import Request
+
+__all__ = ["VERBS", "Steward", "Verb"]
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?")
+_KEY = re.compile(r"[\x21-\x7e]{1,128}")
+_MOST = 1000
+#: Operations that the look shows, and seconds between two entries about the same refusal.
+_SHOWN, _AGAIN = 20, 60.0
+
+
+@dataclass(frozen=True)
+class Verb:
+    """The ``role`` it needs, the method that does it, and its arguments: by name, what each is and whether it must be
+    there."""
+
+    role: str
+    does: str
+    takes: Mapping[str, tuple[type, bool]] = field(default_factory=dict)
+
+
+_GUEST, _NODE = {"guest": (str, True)}, {"node": (str, True)}
+_ONCE = {"idempotency_key": (str, False)}
+
+VERBS: Mapping[str, Verb] = {
+    "health": Verb("nobody", "health"),
+    "login": Verb("nobody", "login", {"user": (str, True), "password": (str, True)}),
+    "logout": Verb("viewer", "logout", {"everywhere": (bool, False)}),
+    "whoami": Verb("viewer", "whoami"),
+    "look": Verb("viewer", "look"),
+    "guest": Verb("viewer", "guest", {"name": (str, True)}),
+    "journal": Verb(
+        "viewer",
+        "journal",
+        {"guest": (str, False), "node": (str, False), "limit": (int, False), "before": (str, False)},
+    ),
+    "operations": Verb("viewer", "operations", {"limit": (int, False)}),
+    "operation": Verb("viewer", "operation", {"id": (str, True)}),
+    "plan": Verb(
+        "operator",
+        "plan",
+        {"action": (str, True), "subject": (str, True), "target": (str, False), "force": (bool, False)},
+    ),
+    "carry_out": Verb("operator", "carry_out", {"id": (str, True), **_ONCE}),
+    "start": Verb("operator", "act", {**_GUEST, **_ONCE}),
+    "stop": Verb("operator", "act", {**_GUEST, **_ONCE}),
+    "migrate": Verb("operator", "act", {**_GUEST, "to": (str, False), **_ONCE}),
+    "drain": Verb("operator", "act", {**_NODE, "force": (bool, False), **_ONCE}),
+    "return": Verb("operator", "act", {**_NODE, **_ONCE}),
+}
+
+
+class Steward:
+    """Answers requests. ``cluster`` and ``watched`` make adapters to Pacemaker, one for each use."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        ledger: Ledger,
+        *,
+        desk: Desk | None = None,
+        eyes: Eyes | None = None,
+        watched: Callable[[], Watched] = Watched,
+        cluster: Callable[[], Pacemaker] = Pacemaker,
+        keys: Callable[[], list[bytes]] = sessions.keys,
+    ) -> None:
+        self.identity, self.ledger = identity, ledger
+        self.desk, self.eyes = desk or Desk(ledger), eyes or Eyes(cluster)
+        self._watched, self._cluster, self._keys = watched, cluster, keys
+        self._refused: dict[tuple[str, str], float] = {}
+        self._lock = threading.Lock()
+
+    def answer(self, request: Request, _progress: Callable[[str], None] = lambda _text: None) -> Mapping[str, Any]:
+        """What comes of a request. Raises Trouble."""
+        verb = VERBS.get(request.verb)
+        if verb is None:
+            raise unknown(f"there is no verb {request.verb!r}", f"Verbs are {', '.join(sorted(VERBS))}.")
+        caller = self.identity.caller(request.credential if verb.role != "nobody" else None, request.origin)
+        self._permit(caller, request, verb.role)
+        arguments = _arguments(request, verb)
+        result: Mapping[str, Any] = getattr(self, f"_{verb.does}")(caller, request, arguments)
+        return result
+
+    def _permit(self, caller: Caller, request: Request, needed: str) -> None:
+        if allows(caller.role, needed):
+            return
+        if caller.role == "nobody":
+            raise not_logged_in()
+        key, now = (caller.name, request.verb), time.monotonic()
+        with self._lock:
+            told = now - self._refused.get(key, -_AGAIN) < _AGAIN
+            self._refused[key] = now if not told else self._refused[key]
+        if not told:
+            self.ledger.audit("refusal", caller.name, request.origin, f"refused: {caller.role}", verb=request.verb)
+        raise forbidden(request.verb, caller.role, needed)
+
+    def _health(self, _caller: Caller, _request: Request, _said: Mapping[str, Any]) -> dict[str, Any]:
+        quorum: bool | None = None
+        with suppress(ClusterError):
+            quorum = self._cluster().has_quorum()
+        try:
+            healthy = bool(self._keys())
+        except DroverError:
+            healthy = False
+        return {"healthy": healthy, "quorum": quorum, "node": node_name()}
+
+    def _login(self, _caller: Caller, request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
+        return self.identity.log_in(said["user"], said["password"], request.origin)
+
+    def _logout(self, caller: Caller, request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
+        self.identity.log_out(caller, request.origin, everywhere=said.get("everywhere") is True)
+        return {}
+
+    def _whoami(self, caller: Caller, _request: Request, _said: Mapping[str, Any]) -> dict[str, Any]:
+        return self.identity.described(caller)
+
+    def _look(self, _caller: Caller, _request: Request, _said: Mapping[str, Any]) -> dict[str, Any]:
+        return document(self.eyes, self.ledger.entries("proof"), self._listed(_SHOWN))
+
+    def _guest(self, _caller: Caller, _request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
+        from .one_guest import described
+
+        return {"guest": described(said["name"], self.eyes, self.ledger)}
+
+    def _journal(self, _caller: Caller, _request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
+        from .one_guest import entries
+
+        return {"entries": entries(self.ledger, said, _limit(said, 100))}
+
+    def _operations(self, _caller: Caller, _request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
+        return {"operations": self._listed(_limit(said, 50))}
+
+    def _operation(self, _caller: Caller, _request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
+        found = [one for one in self._listed(None) if one["id"] == said["id"]]
+        if not found:
+            raise unknown(f"there is no operation {said['id']!r}", "GET /operations lists those there are.")
+        return {"operation": found[0]}
+
+    def _plan(self, caller: Caller, request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
+        action = Action(said["action"], said["subject"], said.get("target"), said.get("force") is True)
+        self._permit(caller, request, action.role)
+        return {"plan": self._draft(action).document}
+
+    def _carry_out(self, caller: Caller, request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
+        action, digest = read_id(said["id"], self._keys())
+        return self._order(caller, request, action, said, digest)
+
+    def _act(self, caller: Caller, request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
+        subject = said[ACTIONS[request.verb]]
+        action = Action(request.verb, subject, said.get("to"), said.get("force") is True)
+        return self._order(caller, request, action, said, None)
+
+    def _order(
+        self, caller: Caller, request: Request, action: Action, said: Mapping[str, Any], digest: str | None
+    ) -> dict[str, Any]:
+        """Do it, unless the cluster is not as it was when the plan with this ``digest`` was made."""
+        self._permit(caller, request, action.role)
+        key = said.get("idempotency_key")
+        entry = self.desk.repeated(action, key, caller)
+        if entry is None:
+            plan = self._draft(action)
+            if digest not in (None, plan.hash):
+                raise Trouble(
+                    "stale_plan",
+                    409,
+                    "the cluster has moved on since this plan was made",
+                    remedy="Read the new plan, and confirm that.",
+                    beside={"plan": plan.document},
+                )
+            if plan.refused is not None:
+                raise Trouble("refused", 422, plan.refused.cause, remedy=plan.refused.remedy) from plan.refused
+            entry = self.desk.order(plan, key, caller, request.origin)
+        return {"operation": operations.document(entry, None, now=time.time())}
+
+    def _draft(self, action: Action) -> Draft:
+        """The plan of an action. Raises Trouble without quorum, and for a guest or node there is not."""
+        sight = self.eyes.see(fresh=True)
+        if not sight.status.quorum:
+            raise Trouble(
+                "no_quorum",
+                503,
+                "there is no quorum, so nothing can be changed",
+                remedy="Have more than half of the nodes up, and try again.",
+            )
+        known = set(sight.live.guests()) if ACTIONS[action.verb] == "guest" else _nodes(sight.status)
+        if action.subject not in known:
+            raise unknown(f"there is no {ACTIONS[action.verb]} {action.subject}", "GET /cluster shows those there are.")
+        if action.target is not None and action.target not in _nodes(sight.status):
+            raise unknown(f"there is no node {action.target}", "GET /cluster shows those there are.")
+        usable = [node.name for node in sight.status.nodes if node.usable]
+        return draft(action, self._watched(), self._keys(), lambda: usable)
+
+    def _listed(self, limit: int | None) -> list[dict[str, Any]]:
+        """The newest operations first."""
+        entries = self.ledger.entries("operation")[::-1][:limit]
+        ends = {entry.get("operation"): entry for entry in self.ledger.entries("operation-end")}
+        status = None
+        if any(entry["id"] not in ends for entry in entries):
+            with suppress(ClusterError):
+                status = self.eyes.see().status
+        now = time.time()
+        return [operations.document(entry, ends.get(entry["id"]), status, now) for entry in entries]
+
+
+def _nodes(status: ClusterStatus) -> set[str]:
+    return {node.name for node in status.nodes}
+
+
+def _arguments(request: Request, verb: Verb) -> dict[str, Any]:
+    """The arguments, each of its type. Raises Trouble."""
+    said = {name: value for name, value in request.arguments.items() if value is not None}
+    if strange := sorted(said.keys() - verb.takes.keys()):
+        raise invalid(f"{request.verb} takes no {', '.join(map(repr, strange))}")
+    for name, (kind, needed) in verb.takes.items():
+        if name not in said:
+            if needed:
+                raise invalid(f"{request.verb} needs {name}")
+            continue
+        # A bool is an int to Python, and is none here.
+        if not isinstance(said[name], kind) or (kind is int and isinstance(said[name], bool)):
+            words = {str: "a text", int: "a number", bool: "true or false"}
+            raise invalid(f"{name} has to be {words[kind]}")
+        if name in ("guest", "name", "node", "subject", "target", "to") and not _NAME.fullmatch(said[name]):
+            raise invalid(f"{said[name][:80]!r} is no name of a guest or node")
+        if name == "idempotency_key" and not _KEY.fullmatch(said[name]):
+            raise invalid("an idempotency key is 1 to 128 visible ASCII characters")
+    return said
+
+
+def _limit(said: Mapping[str, Any], usual: int) -> int:
+    limit: int = said.get("limit", usual)
+    if not 1 <= limit <= _MOST:
+        raise invalid(f"limit is a number from 1 to {_MOST}")
+    return limit

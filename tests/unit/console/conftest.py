@@ -1,0 +1,56 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A console before a steward that plays, on a real socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from ansible_collections.cspp.drover.plugins.module_utils.console.app import console
+from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Steward
+from tests.console_stage.steward import PlayedSteward
+
+INDEX = '<!doctype html><script type="importmap">{"imports": {}}</script>'
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The console, a client of it, and the steward behind it."""
+
+    app: ASGIApp
+    client: httpx.AsyncClient
+    steward: PlayedSteward
+
+
+Staged = Callable[[], AbstractAsyncContextManager[Stage]]
+
+
+@pytest.fixture
+def www(tmp_path: Path) -> Path:
+    folder = tmp_path / "www"
+    (folder / "vendor" / "one-1.0").mkdir(parents=True)
+    (folder / "index.html").write_text(INDEX)
+    (folder / "vendor" / "one-1.0" / "one.js").write_text("export const one = 1;\n" * 100)
+    return folder
+
+
+@pytest.fixture
+def staged(www: Path, tmp_path: Path) -> Staged:
+    """Opens a stage."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Stage]:
+        async with PlayedSteward(tmp_path / "socket") as steward:
+            app = console(www, Steward(tmp_path / "socket"))
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="https://console:8443") as client:
+                yield Stage(app, client, steward)
+
+    return opened

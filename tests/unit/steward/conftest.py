@@ -1,0 +1,117 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A steward before a fake cluster: everything real but Pacemaker, PAM, time, and the other members of the journal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils.journal import book
+from ansible_collections.cspp.drover.plugins.module_utils.preflight import inquiry
+from ansible_collections.cspp.drover.plugins.module_utils.steward import operations, records
+from ansible_collections.cspp.drover.plugins.module_utils.steward.access import Declared, hashed
+from ansible_collections.cspp.drover.plugins.module_utils.steward.actions import Watched
+from ansible_collections.cspp.drover.plugins.module_utils.steward.identity import Identity
+from ansible_collections.cspp.drover.plugins.module_utils.steward.operations import Desk
+from ansible_collections.cspp.drover.plugins.module_utils.steward.overview import Eyes
+from ansible_collections.cspp.drover.plugins.module_utils.steward.records import Ledger
+from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import Trouble
+from ansible_collections.cspp.drover.plugins.module_utils.steward.verbs import Steward
+from ansible_collections.cspp.drover.plugins.module_utils.steward.wire import Request
+from ansible_collections.cspp.drover.tests.unit.fake_cluster import APART, FakeCluster, FakeTime
+
+KEY, OLDER, THEIRS = b"k" * 32, b"o" * 32, b"t" * 32
+NOW = 1_800_000_000.0
+FROM = "192.0.2.7"
+
+
+class Clock:
+    """The time of day, which only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass
+class House:
+    """A steward with what it stands on. ``spawned`` are the operations that it has begun with."""
+
+    steward: Steward
+    cluster: FakeCluster
+    ledger: Ledger
+    clock: Clock
+    folder: Path
+    keys: list[bytes]
+    spawned: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def ask(self, verb: str, credential: str | None = None, **arguments: Any) -> dict[str, Any]:
+        return dict(self.steward.answer(Request(verb, arguments, credential, FROM)))
+
+    def refusal(self, verb: str, credential: str | None = None, **arguments: Any) -> Trouble:
+        with pytest.raises(Trouble) as caught:
+            self.ask(verb, credential, **arguments)
+        return caught.value
+
+    def session(self, role: str) -> str:
+        return str(self.ask("login", user=role, password=f"secret of {role}")["session"])
+
+    def work(self) -> None:
+        """Have all that was begun come to its end."""
+        while self.spawned:
+            operations.work(self.spawned.pop(0), self.ledger, self.watched)
+
+    def watched(self, **more: Any) -> Watched:
+        time = FakeTime()
+        return Watched(self.cluster, clock=time, sleep=time.sleep, **more)
+
+
+@pytest.fixture
+def declared(tmp_path: Path) -> Callable[..., Path]:
+    """Writes what role console would."""
+
+    def write(**files: Any) -> Path:
+        for name, content in files.items():
+            (tmp_path / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+        return tmp_path
+
+    return write
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, declared: Callable[..., Path]) -> House:
+    roles = ("viewer", "operator", "admin")
+    folder = declared(users={r: {"hash": hashed(f"secret of {r}", b"salt"), "role": r} for r in roles})
+    own = book.Book(tmp_path / "journal")
+    ledger = Ledger(own, lambda entry: book.record(entry, own, ()))
+    clock, keys, cluster = Clock(), [KEY, OLDER], FakeCluster("migrate", cib=APART)
+    monkeypatch.setattr(operations, "LOCKS", tmp_path / "locks")
+    for module in (records, operations):
+        monkeypatch.setattr(module, "node_name", lambda: "n1")
+    monkeypatch.setattr(inquiry, "survey", lambda guests, measure=(): cluster.views)
+    monkeypatch.setattr(book, "read", lambda: own.entries())
+    spawned: list[Mapping[str, Any]] = []
+    identity = Identity(Declared(folder), lambda: keys, ledger, now=clock, sleep=clock.sleep)
+    made: list[House] = []
+    steward = Steward(
+        identity,
+        ledger,
+        desk=Desk(ledger, spawned.append),
+        eyes=Eyes(lambda: made[0].watched(), lambda _status: []),
+        watched=lambda: made[0].watched(),
+        cluster=lambda: made[0].watched(),
+        keys=lambda: keys,
+    )
+    made.append(House(steward, cluster, ledger, clock, folder, keys, spawned))
+    return made[0]

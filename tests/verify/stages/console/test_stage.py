@@ -1,0 +1,3 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The stage "console" as a path, for Molecule: whoever has pytest collect this file gets the tests of that stage."""
