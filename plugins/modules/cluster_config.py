@@ -122,10 +122,10 @@ def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
     if fenced is not None:
         properties["stonith-enabled"] = str(fenced).lower()
     address = params["console_address"]
-    resource, where = ([one] for one in console.console_address(address)) if address else ([], [])
+    placed = [console.console_address(address)] if address else []
     return Wanted(
-        primitives=(*devices, *resource),
-        constraints=(*places, *where),
+        primitives=(*devices, *(resource for resource, _where in placed)),
+        constraints=(*places, *(where for _resource, where in placed)),
         properties={**properties, **fence_arguments.settings(params["properties"])},
         resource_defaults={
             **options.RESOURCE_DEFAULTS,

@@ -35,8 +35,8 @@ def filter_facts(
 
     Of a node that was looked at in this run (``node_facts``) all addresses count, of another those that the inventory
     declares. ``members`` are those of the cluster (module membership), of whom the inventory may lack some: what is
-    known of these are their addresses, not their power controllers. ``wandering`` are addresses, with prefix, that now one
-    node has and now another. Names of storage servers are resolved; one that does not resolve is left out.
+    known of these are their addresses, not their power controllers. ``wandering`` are addresses, with prefix, that now
+    one node has and now another. Names of storage servers are resolved; one that does not resolve is left out.
     """
     of_nodes = _unique(
         [
