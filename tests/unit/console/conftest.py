@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,3 +56,18 @@ def staged(www: Path, tmp_path: Path) -> Staged:
                 yield Stage(app, client, steward)
 
     return opened
+
+
+@pytest.fixture
+def socket(tmp_path: Path) -> Iterator[Path]:
+    """A played steward's socket, in a thread of its own: schemathesis knows nothing of our loop."""
+    path, loop = tmp_path / "socket", asyncio.new_event_loop()
+    steward = PlayedSteward(path)
+    loop.run_until_complete(steward.__aenter__())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield path
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.run_until_complete(steward.__aexit__())
+    loop.close()

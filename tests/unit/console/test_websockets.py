@@ -1,0 +1,59 @@
+# Copyright: The Drover maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A guest's screen and terminal: who gets one, and what passes through."""
+
+from __future__ import annotations
+
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from ansible_collections.cspp.drover.plugins.module_utils.console.app import console
+from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Steward
+from ansible_collections.cspp.drover.plugins.module_utils.console.streams import WEBSOCKETS
+from tests.console_stage.steward import credential
+
+OWN = {"Sec-Fetch-Site": "same-origin"}
+
+
+@pytest.fixture
+def client(www: Path, socket: Path) -> TestClient:
+    return TestClient(console(www, Steward(socket)), base_url="https://console")
+
+
+@pytest.mark.parametrize("path", WEBSOCKETS)
+@pytest.mark.parametrize(
+    ("who", "code"),
+    [(None, 4401), ("viewer", 4403), ("operator", 4403), ("expired", 4401)],
+)
+def test_who_may_not_is_told_why(client: TestClient, path: str, who: str | None, code: int) -> None:
+    headers = {**OWN, **({"Cookie": f"__Host-drover={credential(who)}"} if who else {})}
+    with client.websocket_connect(path.format(name="mail"), headers=headers) as websocket:
+        with pytest.raises(WebSocketDisconnect) as closed:
+            websocket.receive_bytes()
+        assert closed.value.code == code
+
+
+@pytest.mark.parametrize("path", WEBSOCKETS)
+@pytest.mark.parametrize("foreign", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {}])
+def test_another_page_gets_nothing(client: TestClient, path: str, foreign: dict[str, str]) -> None:
+    headers = {"Cookie": f"__Host-drover={credential('admin')}", **foreign}
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect(path.format(name="mail"), headers=headers):
+        pass
+
+
+def test_bytes_and_words_about_them_pass_both_ways(client: TestClient) -> None:
+    headers = {"Cookie": f"__Host-drover={credential('admin')}", **OWN}
+    # The test client cancels what it leaves.
+    with (
+        suppress(CancelledError),
+        client.websocket_connect("/api/v1/guests/mail/terminal", headers=headers) as websocket,
+    ):
+        websocket.send_bytes(b"ls\n")
+        assert websocket.receive_bytes() == b"ls\n"
+        websocket.send_text('{"resize": [80, 24]}')
+        assert websocket.receive_text() == '{"resize": [80, 24]}'
