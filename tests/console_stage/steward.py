@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from tests.console_stage.cluster import Cluster, Document
 
 __all__ = ["PlayedSteward", "credential"]
@@ -34,7 +35,7 @@ def credential(user: str) -> str:
     return f"session-of-{user}"
 
 
-class Refused(Exception):
+class Refused(DroverError):
     """An error of the protocol, and what goes beside it."""
 
     def __init__(self, status: int, code: str, message: str, **besides: Any) -> None:

@@ -112,7 +112,7 @@ class Scene:
     def path(self) -> list[str]:
         """What the guest's last move went through, by the journal as the node has it that the guest left."""
         lines = self.console("source").read(f"{JOURNAL}/moves.jsonl").splitlines()
-        moves = [move for line in lines if (move := json.loads(line))["guest"] == self.guest]
+        moves = [move for line in lines if (move := json.loads(line)).get("guest") == self.guest]
         return list(moves[-1].get("path") or ()) if moves else []
 
     def start(self, to: str) -> Command:

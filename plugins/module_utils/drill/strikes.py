@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from ..ceph.monitor import FORMED
 from ..cluster.pacemaker import Pacemaker
 from ..core.command import CommandError, Runner
 from .ground import Ground
@@ -122,7 +123,7 @@ def kill_ceph(task: str) -> Strike:
 
 def has_ceph(runner: Runner) -> bool:
     """Whether a node has a part in a Ceph cluster of the nodes' own."""
-    return bool(runner(["test", "-e", "/etc/drover/ceph-formed"], ok=None).rc == 0)
+    return bool(runner(["test", "-e", str(FORMED)], ok=None).rc == 0)
 
 
 def step_clock(seconds: int) -> Strike:

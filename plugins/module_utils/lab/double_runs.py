@@ -8,6 +8,7 @@ virtual CPU takes time on a real one; while the VM is stopped, or waits to come 
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Collection, Mapping
@@ -107,8 +108,8 @@ class Watcher(threading.Thread):
                 words = console.words(pid)
                 if words[0].startswith("[lxc monitor]"):
                     name = words[0].split()[-1]
-                    # Its child has its name until it has become the container's init.
-                    if name in containers and _field(console, pid, 1) == "1":
+                    # Its child has its name until it has become the container's init, which it outlives for a moment.
+                    if name in containers and _field(console, pid, 1) == "1" and _has_init(console, pid):
                         containers[name] += 1
                 elif "qemu-system" in words[0]:
                     name = _named(words)
@@ -142,6 +143,13 @@ def _work(console: Console, pid: int) -> int:
                 if task.joinpath("comm").read_text().startswith("CPU "):
                     total += int(task.joinpath("schedstat").read_text().split()[0])
     return total
+
+
+def _has_init(console: Console, monitor: int) -> bool:
+    """Whether a container's monitor has its first process, which is number 1 in a namespace of its own."""
+    children = console.read(f"/proc/{monitor}/task/{monitor}/children").split()
+    numbers = (re.search(r"^NSpid:.*\s(\d+)$", console.read(f"/proc/{one}/status"), re.MULTILINE) for one in children)
+    return any(found and found[1] == "1" for found in numbers)
 
 
 def _field(console: Console, pid: int, number: int) -> str:

@@ -380,6 +380,10 @@ def test_every_program_that_nodes_are_given_is_one(monkeypatch: pytest.MonkeyPat
         "ceph-alert": "agents.ceph_lost.alert",
         "ceph-client": "agents.ceph_client.main",
         "ceph-lost": "agents.ceph_lost.main",
+        "attach": "agents.attach.main",
+        "steward": "steward.main.main",
+        "console": "console.service.main",
+        "console-health": "console.health.main",
     }
     assert set(CODE["__cluster_agents"] + CODE["__cluster_programs"]) == mains.keys()
     for number, (name, main) in enumerate(mains.items()):

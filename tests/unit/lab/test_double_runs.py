@@ -62,8 +62,17 @@ class Node:
     def path(self, path: str) -> Path:
         return self._proc / path.lstrip("/")
 
-    def read(self, _path: str) -> str:
-        return "7 (name) S 1 " + " ".join(["0"] * 30)
+    def init(self, monitor: int, pid: int) -> None:
+        """The first process of a container, which its monitor has started."""
+        (self._proc / "proc" / str(monitor) / "task" / str(monitor) / "children").write_text(f"{pid} ")
+        (self._proc / "proc" / str(pid)).mkdir(parents=True)
+        (self._proc / "proc" / str(pid) / "status").write_text(f"Name:\tsystemd\nNSpid:\t{pid}\t1\nThreads:\t1\n")
+
+    def read(self, path: str) -> str:
+        if path.endswith("/stat"):
+            return "7 (name) S 1 " + " ".join(["0"] * 30)
+        found = self.path(path)
+        return found.read_text() if found.exists() else ""
 
 
 def vm(name: str) -> list[str]:
@@ -82,6 +91,7 @@ def nodes(tmp_path: Path) -> dict[str, Any]:
 def test_of_several_guests_each_is_told_apart(nodes: dict[str, Any]) -> None:
     watcher = Watcher(["game", "shop", "web"], nodes)
     nodes["node1"].put(10, container("web"))
+    nodes["node1"].init(10, 11)
     for look in range(1, 6):
         # The one works on both nodes, the other on one, while its process on the other waits to come in.
         for node in nodes.values():
@@ -91,7 +101,11 @@ def test_of_several_guests_each_is_told_apart(nodes: dict[str, Any]) -> None:
         nodes["node1"].put(9, vm("gamer"), worked=look * 5_000_000)
         watcher.look()
     assert watcher.runs["game"].twice == []  # both had begun in the same look
+    # One whose init has ended, while its successor begins, is none any more.
     nodes["node2"].put(10, container("web"))
+    watcher.look()
+    assert watcher.containers["web"] == 1
+    nodes["node2"].init(10, 11)
     watcher.look()
     watcher.start()
     twice = watcher.stop()
