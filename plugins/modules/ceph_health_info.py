@@ -63,7 +63,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils.ceph.commands import Ceph
 from ansible_collections.cspp.drover.plugins.module_utils.ceph.health import Health, judge, look
-from ansible_collections.cspp.drover.plugins.module_utils.core.wait import WaitTimeout, wait_for
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import or_last, wait_for
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 
 
@@ -83,10 +83,8 @@ def main() -> None:
         return judge(look(Ceph()), osds=params["osds"], monitors=params["monitors"], cephfs=params["cephfs"])
 
     with fail_on_error(module):
-        try:
-            health = wait_for(now, lambda seen: seen.whole, what="a whole Ceph", timeout=params["timeout"], interval=1)
-        except WaitTimeout as late:
-            health = late.last
+        how = {"what": "a whole Ceph", "timeout": params["timeout"], "interval": 1}
+        health = or_last(lambda: wait_for(now, lambda seen: seen.whole, **how))
     module.exit_json(changed=False, whole=health.whole, status=health.status, troubles=list(health.troubles))
 
 

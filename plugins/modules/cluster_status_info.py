@@ -195,7 +195,8 @@ def of_node(now: float) -> list[str]:
     try:
         from ansible_collections.cspp.drover.plugins.module_utils.trust import renewal
 
-        return [f"{node_name()}: {line}" for line in renewal.overdue(renewal.declared()[0], now)]
+        identities = [one for path in renewal.files() for one in renewal.declared(path)[0]]
+        return [f"{node_name()}: {line}" for line in renewal.overdue(identities, now)]
     except (ImportError, OSError):  # no node yet, or one of a Drover that had nothing renewed by itself
         return []
     except (DroverError, ValueError, KeyError, TypeError) as error:

@@ -15,7 +15,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import connection_loader
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult, expected
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 
 __all__ = ["NodeProgram", "Silent", "first_answer"]
@@ -72,10 +72,7 @@ class NodeProgram:
         result = CommandResult(tuple(argv), rc, out.decode(errors="replace"), err.decode(errors="replace"))
         if rc == _TOO_LONG:
             raise CommandError(f"{' '.join(argv)} did not end within {timeout:g} s", result)
-        if ok is not None and rc not in ok:
-            words = (result.stderr.strip() or result.stdout.strip() or "it said nothing").splitlines()
-            raise CommandError(f"{' '.join(argv)} exited with {rc}: {'; '.join(words[-2:])}", result)
-        return result
+        return expected(result, ok)
 
 
 def first_answer(

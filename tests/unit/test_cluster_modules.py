@@ -200,7 +200,7 @@ def test_each_node_tells_of_its_own_certificates(
         return found
 
     on(cluster_status_info, FakeCluster())
-    monkeypatch.setattr(renewal, "declared", lambda: ([], None))
+    monkeypatch.setattr(renewal, "declared", lambda _path: ([], None))
     monkeypatch.setattr(renewal, "overdue", overdue)
     monkeypatch.setattr(cluster_status_info, "node_name", lambda: "here")
     said = call(cluster_status_info)["node_problems"]

@@ -12,10 +12,11 @@ from __future__ import annotations
 import errno
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from ..core.errors import DroverError
 from ..core.quantities import format_size
-from ..core.wait import WaitTimeout, wait_for
+from ..core.wait import WaitTimeout, or_last, wait_for
 from .commands import Ceph, CephError
 from .health import look, stopping
 from .layout import COPIES
@@ -172,13 +173,11 @@ class Removal:
     def stopped(self, *, timeout: float) -> Standing:
         """How the node stands when its OSDs have stopped, or the time is over: of one that lost its power Ceph knows
         after half a minute."""
-        try:
-            return wait_for(
-                self.look, lambda seen: not self.unstopped(seen), what="the end of OSDs", timeout=timeout, interval=2
-            )
-        except WaitTimeout as late:
-            seen: Standing = late.last
-            return seen
+
+        def gone(seen: Standing) -> bool:
+            return not self.unstopped(seen)
+
+        return or_last(partial(wait_for, self.look, gone, what="the end of OSDs", timeout=timeout, interval=2))
 
     def unstopped(self, standing: Standing) -> list[str]:
         """The OSDs that are to be forgotten and run, as what speaks against it."""

@@ -110,53 +110,47 @@ class Primitive:
 
 
 @dataclass(frozen=True)
-class Location:
-    """A resource's liking for a node: a positive, negative or infinite score."""
+class _OfOne:
+    """What all constraints have that are about one resource alone."""
 
-    kind: ClassVar[str] = "location"
     id: str
     resource: str
-    node: str
-    score: str
 
     @property
     def resources(self) -> tuple[str, ...]:
         return (self.resource,)
+
+
+@dataclass(frozen=True)
+class Location(_OfOne):
+    """A resource's liking for a node: a positive, negative or infinite score."""
+
+    kind: ClassVar[str] = "location"
+    node: str
+    score: str
 
     def view(self) -> dict[str, Any]:
         return {"resource": self.resource, "node": self.node, "score": self.score}
 
 
 @dataclass(frozen=True)
-class Pin:
+class Pin(_OfOne):
     """A resource that may run on one node only; on none at all when ``node`` is None."""
 
     kind: ClassVar[str] = "pin"
-    id: str
-    resource: str
     node: str | None
-
-    @property
-    def resources(self) -> tuple[str, ...]:
-        return (self.resource,)
 
     def view(self) -> dict[str, Any]:
         return {"resource": self.resource, "only on": self.node or "no node"}
 
 
 @dataclass(frozen=True)
-class Where:
+class Where(_OfOne):
     """A resource that may run only on nodes that have an attribute of this value at the moment."""
 
     kind: ClassVar[str] = "rule"
-    id: str
-    resource: str
     attribute: str
     value: str
-
-    @property
-    def resources(self) -> tuple[str, ...]:
-        return (self.resource,)
 
     def view(self) -> dict[str, Any]:
         return {"resource": self.resource, "only where": f"{self.attribute} is {self.value}"}

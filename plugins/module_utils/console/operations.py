@@ -12,12 +12,10 @@ from pydantic import BaseModel
 
 from . import documents
 
-__all__ = ["PREFIX", "ROLES", "Key", "Operations", "Role"]
+__all__ = ["PREFIX", "Key", "Operations", "Role"]
 
 PREFIX = "/api/v1"
 Role = Literal["nobody", "viewer", "operator", "admin"]
-#: From the least to the most; whoever has one may do what those before it may.
-ROLES: tuple[Role, ...] = ("nobody", "viewer", "operator", "admin")
 #: What makes a repeated request the same: the first answer is given again, and nothing is done twice.
 Key = Annotated[str, Header(alias="Idempotency-Key", pattern=r"^[A-Za-z0-9_-]{8,128}$")]
 

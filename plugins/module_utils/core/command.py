@@ -14,7 +14,7 @@ from typing import Any
 
 from .errors import DroverError
 
-__all__ = ["CommandError", "CommandResult", "Complaints", "Runner", "run"]
+__all__ = ["CommandError", "CommandResult", "Complaints", "Runner", "expected", "run"]
 
 #: Lines of a running program's complaints that are kept: the first and the last. Bytes of a line.
 _FIRST, _LAST, _LONGEST = 10, 20, 4096
@@ -74,11 +74,16 @@ def run(
         raise CommandError(f"{name} is not installed here ({error})") from error
     except subprocess.TimeoutExpired as error:
         raise CommandError(f"{' '.join(argv)} did not end within {timeout:g} s") from error
-    result = CommandResult(tuple(argv), done.returncode, done.stdout, done.stderr)
+    return expected(CommandResult(tuple(argv), done.returncode, done.stdout, done.stderr), ok)
+
+
+def expected(result: CommandResult, ok: Sequence[int] | None) -> CommandResult:
+    """The result, whose exit status is one of ``ok``; of None any is. Raises CommandError with the program's last words
+    otherwise."""
     if ok is not None and result.rc not in ok:
         words = (result.stderr.strip() or result.stdout.strip()).splitlines()
         tail = "; ".join(words[-3:]) if words else "it said nothing"
-        raise CommandError(f"{' '.join(argv)} exited with {result.rc}: {tail}", result)
+        raise CommandError(f"{' '.join(result.argv)} exited with {result.rc}: {tail}", result)
     return result
 
 

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from .errors import DroverError
 
-__all__ = ["Deadline", "WaitTimeout", "wait_for"]
+__all__ = ["Deadline", "WaitTimeout", "or_last", "wait_for"]
 
 T = TypeVar("T")
 
@@ -50,6 +50,15 @@ def wait_for(
             raise WaitTimeout(what, seen, waited)
         pause = interval() if callable(interval) else interval
         sleep(min(pause, max(0.0, timeout - waited)))
+
+
+def or_last(wait: Callable[[], T]) -> T:
+    """What a wait ends with; what it saw last when its time is over."""
+    try:
+        return wait()
+    except WaitTimeout as late:
+        last: T = late.last
+        return last
 
 
 class Deadline:

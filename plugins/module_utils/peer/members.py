@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..cluster.corosync_conf import COROSYNC_CONF, from_file, links
 from ..core.network import plain
+from ..core.stamp import Stamp, stamp_of
 
 __all__ = ["HOSTS", "Members", "addresses", "known"]
 
@@ -21,15 +22,13 @@ HOSTS = Path("/etc/hosts")
 #: What role node keeps there.
 _BLOCK = re.compile(r"^# BEGIN nodes of the cluster.*?$(.*?)^# END nodes of the cluster", re.DOTALL | re.MULTILINE)
 
-Stamp = tuple[tuple[int, int, int] | None, ...]
-
 
 class Members:
     """The members by two files, which are read again when one of them has changed."""
 
     def __init__(self, conf: Path = COROSYNC_CONF, hosts: Path = HOSTS) -> None:
         self._files = conf, hosts
-        self._stamp: Stamp = ()
+        self._stamp: tuple[Stamp, ...] = ()
         self._names: frozenset[str] = frozenset()
         self._places: frozenset[str] = frozenset()
 
@@ -65,10 +64,9 @@ def addresses(hosts: str) -> dict[str, str]:
     return {words[1]: words[0] for words in lines if len(words) == 2}
 
 
-def _stamp(file: Path) -> tuple[int, int, int] | None:
+def _stamp(file: Path) -> Stamp:
     with suppress(OSError):
-        found = file.stat()
-        return found.st_mtime_ns, found.st_ino, found.st_size
+        return stamp_of(file)
     return None
 
 

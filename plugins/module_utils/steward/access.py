@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import DroverError
+from ..core.stamp import Stamp, stamp_of
 
 __all__ = ["FOLDER", "ROLES", "Access", "Declared", "Token", "User", "allows", "fits", "hashed"]
 
@@ -89,12 +90,12 @@ class Declared:
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._paths = [folder / name for name in _FILES]
-        self._stamp: list[tuple[int, int, int] | None] = []
+        self._stamp: list[Stamp] = []
         self._access = Access()
 
     def __call__(self) -> Access:
         """What is declared; nothing where there is no file. Raises DroverError for one that cannot be read."""
-        stamp = [_stamp(path) for path in self._paths]
+        stamp = [stamp_of(path) for path in self._paths]
         if stamp != self._stamp:
             self._access = _read(*(_mapping(path) for path in self._paths))
             self._stamp = stamp
@@ -128,14 +129,6 @@ def fits(password: str, declared: str) -> bool:
 def _scrypt(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
     with _TOGETHER:
         return hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, maxmem=_MOST_MEMORY, dklen=32)
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 def _mapping(path: Path) -> Mapping[str, Any]:

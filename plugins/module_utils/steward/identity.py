@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ..journal.book import stamp
 from . import pam, sessions
 from .access import PREFIX, ROLES, Access, Declared, fits, hashed
 from .lockout import Lockout
@@ -99,7 +100,7 @@ class Identity:
             "session": sessions.signed(session, key),
             "user": user,
             "role": role,
-            "expires": _moment(session.end),
+            "expires": stamp(session.end),
         }
 
     def log_out(self, caller: Caller, origin: str, *, everywhere: bool) -> None:
@@ -115,7 +116,7 @@ class Identity:
         later = sessions.renewed(caller.session, self._now())
         if later is not None:
             said["session"] = sessions.signed(later, self._keys()[0])
-        return {**said, "expires": _moment((later or caller.session).end)}
+        return {**said, "expires": stamp((later or caller.session).end)}
 
     def _by_token(self, access: Access, secret: str, origin: str) -> Caller:
         token = access.token(secret)
@@ -140,7 +141,3 @@ class Identity:
             over = known is None or (known.expires is not None and known.expires.timestamp() <= self._now())
             return ROLES[0] if known is None or over else known.role
         return access.role_of(self._groups(user)) if access.groups else ROLES[0]
-
-
-def _moment(unix: float) -> str:
-    return datetime.fromtimestamp(unix, UTC).isoformat().replace("+00:00", "Z")

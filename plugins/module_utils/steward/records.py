@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..core.node_name import node_name
+from ..core.stamp import Stamp, stamp_of
 from ..journal import book
 from ..journal.book import Entry
 from .sessions import LONGEST, Session
@@ -33,17 +34,15 @@ class Ledger:
     def __init__(self, own: book.Book | None = None, record: Callable[[Mapping[str, Any]], None] = book.record) -> None:
         self.book, self._record = own or book.Book(), record
         self._lock = threading.Lock()
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: Stamp = None
         self._entries: list[Entry] = []
 
     def entries(self, *kinds: str) -> list[Entry]:
         """The entries of these kinds (session-end, operation, operation-end, proof), the newest last."""
         with self._lock:
-            try:
-                found = self.book.path.stat()
-            except FileNotFoundError:
+            stamp = stamp_of(self.book.path)
+            if stamp is None:
                 return []
-            stamp = (found.st_mtime_ns, found.st_ino, found.st_size)
             if stamp != self._stamp:
                 lines = self.book.lines().values()
                 self._entries = [json.loads(line) for line in lines if any(mark in line for mark in _OWN)]

@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import syslog
 from collections.abc import Callable, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from .identity import Identity, Subject, advance, alone
 from .keyfiles import SECRETS, held
 from .pki import ends
 
-__all__ = ["CONSOLE", "DECLARED", "declared", "main", "overdue", "renew"]
+__all__ = ["CONSOLE", "DECLARED", "declared", "files", "main", "overdue", "renew"]
 
 _DAY = 86400.0
 #: Days before its end at which somebody has to know of a certificate that was not renewed, and of an authority.
@@ -33,6 +32,11 @@ _MEND = "`journalctl -t drover-certificates` on the node says why it did not ren
 DECLARED = Path("/etc/drover/certificates.json")
 #: The same of the console, where there is one: it has more names and addresses, and an authority of its own.
 CONSOLE = Path("/etc/drover/console-certificates.json")
+
+
+def files() -> list[Path]:
+    """What declares certificates on this node: the nodes' own, and the console's where there is one."""
+    return [DECLARED, *([CONSOLE] if CONSOLE.exists() else [])]
 
 
 def declared(path: Path | None = None, secrets: Path | None = None) -> tuple[list[Identity], Subject]:
@@ -72,14 +76,20 @@ def overdue(identities: Sequence[Identity], now: float) -> list[str]:
 def main() -> int:
     """Renew this node's certificates where they are due. The exit status tells systemd whether somebody has to look."""
     syslog.openlog("drover-certificates", syslog.LOG_PID, syslog.LOG_DAEMON)
+    # A fault in what is declared for the one keeps nobody from hearing of the other.
+    done = [_renewed(path) for path in files()]
+    for renewed, troubles in done:
+        for line in renewed:
+            syslog.syslog(syslog.LOG_INFO, line)
+        for line in troubles:
+            syslog.syslog(syslog.LOG_ERR, line)
+    return 1 if any(troubles for _, troubles in done) else 0
+
+
+def _renewed(path: Path) -> tuple[list[str], list[str]]:
+    """:func:`renew` for what a file declares; a fault in it is a trouble as well."""
     try:
         with alone():
-            done = [renew(*declared(path)) for path in (DECLARED, CONSOLE) if path == DECLARED or path.exists()]
-            renewed, troubles = (list(chain.from_iterable(parts)) for parts in zip(*done, strict=True))
+            return renew(*declared(path))
     except (DroverError, OSError, ValueError, KeyError, TypeError) as error:
-        renewed, troubles = [], [f"the certificates could not be looked after: {error}; run site.yml"]
-    for line in renewed:
-        syslog.syslog(syslog.LOG_INFO, line)
-    for line in troubles:
-        syslog.syslog(syslog.LOG_ERR, line)
-    return 1 if troubles else 0
+        return [], [f"the certificates could not be looked after: {error}; run site.yml"]

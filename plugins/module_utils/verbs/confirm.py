@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from ..cluster import paused
@@ -20,7 +21,7 @@ from ..cluster.objects import Primitive
 from ..cluster.pacemaker import Pacemaker, Snapshot
 from ..cluster.unconfirmed import guests_on
 from ..core.errors import InvalidValue
-from ..core.wait import WaitTimeout
+from ..core.wait import or_last
 from ..guest.definition import Definition
 from ..guest.definition import read as read_definition
 from ..journal import book, power
@@ -136,10 +137,8 @@ class Confirmation:
 
     def _started(self, waiting: Sequence[str]) -> list[str]:
         """Wait for the guests, and tell where they are."""
-        try:
-            seen = self.cluster.settle(waiting, what="the start of the guests", timeout=_STARTS, after=1.0)
-        except WaitTimeout as late:
-            seen = late.last
+        what = "the start of the guests"
+        seen = or_last(partial(self.cluster.settle, waiting, what=what, timeout=_STARTS, after=1.0))
         told = []
         for name in waiting:
             guest = seen.status.resource(name)

@@ -21,7 +21,7 @@ from ..cluster.paused import refuse
 from ..cluster.prediction import Prediction
 from ..cluster.status import ClusterStatus
 from ..core.choice import chosen
-from ..core.wait import WaitTimeout
+from ..core.wait import or_last
 from ..guest.definition import Definition, alike
 from ..planning import move
 from ..reporting.reasons import explained
@@ -166,10 +166,8 @@ class Declare:
 
     def _settled(self) -> Snapshot:
         """Wait until nothing is left to be done for the guests. Raises ClusterError for those not as wanted."""
-        try:
-            seen = self.cluster.settle(self.present, what="the start of the guests", timeout=self.timeout)
-        except WaitTimeout as late:
-            seen = late.last
+        what = "the start of the guests"
+        seen = or_last(partial(self.cluster.settle, self.present, what=what, timeout=self.timeout))
         seen = replace(seen, status=explained(seen.status))
         down = guest_health.troubles(self.running, read(seen.cib), seen)
         up = guest_health.still_up(self.stopped, seen)

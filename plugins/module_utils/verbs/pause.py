@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ..cluster import guest_health, paused
 from ..cluster.cib import read
 from ..cluster.objects import Wanted
 from ..cluster.pacemaker import Applied, ClusterError, Pacemaker, Snapshot
-from ..core.wait import WaitTimeout
+from ..core.wait import WaitTimeout, or_last
 
 __all__ = ["activate", "pause"]
 
@@ -77,10 +78,7 @@ def activate(cluster: Pacemaker, *, fence: bool, timeout: float, check: bool) ->
     if check:
         return _result(applied, plan or ["nothing has happened meanwhile"])
     names = list(live.guests())
-    try:
-        last: Snapshot = cluster.settle(names, what="every guest in its place", timeout=timeout, after=1.0)
-    except WaitTimeout as late:
-        last = late.last
+    last = or_last(partial(cluster.settle, names, what="every guest in its place", timeout=timeout, after=1.0))
     after = read(last.cib)
     wanted = [name for name in names if name not in guest_health.held_back(names, after, last.status)]
     if troubles := guest_health.troubles(wanted, after, last):

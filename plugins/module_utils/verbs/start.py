@@ -4,15 +4,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ..cluster import guest_health
 from ..cluster.cib import read
 from ..cluster.objects import Wanted
 from ..cluster.pacemaker import ClusterError, Pacemaker
-from ..cluster.paused import refuse
 from ..cluster.stopped import STARTED, described, remedy, stopped_by
-from ..core.wait import WaitTimeout
+from ..core.wait import or_last
+from .by_hand import the_guest
 
 __all__ = ["start"]
 
@@ -22,12 +23,7 @@ def start(cluster: Pacemaker, name: str, *, timeout: float, check: bool) -> dict
     known, or that does not start."""
 
     def wanted(cib: str) -> Wanted:
-        live = read(cib)
-        guest = live.guests().get(name)
-        refuse(live.properties)
-        if guest is None:
-            raise ClusterError(f"there is no guest {name} in this cluster; playbooks/status.yml shows those there are")
-        if stopped_by(guest) == "declared":
+        if stopped_by(the_guest(read(cib), name)) == "declared":
             raise ClusterError(f"{name} {described('declared')}; {remedy(name, 'declared')}")
         return Wanted(meta={name: STARTED})
 
@@ -39,10 +35,7 @@ def start(cluster: Pacemaker, name: str, *, timeout: float, check: bool) -> dict
     if check:
         seen = cluster.look()
     else:
-        try:
-            seen = cluster.settle([name], what=f"the start of {name}", timeout=timeout)
-        except WaitTimeout as late:
-            seen = late.last
+        seen = or_last(partial(cluster.settle, [name], what=f"the start of {name}", timeout=timeout))
     live = read(seen.cib)
     if not check:
         why = {**guest_health.held_back([name], live, seen.status), **guest_health.troubles([name], live, seen)}

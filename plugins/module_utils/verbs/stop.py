@@ -4,15 +4,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ..cluster import guest_health
 from ..cluster.cib import read
 from ..cluster.objects import FAILED, STOPPED_BY, Wanted
 from ..cluster.pacemaker import ClusterError, Pacemaker
-from ..cluster.paused import refuse
 from ..cluster.stopped import stopped_by
-from ..core.wait import WaitTimeout
+from ..core.wait import or_last
+from .by_hand import the_guest
 
 __all__ = ["stop"]
 
@@ -24,20 +25,12 @@ def stop(cluster: Pacemaker, name: str, *, timeout: float, check: bool) -> dict[
     """What module guest_stop returns. Raises ClusterError for a guest that is not known, or does not stop."""
 
     def wanted(cib: str) -> Wanted:
-        live = read(cib)
-        guest = live.guests().get(name)
-        refuse(live.properties)
-        if guest is None:
-            raise ClusterError(f"there is no guest {name} in this cluster; playbooks/status.yml shows those there are")
         # One that is down keeps what is known of why.
-        return Wanted() if stopped_by(guest) else Wanted(meta={name: _BY_HAND})
+        return Wanted() if stopped_by(the_guest(read(cib), name)) else Wanted(meta={name: _BY_HAND})
 
     applied = cluster.apply(wanted, check=check)
     if not check:
-        try:
-            seen = cluster.settle([name], what=f"the stop of {name}", timeout=timeout)
-        except WaitTimeout as late:
-            seen = late.last
+        seen = or_last(partial(cluster.settle, [name], what=f"the stop of {name}", timeout=timeout))
         guest = seen.status.resource(name)
         if guest is not None and not guest.down:
             why = guest_health.troubles([name], read(seen.cib), seen).get(name, f"it is {guest.word}")

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.console.app import api
-from ansible_collections.cspp.drover.plugins.module_utils.console.operations import ROLES
 from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Caller, Steward
+from ansible_collections.cspp.drover.plugins.module_utils.steward.access import ROLES
 from tests.console_stage.steward import PlayedSteward, credential
 from tests.unit.console.conftest import Stage, Staged
 

@@ -16,9 +16,9 @@ import httpx
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.console.app import api, console
-from ansible_collections.cspp.drover.plugins.module_utils.console.operations import ROLES
 from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Steward
 from ansible_collections.cspp.drover.plugins.module_utils.steward import server, verbs
+from ansible_collections.cspp.drover.plugins.module_utils.steward.access import ROLES
 from tests.unit.steward.conftest import House, declared, house  # noqa: F401
 from tests.unit.steward.test_roles import CALLERS, RANK, credential
 

@@ -141,3 +141,14 @@ def test_the_service_says_whether_somebody_has_to_look(
     harm(node)
     assert renewal.main() == status
     assert any(told in line for line in lines), lines
+
+
+def test_a_fault_in_the_consoles_part_hides_nothing_of_the_nodes(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(syslog, "syslog", lambda _level, line: lines.append(line))
+    monkeypatch.setattr(renewal, "CONSOLE", node / "console-certificates.json")
+    assert renewal.files() == [renewal.DECLARED]
+    (node / "console-certificates.json").write_text("{}")
+    assert renewal.main() == 1
+    assert sum("renewed the certificate of" in line for line in lines) == 2
+    assert sum("could not be looked after" in line for line in lines) == 1
