@@ -12,7 +12,6 @@ import asyncio
 import json
 import socket
 import struct
-import subprocess
 import sys
 import tempfile
 import threading
@@ -25,6 +24,7 @@ import uvicorn
 from ansible_collections.cspp.drover.plugins.module_utils.console.app import console
 from ansible_collections.cspp.drover.plugins.module_utils.console.service import configuration
 from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Steward
+from ansible_collections.cspp.drover.plugins.module_utils.trust import pki
 from ansible_collections.cspp.drover.tests.unit.console.played import Played
 
 WWW = Path(__file__).resolve().parents[3] / "roles/console/files/www"
@@ -40,20 +40,9 @@ class Stage:
         folder = Path(self._folder.name)
         self._socket = folder / "steward"
         key, certificate = folder / "key.pem", folder / "certificate.pem"
-        make = [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "1",
-        ]
-        make += ["-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)]
-        subprocess.run(make, check=True, capture_output=True)
+        texts = pki.issue(pki.new_authority("console-ca"), "localhost", ["localhost"], ["127.0.0.1"], 1)
+        for file, text in zip((key, certificate), texts, strict=True):
+            file.write_text(text)
         app = console(WWW, Steward(self._socket))
         config = configuration(app, certificate, key)
         # Its watchers are browsers that are gone.

@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils.console.collector import Collector
 from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Caller, Steward
-from tests.console_stage.steward import PlayedSteward, credential
+from ansible_collections.cspp.drover.tests.unit.console.small_steward import PlayedSteward, credential
 
 VIEWER = Caller(credential("viewer"), "127.0.0.1")
 Event = tuple[str | None, str, Any]

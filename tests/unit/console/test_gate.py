@@ -17,7 +17,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.console.buckets import
 from ansible_collections.cspp.drover.plugins.module_utils.console.gate import MOST_BYTES
 from ansible_collections.cspp.drover.plugins.module_utils.console.origin import foreign
 from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Steward
-from tests.console_stage.steward import credential
+from ansible_collections.cspp.drover.tests.unit.console.small_steward import credential
 from tests.unit.console.conftest import Staged
 
 HOST, COOKIE = {"host": "console:8443"}, {"cookie": "__Host-drover=x"}

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.cspp.drover.plugins.module_utils.console.app import api
 from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Caller, Steward
 from ansible_collections.cspp.drover.plugins.module_utils.steward.access import ROLES
-from tests.console_stage.steward import PlayedSteward, credential
+from ansible_collections.cspp.drover.tests.unit.console.small_steward import PlayedSteward, credential
 from tests.unit.console.conftest import Stage, Staged
 
 #: Who asks, by the credential that they send; the last two have none that is good.

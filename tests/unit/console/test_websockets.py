@@ -15,7 +15,7 @@ from starlette.websockets import WebSocketDisconnect
 from ansible_collections.cspp.drover.plugins.module_utils.console.app import console
 from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Steward
 from ansible_collections.cspp.drover.plugins.module_utils.console.streams import WEBSOCKETS
-from tests.console_stage.steward import credential
+from ansible_collections.cspp.drover.tests.unit.console.small_steward import credential
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
 

@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A steward that plays: the real protocol on a real socket, over the stage's cluster, with three users."""
+"""A steward that plays a small cluster: the real protocol on a real socket, with three users."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
-from tests.console_stage.cluster import Cluster, Document
+from ansible_collections.cspp.drover.tests.unit.console.small_cluster import Cluster, Document
 
 __all__ = ["PlayedSteward", "credential"]
 

@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The small cluster of the stage, as the steward's documents tell of it."""
+"""A small cluster, as the steward's documents tell of it."""
 
 from __future__ import annotations
 
