@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from xml.etree import ElementTree as ET
 
@@ -72,9 +72,12 @@ class Action:
         if self.kind == "recover" and self.target in {None, self.source}:
             phrase = "recover on {source}"
         text = f"{self.name}: {phrase.format(source=self.source, target=self.target)}"
-        if not self.reason or self.kind not in {"stop", "fence"}:
-            return text
-        return f"{text} ({_REASONS.get(self.reason, self.reason)})"
+        return f"{text} ({self.why})" if self.why and self.kind in {"stop", "fence"} else text
+
+    @property
+    def why(self) -> str:
+        """The reason in words that people understand."""
+        return _REASONS.get(self.reason or "", self.reason or "")
 
     def as_dict(self) -> dict[str, str | None]:
         return {
@@ -133,6 +136,16 @@ class Prediction:
 
     def sentences(self) -> list[str]:
         return [str(action) for action in self.actions]
+
+    def because(self, reason: str, names: Collection[str]) -> Prediction:
+        """The same, where these resources stop for a reason that the scheduler does not know: somebody wants it so."""
+        return replace(
+            self,
+            actions=tuple(
+                replace(action, reason=reason) if action.kind == "stop" and action.name in names else action
+                for action in self.actions
+            ),
+        )
 
 
 def parse(output: str, graph: str) -> Prediction:

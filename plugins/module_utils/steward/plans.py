@@ -68,7 +68,7 @@ def draft(action: Action, cluster: Watched, keys: Sequence[bytes], usable: Calla
         "yaml": "",
     }
     if applied is not None:
-        document |= _foreseen(applied, result, usable())
+        document |= _foreseen(action, applied, result, usable())
     return Draft(action, digest, document, refused)
 
 
@@ -88,8 +88,11 @@ def _mac(said: str, key: bytes) -> str:
     return sessions.mac("plan", said, key)[:24]
 
 
-def _foreseen(applied: Applied[Any], result: Mapping[str, Any], usable: Sequence[str]) -> dict[str, Any]:
-    prediction, live = applied.prediction, read(applied.difference.live)
+def _foreseen(
+    action: Action, applied: Applied[Any], result: Mapping[str, Any], usable: Sequence[str]
+) -> dict[str, Any]:
+    live = read(applied.difference.live)
+    prediction = applied.prediction.because("asked for", [action.subject] if action.verb == "stop" else [])
     guests = live.guests()
     actions = [one for one in prediction.actions if one.name in guests]
     expected = result.get("forecast")
@@ -109,7 +112,7 @@ def _foreseen(applied: Applied[Any], result: Mapping[str, Any], usable: Sequence
         "epoch": epoch_of(live),
         "moves": moves,
         "starts": [{"guest": one.name, "to": one.target} for one in actions if one.kind == "start"],
-        "stops": [{"guest": one.name, "why": one.reason or ""} for one in actions if one.kind == "stop"],
+        "stops": [{"guest": one.name, "why": one.why} for one in actions if one.kind == "stop"],
         "stays": [{"guest": name, "why": why} for name, why in sorted(blocked.items())],
         "unplaced_after": unplaced(read(applied.difference.xml), prediction, usable),
         "sentences": prediction.sentences() or list(result.get("plan") or ()),

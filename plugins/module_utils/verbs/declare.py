@@ -200,10 +200,8 @@ class Declare:
         gone = {change.id for change in applied.difference.changes if change.action == "remove"}
         removed = [self._farewell(name, before) for name in self.removed if name in gone]
         lines = []
-        for action in applied.prediction.actions:
-            if action.kind == "stop" and action.name in self.stopped:
-                lines.append(f"{action.name}: stop on {action.source} (declared to be stopped)")
-            elif action.kind != "stop" or action.name not in self.removed:
+        for action in applied.prediction.because("declared to be stopped", self.stopped).actions:
+            if action.kind != "stop" or action.name not in self.removed:
                 lines.append(str(action))
         helped = [
             f"{name}: {guest_health.repair(way, name, before, applied.prediction)}" for name, way in repairs.items()

@@ -38,5 +38,5 @@ def stop(cluster: Pacemaker, name: str, *, timeout: float, check: bool) -> dict[
     return {
         "changed": applied.difference.changed,
         "diff": applied.difference.diff(),
-        "plan": applied.prediction.sentences() or [f"{name} is stopped already"],
+        "plan": applied.prediction.because("asked for", [name]).sentences() or [f"{name} is stopped already"],
     }

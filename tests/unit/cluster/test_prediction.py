@@ -65,3 +65,6 @@ def test_what_disturbs_resources_is_told_unless_it_is_ahead_in_any_case() -> Non
     assert plan.disturbs({"mc", "web"}, Prediction((moved,))) == [stop]
     assert plan.disturbs({"web"}, Prediction((Action("migrate", "web", "n1", "n3"),))) == [moved]
     assert str(stop) == "mc: stop on n1 (no node that is up can take it)"
+    # Which is not so where somebody has asked for it.
+    asked = plan.because("asked for", ["mc", "web"])
+    assert asked.sentences() == ["mc: stop on n1 (asked for)", "web: migrate live n1 -> n2", "db: start on n2"]

@@ -169,6 +169,16 @@ def test_what_the_verb_refuses_is_refused_here(house: House) -> None:
     assert (house.cluster.writes, house.spawned) == ([], [])
 
 
+def test_a_stop_is_told_as_what_somebody_asked_for(house: House) -> None:
+    house.cluster.predicted = house.cluster.predicted.replace(
+        '<rsc_action action="migrate" resource="mc" source="n2" dest="n3"/>',
+        '<rsc_action action="stop" resource="mc" node="n2" reason="node availability"/>',
+    )
+    plan = house.ask("plan", house.session("operator"), action="stop", subject="mc")["plan"]
+    assert plan["sentences"] == ["mc: stop on n2 (asked for)"]
+    assert plan["stops"] == [{"guest": "mc", "why": "asked for"}]
+
+
 def test_without_quorum_it_shows_and_changes_nothing(house: House) -> None:
     house.cluster.statuses = [STATUS.replace('with_quorum="true"', 'with_quorum="false"')]
     look = house.ask("look", house.session("viewer"))
