@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
+from ..core.parting import part
 from .channel import Peer, PeerError
 from .splice import relay
 
@@ -24,6 +25,8 @@ __all__ = ["follow", "offer"]
 
 _HEAD = struct.Struct("!cI")
 _CHUNK = 1 << 16
+#: Bytes of input that may be on their way to a program that has ended.
+_UNREAD = 64 << 20
 
 
 def offer(peer: Peer, argv: Sequence[str]) -> None:
@@ -53,6 +56,9 @@ def offer(peer: Peer, argv: Sequence[str]) -> None:
     last.start()
     try:
         relay(peer, to_send, received)
+        # A program need not have read all of its input, some of which is still on its way.
+        with suppress(OSError):
+            part(peer.stream, _UNREAD)
     finally:
         os.close(received)
         if program.poll() is None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import DroverError
+from ..core.parting import part
 from .trouble import Trouble
 from .wire import Request, receive, send
 
@@ -28,8 +29,6 @@ GROUP = "drover-console"
 _TOGETHER = 64
 #: Seconds for the console to read an answer.
 _SLOW = 30.0
-#: After an answer: seconds for the other end to close, and blocks of what it still says.
-_PARTING, _DROPPED = 2.0, 64
 
 Answer = Callable[[Request, Callable[[str], None]], Mapping[str, Any]]
 
@@ -71,16 +70,7 @@ def converse(connection: socket.socket, answer: Answer) -> None:
     with suppress(OSError):
         connection.settimeout(_SLOW)
         send(connection, said)
-        _part(connection)
-
-
-def _part(connection: socket.socket) -> None:
-    """End the answer. What the other end still says is read and dropped: else the kernel would drop the answer."""
-    connection.shutdown(socket.SHUT_WR)
-    connection.settimeout(_PARTING)
-    for _block in range(_DROPPED):
-        if not connection.recv(1 << 16):
-            return
+        part(connection)
 
 
 def _attend(connection: socket.socket, answer: Answer, free: threading.BoundedSemaphore) -> None:

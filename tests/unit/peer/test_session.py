@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import tempfile
 import threading
 from pathlib import Path
@@ -45,6 +46,20 @@ def _offer(peer: Peer, command: str) -> None:
 )
 def test_streams_and_status(ends: Ends, command: str, given: bytes, told: tuple[int, bytes, bytes]) -> None:
     assert run(ends, command, given) == told
+
+
+def test_who_offers_hears_input_out_so_that_the_exit_status_arrives(ends: Ends) -> None:
+    there, here = ends
+    serving = threading.Thread(target=_offer, args=(Peer(there), "exit 7"), daemon=True)
+    serving.start()
+    assert Peer(here).exactly(6) == struct.pack("!cI", b"x", 1) + b"7"
+    serving.join(0.3)
+    # Had it closed, this would fail, and with it whatever had not been read yet.
+    here.send(struct.pack("!cI", b"i", 4) + b"more")
+    assert serving.is_alive()
+    here.close()
+    serving.join(5)
+    assert not serving.is_alive()
 
 
 def test_much_goes_both_ways(ends: Ends) -> None:
