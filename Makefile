@@ -7,13 +7,14 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo demo-ceph test docs vendor lock lint unit scenario fuzz mutants faults drills real bench-second-run bench-agents bench-declaration \
+.PHONY: help setup setup-dev demo demo-ceph test test-whole docs vendor lock lint unit scenario fuzz mutants faults drills real bench-second-run bench-agents bench-declaration \
 	bench-migration bench-failover bench-scale soak-migration upgrade-test lab-up lab-down clean
 
 help:
 	@echo "make demo       a three-node cluster on this machine, shown at work"
 	@echo "make demo-ceph  the same with all guests on Ceph"
-	@echo "make test       linters, unit tests and the cluster scenarios"
+	@echo "make test       linters, unit tests and the cluster scenario"
+	@echo "make test-whole the cluster scenarios with everything that takes long, two nodes, the console and Ceph among them"
 	@echo "make lint unit scenario   the parts of it"
 	@echo "make fuzz SEED=1   ten minutes of declarations nobody would think of"
 	@echo "make mutants    200 small errors planted into what decides, and whether a unit test notices; MUTANTS='--seed 3 --only CIB'"
@@ -102,6 +103,12 @@ mutants: setup-dev $(VENV)/setup-mutants
 
 scenario: setup-dev
 	$(BIN)/molecule test
+
+# Everything that make test takes a sample of, and the scenarios that have labs of their own.
+WHOLE := default pair console ceph
+test-whole: export DROVER_WHOLE := 1
+test-whole: setup-dev
+	for name in $(WHOLE); do $(BIN)/molecule test --scenario-name $$name || exit 1; done
 
 COUNT := 30
 drills: setup
