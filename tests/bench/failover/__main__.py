@@ -35,7 +35,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-failover", description="Measures recovery from power cuts.")
     parser.add_argument("--cuts", type=int, default=10, help="power cuts of each configuration (default: %(default)s)")
     parser.add_argument(
-        "--profile", choices=sorted(TARGETS), default="safe", help="whose targets (default: %(default)s)"
+        "--profile", choices=sorted(TARGETS), default="safe", help="the cluster's timing (default: %(default)s)"
     )
     parser.add_argument("--keep", action="store_true", help="use the lab as it is, and leave it")
     parser.add_argument("--strict", action="store_true", help="end with 1 when a target is not reached")
@@ -45,9 +45,9 @@ def main() -> int:
     begun = time.monotonic()
     if not wish.keep:
         succeed("lab", lab_state="present")
-        succeed("site", guests={})
+        succeed("site", guests={}, cluster_timing=wish.profile)
     try:
-        rig = Rig(Lab())
+        rig = Rig(Lab(), wish.profile)
         with rig.build():
             for number in range(1, wish.cuts + 1):
                 for way in WAYS:

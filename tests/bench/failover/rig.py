@@ -42,10 +42,13 @@ class Subject(NamedTuple):
 
 
 class Rig:
-    """A lab with four guests, of which two run at a time: Drover's, or those of stock agents."""
+    """A lab with four guests, of which two run at a time: Drover's, or those of stock agents.
 
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
+    ``profile`` is the cluster's timing while it is Drover's; the lab has it already.
+    """
+
+    def __init__(self, lab: Lab, profile: str) -> None:
+        self.lab, self._profile = lab, profile
         self.ground = LabGround(lab.folder)
         prefix, self._bits = str(lab.description["subnet"]).split("/")
         prefix = prefix.rpartition(".")[0]
@@ -173,7 +176,7 @@ class Rig:
         if self.lab.where(container.name) != where:
             if way != "drover":
                 raise DroverError(f"{container.name} is not where {vm.name} is")
-            succeed("migrate", guest=container.name, to=where)
+            succeed("migrate", cluster_timing=self._profile, guest=container.name, to=where)
         return where
 
     def _settle(self, way: str) -> None:
@@ -194,7 +197,7 @@ class Rig:
 
         guests = {subject.name: guest(subject) for subject in self.subjects}
         guests["web"]["placement"] = {"together_with": ["game"]}
-        succeed("guests", guests=guests, guests_allow_restart="all")
+        succeed("guests", cluster_timing=self._profile, guests=guests, guests_allow_restart="all")
         primitives = self.lab.configuration().primitives
         first = self.ground.runner(next(iter(self.ground.nodes)))
         accelerator = json.loads(first(["cat", "/etc/drover/accelerator.json"]).stdout)["accelerator"]
@@ -205,7 +208,7 @@ class Rig:
         self._give_container(config)
         # Their disks stay.
         stopped = {name: {**one, "state": "absent"} for name, one in guests.items() if name.startswith("stock")}
-        succeed("guests", guests={**guests, **stopped})
+        succeed("guests", cluster_timing=self._profile, guests={**guests, **stopped})
 
     def _give_container(self, config: str) -> None:
         """What lxc@.service reads, on every node."""
