@@ -8,7 +8,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help setup setup-dev demo demo-ceph test test-whole docs vendor lock lint unit scenario fuzz mutants faults drills real bench-second-run bench-agents bench-declaration \
-	bench-migration bench-failover bench-scale soak-migration upgrade-test lab-up lab-down clean
+	bench-migration bench-failover bench-failover-ceph bench-scale soak-migration upgrade-test lab-up lab-down clean
 
 help:
 	@echo "make demo       a three-node cluster on this machine, shown at work"
@@ -23,7 +23,7 @@ help:
 	@echo "make bench-second-run NODES=12   what a run of site.yml takes that has nothing to do"
 	@echo "make bench-agents      what a monitor of a guest costs, on a lab with guests"
 	@echo "make drills COUNT=30 SEED=1   power cuts, frozen nodes, partitions: whether anything ran twice, or was lost"
-	@echo "make bench-failover    power cut to first answer, beside stock agents"
+	@echo "make bench-failover    power cut to first answer, beside stock agents; bench-failover-ceph: with guests on Ceph"
 	@echo "make faults     200 faults while guests move; FAULTS='--seed 7 --count 20 --only power' for others"
 	@echo "make upgrade-test FROM=REV   a lab that the commit REV built is brought to this checkout, unnoticed by its guests"
 	@echo "make real       what containers cannot show, on two emulated machines with Debian's own kernel; REAL=--help tells more"
@@ -143,6 +143,13 @@ bench-migration: setup
 
 # Power cuts, under Drover and under stock agents in turn; ARGS=--help tells all of it.
 bench-failover: setup
+	$(BIN)/python -u -m tests.bench.failover $(ARGS)
+
+# The same cuts with both guests on Ceph, while a survivor writes to it.
+bench-failover-ceph: export DROVER_LAB_KIND := ceph
+bench-failover-ceph: export DROVER_LAB := failceph
+bench-failover-ceph: export DROVER_LAB_SUBNET := 10.229.0.0/24
+bench-failover-ceph: setup
 	$(BIN)/python -u -m tests.bench.failover $(ARGS)
 
 # What a thousand guests cost; ARGS=--help tells the rest.
