@@ -7,7 +7,7 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo demo-ceph test test-whole docs vendor lock lint unit scenario fuzz mutants faults drills real bench-second-run bench-agents bench-declaration \
+.PHONY: help setup setup-dev demo demo-ceph test test-whole docs screenshots vendor lock lint unit scenario fuzz mutants faults drills real bench-second-run bench-agents bench-declaration \
 	bench-migration bench-failover bench-failover-ceph bench-scale soak-migration upgrade-test lab-up lab-down clean
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make faults     200 faults while guests move; FAULTS='--seed 7 --count 20 --only power' for others"
 	@echo "make upgrade-test FROM=REV   a lab that the commit REV built is brought to this checkout, unnoticed by its guests"
 	@echo "make real       what containers cannot show, on two emulated machines with Debian's own kernel; REAL=--help tells more"
+	@echo "make screenshots   the pictures of the console's page in README and docs"
 	@echo "make vendor     the libraries of the console's page anew from npm, verified"
 	@echo "make lab-up     three bare nodes; lab-down removes them"
 	@echo "make clean      removes labs, caches and the virtual environment"
@@ -81,6 +82,10 @@ lab-down: setup
 # What the console's page and its tests have of others, from npm's registry.
 vendor:
 	python3 -m tests.vendor
+
+# The pictures of the console's page in README.md and docs/.
+screenshots: setup-dev
+	$(BIN)/python -m tests.screenshots
 
 docs: setup
 	$(BIN)/python -m tests.docs
