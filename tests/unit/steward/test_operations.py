@@ -204,15 +204,21 @@ def test_a_move_without_a_target_is_carried_on_to_where_its_plan_had_it_go(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(operations, "carry_out", lambda action, *_rest, **_more: asked.append(action.target) or {})
+
+    def carry_out(action: Action, *_rest: Any, **_more: Any) -> dict[str, Any]:
+        asked.append(action.target)
+        return {}
+
+    monkeypatch.setattr(operations, "carry_out", carry_out)
+    house.cluster.predicted = house.cluster.predicted.replace('dest="n3"', 'dest="n1"')
     house.ask("migrate", house.session("operator"), guest="mc")
     (entry,) = house.ledger.entries("operation")
-    assert (entry["target"], entry["chosen"]) == (None, "n3")
+    assert (entry["target"], entry["chosen"]) == (None, "n1")
     # As the version before wrote it, and one of a guest that had to be put in order first.
     old = {name: value for name, value in entry.items() if name != "chosen"}
     for number, one in enumerate((entry, old, {**old, "steps": []})):
-        operations.work({**one, "id": f"{number}", "again": True}, house.ledger, house.watched)
-    assert asked == ["n3", "n3"]
+        operations.work({**one, "id": f"{number}" * 32, "again": True}, house.ledger, house.watched)
+    assert asked == ["n1", "n1"]
     assert [end["result"] for end in house.ledger.entries("operation-end")] == ["done", "done", "failed"]
 
 
