@@ -148,7 +148,12 @@ class System:
 
     def __init__(self, house: House, folder: Path) -> None:
         self.house, self.tried = house, [""]
-        self.users = {"ann": ["right", ["staff", "ops"], "1000:$y$1"], "bob": ["right", ["staff"], "1001:$y$2"]}
+        self.users = {
+            "ann": ["right", ["staff", "ops"], "1000:$y$1"],
+            "bob": ["right", ["staff"], "1001:$y$2"],
+            # Whose account has expired.
+            "eve": ["right", ["ops"], ""],
+        }
         more: dict[str, Any] = {"now": house.clock, "sleep": house.clock.sleep}
         self.identity = Identity(
             Declared(folder),
@@ -172,11 +177,11 @@ def test_the_systems_users_log_in_by_pam_in_the_role_of_their_groups(
     system = System(house, declared(groups={"ops": "operator"}))
     session = system.identity.log_in("ann", "right", FROM)["session"]
     assert system.identity.caller(session, FROM).role == "operator"
-    for user, password in (("bob", "right"), ("root", "right"), ("ann", "wrong")):
+    for user, password in (("bob", "right"), ("eve", "right"), ("root", "right"), ("ann", "wrong")):
         with pytest.raises(DroverError):
             system.identity.log_in(user, password, FROM)
     # root's password is tried by nobody.
-    assert system.tried[1:] == ["ann", "bob", "drover.nobody", "ann"]
+    assert system.tried[1:] == ["ann", "bob", "eve", "drover.nobody", "ann"]
 
 
 @pytest.mark.parametrize("change", [(1, []), (2, "1000:$y$new"), (2, "1000:!$y$1"), (2, "2000:$y$1"), (2, "")])
