@@ -10,8 +10,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils.steward.sign_on import SignOn
 from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import Trouble
+from ansible_collections.cspp.drover.tests.unit.console.by_provider import ByProvider
 
 GIB = 1 << 30
 ROLES = ("viewer", "operator", "admin")
@@ -81,29 +81,6 @@ def _entry(number: int) -> dict[str, Any]:
     return {**base, **way, "result": "moved", "downtime_ms": pause, "seconds": 4.1, "forecast": forecast}
 
 
-class ByProvider:
-    """Log-ins by a provider: real ones where there is a ``sign_on``."""
-
-    sign_on: SignOn | None = None
-
-    def _ways(self, _given: object, _role: object) -> dict[str, Any]:
-        return self.sign_on.ways() if self.sign_on else {"oidc": None}
-
-    def _oidc_begin(self, given: dict[str, Any], _role: object) -> dict[str, Any]:
-        assert self.sign_on is not None
-        return self.sign_on.begin(given["url"])
-
-    def _oidc_end(self, given: dict[str, Any], _role: object) -> dict[str, Any]:
-        assert self.sign_on is not None
-        role = self.sign_on.end(given, "127.0.0.1")["role"]
-        return {"session": f"session-{role}", **whoami(role)}
-
-
-def whoami(role: str) -> dict[str, Any]:
-    """Who is logged in: users are called as their roles are."""
-    return {"user": role, "role": role, "expires": stamp(-28800), "kind": "session"}
-
-
 class Played(ByProvider):
     """The steward's verbs on a cluster in memory. ``moved_on`` makes the next plan out of date, ``quorum`` is had."""
 
@@ -141,7 +118,7 @@ class Played(ByProvider):
         return {"session": f"session-{user}", **self._whoami({}, user)}
 
     def _whoami(self, _given: object, role: str) -> dict[str, Any]:
-        return whoami(role)
+        return {"user": role, "role": role, "expires": stamp(-28800), "kind": "session"}
 
     def _logout(self, _given: object, _role: object) -> dict[str, Any]:
         return {}
