@@ -156,15 +156,16 @@ def test_only_who_is_vouched_for_is_asked_and_only_by_https(odd: tuple[str, str]
 #: The process of one request, and one that tells what it may do instead of asking.
 CHILD = (
     f"import os, resource, sys; sys.path[:] = {sys.path!r}; "
-    "from ansible_collections.cspp.drover.plugins.module_utils.steward import fetching as it; "
+    "from ansible_collections.cspp.drover.plugins.module_utils.steward import fetching as it, main; "
 )
-ASKS = [sys.executable, "-c", CHILD + "it.main()"]
+ASKS = [sys.executable, "-c", CHILD + "main.main()", "fetch"]
 TELLS = [
     sys.executable,
     "-c",
     CHILD + "it.perform = lambda ask: it.Answer(os.getuid(),"
     " open('/proc/self/status').read().split('NoNewPrivs:')[1].split()[0],"
-    " repr((os.getgroups(), resource.getrlimit(resource.RLIMIT_NPROC))).encode()); it.main()",
+    " repr((os.getgroups(), resource.getrlimit(resource.RLIMIT_NPROC))).encode()); main.main()",
+    "fetch",
 ]
 
 
