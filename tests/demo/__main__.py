@@ -28,6 +28,7 @@ from ansible_collections.cspp.drover.tests.witness import Witness  # noqa: E402
 from ..verify.ceph.writers import Writers  # noqa: E402
 from ..verify.lab import Lab  # noqa: E402
 from ..verify.plays import BESIDE, inventories  # noqa: E402
+from . import console  # noqa: E402
 
 os.environ.setdefault("DROVER_LAB", "drover")
 VM, CONTAINER = "game", "web"
@@ -56,9 +57,12 @@ class Story:
         self.measured.append((what, value))
         self.say(f"      {what}: {value}")
 
-    def play(self, name: str, **variables: Any) -> float:
-        """Run a playbook as a user would, and show which role is at work. Returns its seconds."""
-        words = " ".join(["ansible-playbook", f"playbooks/{name}.yml", *(f"-e {k}={v}" for k, v in variables.items())])
+    def play(self, name: str, file: Path | None = None, **variables: Any) -> float:
+        """Run a playbook as a user would, with the variables of a ``file`` too, and show which role is at work. Returns
+        its seconds."""
+        options = [f"-e @{file.relative_to(ROOT)}"] if file else []
+        given = [*options, *(f"-e {k}={v}" for k, v in variables.items())]
+        words = " ".join(["ansible-playbook", f"playbooks/{name}.yml", *given])
         self.say(f"  $ {words}")
         begun = time.monotonic()
         failures: list[str] = []
@@ -86,6 +90,7 @@ class Story:
             playbook=f"playbooks/{name}.yml",
             inventory=inventories(),
             extravars=variables,
+            cmdline=f"-e @{file}" if file else None,
             envvars={
                 "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
                 "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -117,9 +122,10 @@ def main() -> None:
     story.say(f"Three bare Debian 13 nodes, each with a power controller that speaks IPMI{ceph}")
     story.play("lab", lab_state="present")
 
-    story.say("From bare Debian to a cluster with a virtual machine and a container")
-    story.play("site")
+    story.say("From bare Debian to a cluster with a virtual machine, a container and a page")
     lab = Lab()
+    page = console.declare(lab.description["subnet"], ROOT / ".cache" / "demo")
+    story.play("site", page.variables)
     prefix = lab.description["subnet"].rsplit(".", 1)[0]
     vm, container = f"{prefix}.150", f"{prefix}.151"
     until(f"{VM} answers", lambda: answers(vm, ECHO), 60)
@@ -186,6 +192,7 @@ def main() -> None:
         story.note(f"writes to {what} that are not there afterwards", f"{result_of['lost']} of {result_of['written']}")
     story.say(f"Fencing has switched {target} on again; it rejoins")
     lab.wait_for_members(90)
+    until(f"a log-in at https://{page.address}:{console.PORT}/", page.answers, 60)
 
     seconds = time.monotonic() - story.begun
     width = max(len(what) for what, _ in story.measured)
@@ -197,7 +204,10 @@ def main() -> None:
         "  .venv/bin/ansible-playbook playbooks/status.yml\n"
         f"  .venv/bin/ansible-playbook playbooks/migrate.yml -e guest={VM}\n"
         f"  .venv/bin/ansible-playbook playbooks/maintenance.yml -e node={target} -e state=on\n"
-        "`make lab-down` takes it away again."
+        f"A site.yml without -e @{page.variables.relative_to(ROOT)} takes the page away, `make lab-down` all of it.\n"
+        f"\nThe cluster's page, with a certificate that no browser knows:\n"
+        f"  https://{page.address}:{console.PORT}/   user {page.user}, password {page.password}\n"
+        f"From another machine: ssh -L {console.PORT}:{page.address}:{console.PORT} root@this-machine, and https://localhost:{console.PORT}/"
     )
 
 

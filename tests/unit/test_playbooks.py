@@ -24,6 +24,12 @@ def test_fencing_is_proven_before_anybody_becomes_a_member() -> None:
     assert roles.index("cspp.drover.fencing") < roles.index("cspp.drover.cluster")
 
 
+def test_what_the_console_cannot_be_told_is_known_before_a_node_is_touched() -> None:
+    judged = {"name": "cspp.drover.console", "tasks_from": "preflight"}
+    [task] = [one for one in plays("site.yml")[0]["pre_tasks"] if one.get("ansible.builtin.import_role") == judged]
+    assert task["when"] == "console_enabled"
+
+
 def test_a_node_is_empty_before_it_leaves_and_has_left_before_it_is_forgotten() -> None:
     hosts = [play.get("hosts") for play in plays("node_remove.yml")]
     assert hosts[-4:] == [

@@ -12,8 +12,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "Begin",
+    "Begun",
     "Carried",
     "Change",
+    "End",
     "Failure",
     "Guest",
     "Health",
@@ -30,6 +33,7 @@ __all__ = [
     "Session",
     "Shown",
     "StalePlan",
+    "Ways",
 ]
 
 #: Of a guest or a node.
@@ -48,6 +52,20 @@ class Login(_Asked):
 
     user: Annotated[str, Field(min_length=1, max_length=64)]
     password: Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class Begin(_Asked):
+    """The beginning of a log-in by the provider; ``url`` is where the page is, without a path."""
+
+    url: Short
+
+
+class End(_Asked):
+    """The end of it, with what the provider has given the page."""
+
+    code: Annotated[str, Field(min_length=1, max_length=2048)]
+    state: Short
+    iss: Short | None = None
 
 
 class Move(_Asked):
@@ -101,6 +119,24 @@ class Session(_Told):
     user: str
     role: Literal["viewer", "operator", "admin"]
     expires: str | None
+
+
+class Way(_Told):
+    """A provider, by what its button says after "Log in with"."""
+
+    name: str
+
+
+class Ways(_Told):
+    """How people log in beside by a password."""
+
+    oidc: Way | None
+
+
+class Begun(_Told):
+    """Where the browser has to go: the provider's page."""
+
+    location: str
 
 
 class Step(_Told):

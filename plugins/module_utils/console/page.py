@@ -15,6 +15,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from ..steward.provider import RETURN
 from .gate import refuse
 from .refusal import Refusal
 
@@ -56,7 +57,7 @@ class Page:
             f"/{path.relative_to(folder).as_posix()}": _read(path) for path in folder.rglob("*") if path.is_file()
         }
         if "/index.html" in self._files:
-            self._files["/"] = self._files["/index.html"]
+            self._files["/"] = self._files[RETURN] = self._files["/index.html"]
 
     @property
     def policy(self) -> str:

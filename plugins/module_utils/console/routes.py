@@ -15,6 +15,7 @@ from .documents import Change, Login, Move, Name, Nothing, Plan, Short
 from .metrics import exposition
 from .operations import Key, Operations
 from .refusal import Refusal
+from .sign_on import sign_on
 from .steward import Steward
 from .text import overview
 
@@ -42,6 +43,7 @@ def routes(steward: Steward) -> Operations:
     """The operations that are answered at once."""
     api = Operations()
     _session(api, steward)
+    sign_on(api, steward, _session_shown)
     _looking(api, steward)
     _acting(api, steward)
     _planning(api, steward)

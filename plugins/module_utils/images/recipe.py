@@ -119,9 +119,10 @@ def recipes(own: Mapping[str, Any], users: Mapping[str, Any]) -> dict[tuple[str,
 
 
 def catalogue(own: Mapping[str, Any], users: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """The images there are: by name and kind of guest, how the guest boots from it. Raises RecipeError."""
+    """The images there are, sorted: by name and kind of guest, how the guest boots from it. Raises RecipeError."""
     known: dict[str, dict[str, str]] = {}
-    for (name, kind), recipe in recipes(own, users).items():
+    # Whatever is written from it is the same text, in whatever order a play has met the recipes.
+    for (name, kind), recipe in sorted(recipes(own, users).items(), key=lambda item: item[0]):
         known.setdefault(name, {})[kind] = recipe.boot
     return known
 

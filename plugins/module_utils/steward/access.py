@@ -1,8 +1,8 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who may use the console, as declared: users with a hash of their password, tokens with their digest, and the roles
-of the groups of the system's users. Role console writes the files, each a mapping by name (console_users,
-console_tokens, console_groups).
+"""Who may use the console, as declared: users with a hash of their password, tokens with their digest, the roles of the
+groups of the system's users, and the provider that knows others. Role console writes the files, each a mapping
+(console_users, console_tokens, console_groups, console_oidc).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from typing import Any
 
 from ..core.errors import DroverError
 from ..core.stamp import Stamp, stamp_of
+from . import provider
+from .provider import ROLES, Provider, highest
 
 __all__ = ["FOLDER", "ROLES", "Access", "Declared", "Token", "User", "allows", "fits", "hashed"]
 
 FOLDER = Path("/etc/drover/console")
-_FILES = ("users.json", "tokens.json", "groups.json")
-#: From the least to the most; nobody is who has not logged in.
-ROLES = ("nobody", "viewer", "operator", "admin")
+_FILES = ("users.json", "tokens.json", "groups.json", "oidc.json")
 #: What begins a token, so that it is found where it should not be.
 PREFIX = "drv_"
 #: Cost of scrypt: 16 MiB and some 40 ms.
@@ -73,6 +73,7 @@ class Access:
     users: Mapping[str, User] = field(default_factory=dict)
     tokens: tuple[Token, ...] = ()
     groups: Mapping[str, str] = field(default_factory=dict)
+    provider: Provider | None = None
 
     def token(self, secret: str) -> Token | None:
         """The declared token that this is. Every one is compared, so that time tells nothing."""
@@ -82,7 +83,7 @@ class Access:
 
     def role_of(self, groups: Iterable[str]) -> str:
         """The highest role that any of these groups has; nobody without one."""
-        return max((self.groups[name] for name in groups if name in self.groups), key=ROLES.index, default="nobody")
+        return highest(self.groups, groups)
 
 
 class Declared:
@@ -143,15 +144,18 @@ def _mapping(path: Path) -> Mapping[str, Any]:
     return said
 
 
-def _read(users: Mapping[str, Any], tokens: Mapping[str, Any], groups: Mapping[str, Any]) -> Access:
+def _read(
+    users: Mapping[str, Any], tokens: Mapping[str, Any], groups: Mapping[str, Any], oidc: Mapping[str, Any]
+) -> Access:
     try:
         return Access(
             {
-                name: User(name, one["hash"], _role(one["role"]), _moment(one.get("expires")))
+                _name(name): User(name, one["hash"], _role(one["role"]), _moment(one.get("expires")))
                 for name, one in users.items()
             },
             tuple(_token(name, one) for name, one in tokens.items()),
             {name: _role(role) for name, role in groups.items()},
+            provider.read(oidc) if oidc else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unreadable("", error) from error
@@ -167,6 +171,13 @@ def _moment(text: str | None) -> datetime | None:
         return None
     found = datetime.fromisoformat(text)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _name(name: str) -> str:
+    """Such as what people are called whom a provider vouches for would be taken for theirs."""
+    if ":" in name:
+        raise ValueError(f"a user is not called {name!r}: names have no colon")
+    return name
 
 
 def _role(word: str) -> str:

@@ -1,6 +1,7 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The steward's programs: serving, one try to log in by PAM, and carrying out one operation."""
+"""The steward's programs: serving, one try to log in by PAM, one request to a provider, and carrying out one
+operation."""
 
 from __future__ import annotations
 
@@ -28,6 +29,10 @@ def main() -> int:
             from .pam import main as attempt
 
             return attempt()
+        case ["fetch"]:
+            from .fetching import main as fetch
+
+            return fetch()
         case ["work"]:
             from .operations import main as work
 

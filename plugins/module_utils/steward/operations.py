@@ -17,6 +17,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,8 @@ class Desk:
                 "verb": plan.action.verb,
                 "subject": plan.action.subject,
                 "target": plan.action.target,
+                # Where a move without a target goes.
+                "chosen": plan.document["target"],
                 "force": plan.action.force,
                 "by": caller.name,
                 "origin": origin,
@@ -156,9 +159,12 @@ def document(
 
 
 def work(entry: Mapping[str, Any], ledger: Ledger, cluster: Callable[..., Watched] = Watched) -> None:
-    """Carry an operation out, to its end, and write that down. Nothing is done while another process does it."""
+    """Carry an operation out, to its end, and write that down. Nothing is done while another process does it, nor after
+    one that has: whoever found it unfinished may have looked before that wrote its end."""
     try:
         with locked(_lock_of(entry["id"]), 0.0, what="the end of the same operation"):
+            if any(one.get("operation") == entry["id"] for one in ledger.entries("operation-end")):
+                return
             log = JobLog(entry["id"])
             result, reason, remedy = _tried(entry, ledger, cluster(saw=log.saw), log)
             said = {"operation": entry["id"], "result": result, "reason": reason, "remedy": remedy}
@@ -170,8 +176,13 @@ def work(entry: Mapping[str, Any], ledger: Ledger, cluster: Callable[..., Watche
 def _tried(entry: Mapping[str, Any], ledger: Ledger, cluster: Watched, log: JobLog) -> tuple[str, str, str]:
     """How it ended: result, reason and remedy."""
     action = _action(entry)
-    if entry.get("again") and (later := _overtaken(entry, ledger)):
-        return "failed", f"it was interrupted, and {later} was ordered since", ""
+    if entry.get("again"):
+        if later := _overtaken(entry, ledger):
+            return "failed", f"it was interrupted, and {later} was ordered since", ""
+        action = _as_ordered(action, entry)
+        if action.verb == "migrate" and action.target is None:
+            unknown = f"it was interrupted, and where {action.subject} was to go had not been settled"
+            return "failed", unknown, "See where it is, and order the move again if need be."
 
     def judge(applied: Applied[Any]) -> None:
         if substance(action, applied) != entry["plan"]:
@@ -225,6 +236,15 @@ def _step(step: Mapping[str, Any], state: str, status: ClusterStatus | None) -> 
 
 def _action(entry: Mapping[str, Any]) -> Action:
     return Action(entry["verb"], entry["subject"], entry.get("target"), entry.get("force") is True)
+
+
+def _as_ordered(action: Action, entry: Mapping[str, Any]) -> Action:
+    """The action with the target that its plan had chosen: asked for the best one anew, a guest that is there already
+    would be sent on."""
+    if action.verb != "migrate" or action.target is not None:
+        return action
+    steps = [step["to"] for step in entry.get("steps") or () if step["guest"] == action.subject]
+    return replace(action, target=entry.get("chosen") or (steps[-1] if steps else None))
 
 
 def _key(key: str, caller: Caller) -> str:

@@ -24,6 +24,7 @@ from .operations import Desk
 from .overview import Eyes, document
 from .plans import Draft, draft, read_id
 from .records import Ledger
+from .sign_on import SignOn
 from .trouble import Trouble, forbidden, invalid, not_logged_in, unknown
 from .wire import Request
 
@@ -52,6 +53,11 @@ _ONCE = {"idempotency_key": (str, False)}
 VERBS: Mapping[str, Verb] = {
     "health": Verb("nobody", "health"),
     "login": Verb("nobody", "login", {"user": (str, True), "password": (str, True)}),
+    "ways": Verb("nobody", "ways"),
+    "oidc_begin": Verb("nobody", "oidc_begin", {"url": (str, True)}),
+    "oidc_end": Verb(
+        "nobody", "oidc_end", {**dict.fromkeys(("pending", "state", "code"), (str, True)), "iss": (str, False)}
+    ),
     "logout": Verb("viewer", "logout", {"everywhere": (bool, False)}),
     "whoami": Verb("viewer", "whoami"),
     "look": Verb("viewer", "look"),
@@ -85,6 +91,7 @@ class Steward:
         identity: Identity,
         ledger: Ledger,
         *,
+        sign_on: SignOn | None = None,
         desk: Desk | None = None,
         eyes: Eyes | None = None,
         watched: Callable[[], Watched] = Watched,
@@ -92,6 +99,7 @@ class Steward:
         keys: Callable[[], list[bytes]] = sessions.keys,
     ) -> None:
         self.identity, self.ledger = identity, ledger
+        self.sign_on = sign_on or SignOn(identity.declared, keys, ledger)
         self.desk, self.eyes = desk or Desk(ledger), eyes or Eyes(cluster)
         self._watched, self._cluster, self._keys = watched, cluster, keys
         self._refused: dict[tuple[str, str], float] = {}
@@ -133,6 +141,15 @@ class Steward:
 
     def _login(self, _caller: Caller, request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
         return self.identity.log_in(said["user"], said["password"], request.origin)
+
+    def _ways(self, _caller: Caller, _request: Request, _said: Mapping[str, Any]) -> dict[str, Any]:
+        return self.sign_on.ways()
+
+    def _oidc_begin(self, _caller: Caller, _request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
+        return self.sign_on.begin(said["url"])
+
+    def _oidc_end(self, _caller: Caller, request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
+        return self.sign_on.end(said, request.origin)
 
     def _logout(self, caller: Caller, request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
         self.identity.log_out(caller, request.origin, everywhere=said.get("everywhere") is True)

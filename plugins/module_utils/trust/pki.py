@@ -49,6 +49,8 @@ _SHARED_KEYS = ("corosync.key", "pacemaker.key", "console.key")
 #: The secrets every member keeps (keyfiles.SECRETS), by file name.
 NAMES = (*_SHARED_KEYS, *(f"{authority}.{part}" for authority in AUTHORITIES for part in ("key", "crt")))
 AUTHORITY_DAYS = 3650
+#: Bytes of a key for the console's sessions at least.
+SESSIONS_KEY_BYTES = 32
 #: corosync takes 128 to 4096 bytes, Pacemaker 32 to 256, the console's sessions at least 32.
 SHARED_KEY_BYTES = 128
 
@@ -65,6 +67,7 @@ def choose(given: Mapping[str, str], found: Mapping[str, Mapping[str, str]]) -> 
     given authority that is none.
     """
     chosen: dict[str, str] = {}
+    _check_sessions_key(given.get("console.key", ""))
     for name in _SHARED_KEYS:
         try:
             value = settled(name, given, found)
@@ -91,6 +94,19 @@ def choose(given: Mapping[str, str], found: Mapping[str, Mapping[str, str]]) -> 
                 "Give two, or leave one to Drover."
             )
     return chosen, new
+
+
+def _check_sessions_key(given: str) -> None:
+    """Keys for sessions are one on each line, and the console takes no short ones: steward/sessions.py."""
+    try:
+        short = [line for line in given.split() if len(bytes.fromhex(line)) < SESSIONS_KEY_BYTES]
+    except ValueError:
+        short = [given]
+    if short:
+        raise TrustError(
+            "the given console.key is no key for sessions: it has to be hexadecimal digits, "
+            f"{SESSIONS_KEY_BYTES} bytes at least, such as `openssl rand -hex 64` makes."
+        )
 
 
 def _choose_authority(

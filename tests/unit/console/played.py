@@ -10,10 +10,20 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import Trouble
+from ansible_collections.cspp.drover.tests.unit.console.by_provider import ByProvider
+
 GIB = 1 << 30
 ROLES = ("viewer", "operator", "admin")
 #: The role that each verb takes; what is not here takes that of a viewer.
-NEEDS = {"plan": "operator", "carry_out": "operator", "console": "admin", "login": None, "health": None}
+NEEDS = {
+    "plan": "operator",
+    "carry_out": "operator",
+    "console": "admin",
+    "login": None,
+    "health": None,
+    **dict.fromkeys(("ways", "oidc_begin", "oidc_end")),
+}
 #: Name, kind, node, state, GiB, CPUs, priority, tags, address, whether declared, whether highly available.
 GUESTS = (
     ("minecraft", "vm", "node1", "running", 4, 4, 100, "game", "10.0.0.20", True, True),
@@ -71,7 +81,7 @@ def _entry(number: int) -> dict[str, Any]:
     return {**base, **way, "result": "moved", "downtime_ms": pause, "seconds": 4.1, "forecast": forecast}
 
 
-class Played:
+class Played(ByProvider):
     """The steward's verbs on a cluster in memory. ``moved_on`` makes the next plan out of date, ``quorum`` is had."""
 
     def __init__(self) -> None:
@@ -90,7 +100,10 @@ class Played:
             return _error(401, "not_logged_in", "Nobody is logged in.", "Log in.")
         if needed and role and ROLES.index(role) < ROLES.index(needed):
             return _error(403, "role", f"this takes the role {needed}", "Ask an admin for it.")
-        found: dict[str, Any] = getattr(self, f"_{verb}")(arguments, role)
+        try:
+            found: dict[str, Any] = getattr(self, f"_{verb}")(arguments, role)
+        except Trouble as trouble:
+            return {"error": trouble.as_dict()}
         return found if "error" in found else {"result": found}
 
     def _login(self, given: dict[str, Any], _role: object) -> dict[str, Any]:

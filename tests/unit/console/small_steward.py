@@ -18,6 +18,9 @@ _RANKS = ("nobody", "viewer", "operator", "admin")
 _ROLES = {
     "login": "nobody",
     "health": "nobody",
+    "ways": "nobody",
+    "oidc_begin": "nobody",
+    "oidc_end": "nobody",
     "start": "operator",
     "stop": "operator",
     "migrate": "operator",
@@ -104,6 +107,15 @@ class PlayedSteward:
         if user not in _RANKS[1:] or password != user:
             raise Refused(401, "wrong_password", "user or password are wrong")
         return {"session": credential(user), **self._whoami(user)}
+
+    def _ways(self, _user: str) -> Document:
+        return {"oidc": {"name": "SSO"}}
+
+    def _oidc_begin(self, _user: str, url: str) -> Document:
+        return {"location": f"https://sso.example.org/authorize?from={len(url)}", "pending": "pending"}
+
+    def _oidc_end(self, _user: str, pending: str, state: str, code: str, iss: str | None = None) -> Document:
+        return {"session": credential("viewer"), **self._whoami("viewer")}
 
     def _logout(self, user: str, everywhere: bool = False) -> Document:
         return {}

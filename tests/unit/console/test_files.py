@@ -29,6 +29,8 @@ def test_the_root_is_the_page(www: Path) -> None:
     answer = fetched(www, "/")
     assert answer.text == INDEX
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    # A provider sends people back there, with a code behind it.
+    assert fetched(www, "/oidc?code=a&state=b").text == INDEX
     assert fetched(www, "/", **{"If-None-Match": answer.headers["etag"]}).status_code == 304
 
 

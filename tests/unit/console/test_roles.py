@@ -30,6 +30,8 @@ CREDENTIALS = {
 NAMES = {"guests": "minecraft", "nodes": "node2", "operations": "operation-1", "plans": "plan-1"}
 BODIES: dict[str, dict[str, Any]] = {
     "/session": {"user": "viewer", "password": "viewer"},
+    "/session/oidc": {"url": "https://console"},
+    "/session/oidc/end": {"code": "a", "state": "b"},
     "/plans": {"action": "drain", "subject": "node1"},
     "/guests/minecraft/proposal": {"changes": {"memory": "3GiB"}},
 }

@@ -25,6 +25,8 @@ from tests.unit.steward.test_roles import CALLERS, RANK, credential
 NAMES = {"guests": "mc", "nodes": "n2", "operations": "0" * 32, "plans": "drain~n2~~~0~x"}
 BODIES: dict[str, dict[str, Any]] = {
     "/session": {"user": "viewer", "password": "secret of viewer"},
+    "/session/oidc": {"url": "https://console"},
+    "/session/oidc/end": {"code": "a", "state": "b"},
     "/plans": {"action": "drain", "subject": "n2"},
     "/guests/mc/proposal": {"changes": {"memory": "3GiB"}},
 }

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import fcntl
 import inspect
+import json
 import os
 import shutil
 import struct
@@ -107,6 +108,11 @@ def test_catalogue() -> None:
         "tiny": {"vm": "kernel"},
         "game": {"vm": "disk"},
     }
+
+
+def test_the_catalogue_is_the_same_text_in_whatever_order_recipes_come() -> None:
+    backwards = {name: dict(reversed(kinds.items())) for name, kinds in reversed(OWN.items())}
+    assert json.dumps(catalogue(backwards, {})) == json.dumps(catalogue(OWN, {}))
 
 
 def test_users_recipes_add_to_ours() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book
 from ansible_collections.cspp.drover.plugins.module_utils.preflight import inquiry
-from ansible_collections.cspp.drover.plugins.module_utils.steward import operations, records
+from ansible_collections.cspp.drover.plugins.module_utils.steward import operations, records, sessions
 from ansible_collections.cspp.drover.plugins.module_utils.steward.access import Declared, hashed
 from ansible_collections.cspp.drover.plugins.module_utils.steward.actions import Watched
 from ansible_collections.cspp.drover.plugins.module_utils.steward.identity import Identity
@@ -29,6 +29,13 @@ from ansible_collections.cspp.drover.tests.unit.fake_cluster import APART, FakeC
 KEY, OLDER, THEIRS = b"k" * 32, b"o" * 32, b"t" * 32
 NOW = 1_800_000_000.0
 FROM = "192.0.2.7"
+#: The users' hashes by their names, which are those of their roles. Made once: that is meant to take its time.
+HASHES = {role: hashed(f"secret of {role}", b"salt") for role in ("viewer", "operator", "admin")}
+
+
+def session_of(user: str, at: float = NOW, key: bytes = KEY) -> str:
+    """A session of a user as a log-in gives it."""
+    return sessions.signed(sessions.begin(user, "declared", at, sessions.fingerprint(HASHES[user])), key)
 
 
 class Clock:
@@ -91,8 +98,7 @@ def declared(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, declared: Callable[..., Path]) -> House:
-    roles = ("viewer", "operator", "admin")
-    folder = declared(users={r: {"hash": hashed(f"secret of {r}", b"salt"), "role": r} for r in roles})
+    folder = declared(users={role: {"hash": text, "role": role} for role, text in HASHES.items()})
     own = book.Book(tmp_path / "journal")
     ledger = Ledger(own, lambda entry: book.record(entry, own, ()))
     clock, keys, cluster = Clock(), [KEY, OLDER], FakeCluster("migrate", cib=APART)

@@ -200,6 +200,37 @@ def test_an_operation_whose_process_was_lost_is_carried_on_and_ends(house: House
     assert operations.to_carry_on(house.ledger, None, started + 60) == []
 
 
+def test_a_move_without_a_target_is_carried_on_to_where_its_plan_had_it_go(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def carry_out(action: Action, *_rest: Any, **_more: Any) -> dict[str, Any]:
+        asked.append(action.target)
+        return {}
+
+    monkeypatch.setattr(operations, "carry_out", carry_out)
+    house.cluster.predicted = house.cluster.predicted.replace('dest="n3"', 'dest="n1"')
+    house.ask("migrate", house.session("operator"), guest="mc")
+    (entry,) = house.ledger.entries("operation")
+    assert (entry["target"], entry["chosen"]) == (None, "n1")
+    # As the version before wrote it, and one of a guest that had to be put in order first.
+    old = {name: value for name, value in entry.items() if name != "chosen"}
+    for number, one in enumerate((entry, old, {**old, "steps": []})):
+        operations.work({**one, "id": f"{number}" * 32, "again": True}, house.ledger, house.watched)
+    assert asked == ["n1", "n1"]
+    assert [end["result"] for end in house.ledger.entries("operation-end")] == ["done", "done", "failed"]
+
+
+def test_what_has_ended_since_somebody_found_it_unfinished_is_not_done_again(house: House) -> None:
+    drained(house)
+    (entry,) = house.ledger.entries("operation")
+    house.ledger.write({"id": "e", "kind": "operation-end", "operation": entry["id"], "result": "done"})
+    operations.work({**entry, "again": True}, house.ledger, house.watched)
+    assert house.cluster.writes == []
+    assert len(house.ledger.entries("operation-end")) == 1
+
+
 def test_an_operation_of_a_node_that_is_gone_is_the_leaders_to_carry_on(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,10 +15,11 @@ from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import
 from ansible_collections.cspp.drover.plugins.module_utils.steward.verbs import VERBS, Verb
 from ansible_collections.cspp.drover.plugins.module_utils.steward.wire import Request
 
-from .conftest import FROM, KEY, NOW, THEIRS, House
+from .conftest import FROM, NOW, THEIRS, House, session_of
 
 #: Whom each verb is for, said once more than in the list itself: by the least role.
 WHO = {
+    **dict.fromkeys(("ways", "oidc_begin", "oidc_end"), "nobody"),
     "health": "nobody",
     "login": "nobody",
     **dict.fromkeys(("logout", "whoami", "look", "guest", "journal", "operations", "operation"), "viewer"),
@@ -27,6 +28,8 @@ WHO = {
 #: Arguments with which each gets as far as it can.
 SAID: Mapping[str, Mapping[str, Any]] = {
     "login": {"user": "viewer", "password": "wrong"},
+    "oidc_begin": {"url": "https://console"},
+    "oidc_end": {"pending": "a.b", "state": "c", "code": "d"},
     "guest": {"name": "mc"},
     "operation": {"id": "0" * 32},
     "plan": {"action": "drain", "subject": "n2"},
@@ -43,10 +46,10 @@ def credential(house: House, caller: str) -> str | None:
         case "nobody":
             return None
         case "expired":
-            return sessions.signed(sessions.begin("admin", "declared", NOW - sessions.IDLE - 1), KEY)
+            return session_of("admin", NOW - sessions.IDLE - 1)
         case "other cluster's":
-            return sessions.signed(sessions.begin("admin", "declared", NOW), THEIRS)
-    return sessions.signed(sessions.begin(caller, "declared", NOW), KEY)
+            return session_of("admin", key=THEIRS)
+    return session_of(caller)
 
 
 def holes(house: House) -> Iterator[str]:

@@ -4,6 +4,7 @@
 import { batch, computed, signal } from "@preact/signals";
 import { change, get, whenLoggedOut } from "./api.js";
 import { listen } from "./events.js";
+import { arrive, isBack } from "./provider.js";
 
 /** undefined: not known yet; null: nobody; else {user, role, expires}. */
 export const session = signal(undefined);
@@ -137,11 +138,12 @@ export async function resume() {
     forget();
   });
   setInterval(() => (clock.value = Date.now()), 1000);
+  const back = isBack();
   try {
-    session.value = await get("/session");
+    session.value = await (back ? arrive() : get("/session"));
   } catch (error) {
     session.value = null;
-    if (error.status !== 401) throw error;
+    if (back || error.status !== 401) throw error;
     return;
   }
   await begin();

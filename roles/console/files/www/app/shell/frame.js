@@ -64,6 +64,8 @@ export function Frame({ asked }) {
   const [error, fail] = useState(null);
   useEffect(() => void asked.catch(fail), []);
   const who = session.value;
+  // Why nobody could log in is of no interest once somebody has.
+  useEffect(() => void (who && fail(null)), [Boolean(who)]);
   return html`
     ${who === undefined && html`<${Waiting} what="Asking who you are …" />`}
     ${who === null && html`<${LogIn} error=${error} />`}
