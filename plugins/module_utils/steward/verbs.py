@@ -19,13 +19,14 @@ from ..core.node_name import node_name
 from . import operations, sessions
 from .access import allows
 from .actions import ACTIONS, Action, Watched
+from .consoles import Consoles
 from .identity import Caller, Identity
 from .operations import Desk
 from .overview import Eyes, document
 from .plans import Draft, draft, read_id
 from .records import Ledger
 from .trouble import Trouble, forbidden, invalid, not_logged_in, unknown
-from .wire import Request
+from .wire import Ongoing, Request
 
 __all__ = ["VERBS", "Steward", "Verb"]
 
@@ -63,6 +64,7 @@ VERBS: Mapping[str, Verb] = {
     ),
     "operations": Verb("viewer", "operations", {"limit": (int, False)}),
     "operation": Verb("viewer", "operation", {"id": (str, True)}),
+    "console": Verb("operator", "console", {**_GUEST, "kind": (str, True)}),
     "plan": Verb(
         "operator",
         "plan",
@@ -87,17 +89,21 @@ class Steward:
         *,
         desk: Desk | None = None,
         eyes: Eyes | None = None,
+        consoles: Consoles | None = None,
         watched: Callable[[], Watched] = Watched,
         cluster: Callable[[], Pacemaker] = Pacemaker,
         keys: Callable[[], list[bytes]] = sessions.keys,
     ) -> None:
         self.identity, self.ledger = identity, ledger
         self.desk, self.eyes = desk or Desk(ledger), eyes or Eyes(cluster)
+        self.consoles = consoles or Consoles(self.eyes)
         self._watched, self._cluster, self._keys = watched, cluster, keys
-        self._refused: dict[tuple[str, str], float] = {}
+        self._told: dict[tuple[str, ...], float] = {}
         self._lock = threading.Lock()
 
-    def answer(self, request: Request, _progress: Callable[[str], None] = lambda _text: None) -> Mapping[str, Any]:
+    def answer(
+        self, request: Request, _progress: Callable[[str], None] = lambda _text: None
+    ) -> Mapping[str, Any] | Ongoing:
         """What comes of a request. Raises Trouble."""
         verb = VERBS.get(request.verb)
         if verb is None:
@@ -105,7 +111,7 @@ class Steward:
         caller = self.identity.caller(request.credential if verb.role != "nobody" else None, request.origin)
         self._permit(caller, request, verb.role)
         arguments = _arguments(request, verb)
-        result: Mapping[str, Any] = getattr(self, f"_{verb.does}")(caller, request, arguments)
+        result: Mapping[str, Any] | Ongoing = getattr(self, f"_{verb.does}")(caller, request, arguments)
         return result
 
     def _permit(self, caller: Caller, request: Request, needed: str) -> None:
@@ -113,13 +119,18 @@ class Steward:
             return
         if caller.role == "nobody":
             raise not_logged_in()
-        key, now = (caller.name, request.verb), time.monotonic()
-        with self._lock:
-            told = now - self._refused.get(key, -_AGAIN) < _AGAIN
-            self._refused[key] = now if not told else self._refused[key]
-        if not told:
+        if self._is_new(caller.name, request.verb):
             self.ledger.audit("refusal", caller.name, request.origin, f"refused: {caller.role}", verb=request.verb)
         raise forbidden(request.verb, caller.role, needed)
+
+    def _is_new(self, *what: str) -> bool:
+        """Whether this is to be put on record, for it has not been for a while."""
+        now = time.monotonic()
+        with self._lock:
+            new = now - self._told.get(what, -_AGAIN) >= _AGAIN
+            if new:
+                self._told[what] = now
+        return new
 
     def _health(self, _caller: Caller, _request: Request, _said: Mapping[str, Any]) -> dict[str, Any]:
         quorum: bool | None = None
@@ -162,6 +173,22 @@ class Steward:
         if not found:
             raise unknown(f"there is no operation {said['id']!r}", "GET /operations lists those there are.")
         return {"operation": found[0]}
+
+    def _console(self, caller: Caller, request: Request, said: Mapping[str, Any]) -> Ongoing:
+        guest, kind = said["guest"], said["kind"]
+        opened = self.consoles.open(guest, kind, caller.name, lambda: self._against(request))
+        if self._is_new(caller.name, "console", guest, kind):
+            self.ledger.audit("console", caller.name, request.origin, "opened", guest=guest, console=kind)
+        return opened
+
+    def _against(self, request: Request) -> Trouble | None:
+        """What speaks, by now, against what somebody was let do."""
+        needed = VERBS[request.verb].role
+        try:
+            caller = self.identity.caller(request.credential, request.origin)
+        except Trouble as trouble:
+            return trouble
+        return None if allows(caller.role, needed) else forbidden(request.verb, caller.role, needed)
 
     def _plan(self, caller: Caller, request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
         action = Action(said["action"], said["subject"], said.get("target"), said.get("force") is True)
