@@ -62,6 +62,9 @@ def _console(steward: Steward, kind: str) -> Any:
             caller = anybody(websocket)
             asked = {"guest": name, "kind": kind}
             async with steward.connection("console", caller, asked, _WAITING) as (connection, _):
+                # A screen says so by its own first words, and knows no others.
+                if kind != "vnc":
+                    await websocket.send_text('{"open": true}')
                 code, reason = await _joined(websocket, connection)
         except Refusal as refusal:
             code, reason = _OWN_CODES + refusal.status, f"{refusal.cause}. {refusal.remedy}"

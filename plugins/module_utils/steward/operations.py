@@ -90,6 +90,7 @@ class Desk:
                 "subject": plan.action.subject,
                 "target": plan.action.target,
                 "force": plan.action.force,
+                **({"changes": plan.action.changes} if plan.action.changes else {}),
                 "by": caller.name,
                 "origin": origin,
                 "plan": plan.hash,
@@ -224,7 +225,8 @@ def _step(step: Mapping[str, Any], state: str, status: ClusterStatus | None) -> 
 
 
 def _action(entry: Mapping[str, Any]) -> Action:
-    return Action(entry["verb"], entry["subject"], entry.get("target"), entry.get("force") is True)
+    changes = entry.get("changes", "")
+    return Action(entry["verb"], entry["subject"], entry.get("target"), entry.get("force") is True, changes)
 
 
 def _key(key: str, caller: Caller) -> str:

@@ -14,11 +14,11 @@ from typing import Any
 
 from ..cluster.pacemaker import ClusterError, Pacemaker
 from ..cluster.status import ClusterStatus
-from ..core.errors import DroverError
+from ..core.errors import DroverError, InvalidValue
 from ..core.node_name import node_name
 from . import operations, sessions
 from .access import allows
-from .actions import ACTIONS, Action, Watched
+from .actions import ACTIONS, Action, Watched, written
 from .consoles import Consoles
 from .identity import Caller, Identity
 from .operations import Desk
@@ -68,8 +68,15 @@ VERBS: Mapping[str, Verb] = {
     "plan": Verb(
         "operator",
         "plan",
-        {"action": (str, True), "subject": (str, True), "target": (str, False), "force": (bool, False)},
+        {
+            "action": (str, True),
+            "subject": (str, True),
+            "target": (str, False),
+            "force": (bool, False),
+            "changes": (dict, False),
+        },
     ),
+    "propose": Verb("operator", "propose", {**_GUEST, "changes": (dict, True), "yaml": (str, False), **_ONCE}),
     "carry_out": Verb("operator", "carry_out", {"id": (str, True), **_ONCE}),
     "start": Verb("operator", "act", {**_GUEST, **_ONCE}),
     "stop": Verb("operator", "act", {**_GUEST, **_ONCE}),
@@ -191,9 +198,25 @@ class Steward:
         return None if allows(caller.role, needed) else forbidden(request.verb, caller.role, needed)
 
     def _plan(self, caller: Caller, request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
-        action = Action(said["action"], said["subject"], said.get("target"), said.get("force") is True)
+        changes = written(said["changes"]) if "changes" in said else ""
+        action = Action(said["action"], said["subject"], said.get("target"), said.get("force") is True, changes)
         self._permit(caller, request, action.role)
         return {"plan": self._draft(action).document}
+
+    def _propose(self, _caller: Caller, _request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
+        from ..declaration.yaml_patch import patch
+
+        guest, changes = said["guest"], said["changes"]
+        plan = self._draft(Action("edit", guest, changes=written(changes)), proposed=True)
+        if plan.refused is not None:
+            raise Trouble("refused", 422, plan.refused.cause, remedy=plan.refused.remedy) from plan.refused
+        try:
+            changed = patch(said["yaml"], guest, changes) if said.get("yaml") else ""
+        except InvalidValue as error:
+            raise Trouble("refused", 422, error.cause, remedy=error.remedy) from error
+        # It is for reading: nothing of it is carried out here.
+        shown = {name: value for name, value in plan.document.items() if name not in ("id", "role")}
+        return {"yaml": plan.document["yaml"], "patch": changed, "plan": shown}
 
     def _carry_out(self, caller: Caller, request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
         action, digest = read_id(said["id"], self._keys())
@@ -226,7 +249,7 @@ class Steward:
             entry = self.desk.order(plan, key, caller, request.origin)
         return {"operation": operations.document(entry, None, now=time.time())}
 
-    def _draft(self, action: Action) -> Draft:
+    def _draft(self, action: Action, *, proposed: bool = False) -> Draft:
         """The plan of an action. Raises Trouble without quorum, and for a guest or node there is not."""
         sight = self.eyes.see(fresh=True)
         if not sight.status.quorum:
@@ -242,7 +265,7 @@ class Steward:
         if action.target is not None and action.target not in _nodes(sight.status):
             raise unknown(f"there is no node {action.target}", "GET /cluster shows those there are.")
         usable = [node.name for node in sight.status.nodes if node.usable]
-        return draft(action, self._watched(), self._keys(), lambda: usable)
+        return draft(action, self._watched(), self._keys(), lambda: usable, proposed=proposed)
 
     def _listed(self, limit: int | None) -> list[dict[str, Any]]:
         """The newest operations first."""
@@ -272,7 +295,7 @@ def _arguments(request: Request, verb: Verb) -> dict[str, Any]:
             continue
         # A bool is an int to Python, and is none here.
         if not isinstance(said[name], kind) or (kind is int and isinstance(said[name], bool)):
-            words = {str: "a text", int: "a number", bool: "true or false"}
+            words = {str: "a text", int: "a number", bool: "true or false", dict: "an object"}
             raise invalid(f"{name} has to be {words[kind]}")
         if name in ("guest", "name", "node", "subject", "target", "to") and not _NAME.fullmatch(said[name]):
             raise invalid(f"{said[name][:80]!r} is no name of a guest or node")

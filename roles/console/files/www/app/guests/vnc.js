@@ -6,12 +6,12 @@ import RFB from "@novnc/novnc";
 function show(place, socket, told) {
   let over = null;
   // It comes before the library hears of it, and says why.
-  socket.addEventListener("close", ({ code }) => (over = code));
+  socket.addEventListener("close", (event) => (over = event));
   const screen = new RFB(place, socket, { shared: true });
   screen.scaleViewport = true;
   screen.background = "transparent";
   screen.addEventListener("connect", () => told("live"));
-  screen.addEventListener("disconnect", () => told("ended", over));
+  screen.addEventListener("disconnect", () => told("ended", over?.code, over?.reason));
   return () => over === null && screen.disconnect();
 }
 
@@ -21,7 +21,7 @@ export async function open(place, url, told) {
   const socket = new WebSocket(url);
   let gone = false;
   let end = () => {};
-  socket.onclose = ({ code }) => told("ended", code);
+  socket.onclose = ({ code, reason }) => told("ended", code, reason);
   socket.onopen = () => {
     if (gone) socket.close();
     else end = show(place, socket, told);
