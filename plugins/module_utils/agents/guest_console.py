@@ -3,8 +3,8 @@
 """A guest's console on the node where it runs, for the steward of any node: a VM's screen (``vnc``) or serial port
 (``serial``), a container's ``terminal``.
 
-The answer is ``{}``, and messages follow (core/frames.py), or ``{"none": TEXT, "remedy": TEXT}`` for a guest that has no
-such console. The connection ends when the guest does or moves on: whoever looks asks where it is then.
+The answer is ``{}``, and messages follow (core/frames.py), or ``{"none": TEXT, "remedy": TEXT}`` for a guest that has
+no such console. The connection ends when the guest does or moves on: whoever looks asks where it is then.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def service(request: Mapping[str, Any], peer: Peer, kinds: Mapping[str, Open] | 
     """Service: the console ``kind`` of a guest that runs on this node, for the user ``who`` of the console."""
     opens = (kinds or KINDS).get(str(request["kind"]))
     if opens is None:
-        raise PeerError(f"this node knows no console {request['kind']!r}: its Drover is of another version; run site.yml")
+        kind = request["kind"]
+        raise PeerError(f"this node knows no console {kind!r}: its Drover is of another version; run site.yml")
     try:
         console = opens(str(request["guest"]), str(request["who"]))
     except NoScreen as error:

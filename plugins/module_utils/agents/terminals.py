@@ -52,14 +52,14 @@ Over = Callable[[], tuple[int, str]]
 
 
 def start(listener: socket.socket, path: Path, kind: str, what: str) -> None:
-    """Begin with a terminal: the ``shell`` of a container, or a ``device``, which is the node's end of a serial port."""
+    """Begin with a terminal: the ``shell`` of a container, or a ``device``, the node's end of a serial port."""
     number = listener.fileno()
     argv = [program("terminal"), kind, what, str(path), str(number)]
     subprocess.Popen(argv, pass_fds=[number], start_new_session=True, stdin=subprocess.DEVNULL)
 
 
 def connection(key: str, kind: str, what: str, *, folder: Path = FOLDER, begin: Begin = start) -> socket.socket:
-    """A connection to the terminal of this key, which is begun with where there is none. Raises OSError, WaitTimeout."""
+    """A connection to the terminal of this key, begun with where there is none. Raises OSError, WaitTimeout."""
     path = folder / key
     with locked(_lock(path), 10.0, what="another start of the same terminal"):
         with suppress(FileNotFoundError, ConnectionRefusedError):

@@ -53,8 +53,8 @@ class Steward:
     async def connection(
         self, verb: str, caller: Caller, arguments: Mapping[str, Any], waiting: int = _ANSWER
     ) -> AsyncIterator[tuple[Connection, dict[str, Any]]]:
-        """A connection after its result, for verbs that go on as a stream, of which at most so many bytes are ``waiting``
-        to be read. Raises Refusal as ``ask`` does."""
+        """A connection after its result, for verbs that go on as a stream, of which some ``waiting`` bytes are held.
+        Raises Refusal as ``ask`` does."""
         given = {name: value for name, value in arguments.items() if value is not None}
         asked = {"verb": verb, "arguments": given, "credential": caller.credential, "from": caller.address}
         line = json.dumps(asked).encode() + b"\n"

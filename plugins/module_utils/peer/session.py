@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A program that runs on one node with its input, both outputs and exit status on another, over one connection.
 
-Both ways go messages (core/frames.py). ``i`` is input, an empty one its end; ``o`` and ``e`` are output and error output;
-``x`` the exit status as text, the last of them.
+Both ways go messages (core/frames.py). ``i`` is input, an empty one its end; ``o`` and ``e`` are output and error
+output; ``x`` the exit status as text, the last of them.
 """
 
 from __future__ import annotations

@@ -49,8 +49,8 @@ def written(changes: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Action:
-    """One of the verbs, on a guest or node. ``target`` is the node of a migration, None for the best; ``changes`` are an
-    edit's, the keys of the guest's YAML with their new values, as JSON."""
+    """One of the verbs, on a guest or node. ``target`` is the node of a migration, None for the best; ``changes`` are
+    an edit's, the keys of the guest's YAML with their new values, as JSON."""
 
     verb: str
     subject: str

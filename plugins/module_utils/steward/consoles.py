@@ -3,7 +3,7 @@
 """Consoles of guests: found on the node where the guest is now, and carried to the console's process for as long as
 whoever looks may look.
 
-When the guest moves, the connection ends with AGAIN (core/frames.py): the page asks anew, and is led to where it is then.
+When the guest moves, the connection ends with AGAIN (core/frames.py): the page asks anew, and is led to where it is.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ __all__ = ["KINDS", "Consoles", "carry"]
 
 #: The consoles, and the kind of guest that has each.
 KINDS = {"vnc": "vm", "serial": "vm", "terminal": "container"}
-#: Seconds for a guest to be somewhere, between two looks where, between two questions whether one may still look on, and
-#: for a slow browser.
+#: Seconds for a guest to be somewhere, between two looks where, between two questions whether one may still look on,
+#: and for a slow browser.
 _PATIENCE, _AGAIN, _RECHECK, _SLOW = 10.0, 0.5, 5.0, 30.0
 #: Consoles at a time: of one user, and of all, which is less than half of all requests that are served at a time.
 _EACH, _TOGETHER = 8, 24
@@ -114,8 +114,8 @@ class Consoles:
 def carry(
     connection: socket.socket, peer: Peer, refusal: Callable[[], Trouble | None], every: float = _RECHECK
 ) -> None:
-    """Carry a console's messages both ways until either end closes, or until ``refusal`` has something against it, which
-    is asked ``every`` so many seconds and told as the reason."""
+    """Carry a console's messages both ways until either end closes, or until ``refusal``, which is asked ``every`` so
+    many seconds, has something against it. That is told as the reason."""
     arriving, arrived = os.pipe()
     to_send, sent = os.pipe()
     # What is said to one whose end is slow waits so long and no longer.

@@ -17,15 +17,15 @@ from ..cluster.capacity import capacity
 from ..cluster.cib import Configuration, read
 from ..cluster.pacemaker import Applied
 from ..cluster.prediction import Prediction
-from ..core.errors import DroverError
-from ..declaration.yaml_patch import fragment
+from ..core.errors import DroverError, InvalidValue
+from ..declaration.yaml_patch import fragment, patch
 from ..reporting.job_log import JobLog
 from . import sessions
 from .actions import Action, Watched, carry_out, substance
 from .overview import epoch_of
-from .trouble import unknown
+from .trouble import Trouble, unknown
 
-__all__ = ["Draft", "draft", "read_id"]
+__all__ = ["Draft", "draft", "proposal", "read_id"]
 
 _MOVING = ("migrate", "move", "recover")
 
@@ -38,6 +38,12 @@ class Draft:
     hash: str
     document: dict[str, Any]
     refused: DroverError | None
+
+    def allowed(self) -> Draft:
+        """Itself. Raises Trouble when something speaks against it."""
+        if self.refused is not None:
+            raise Trouble("refused", 422, self.refused.cause, remedy=self.refused.remedy) from self.refused
+        return self
 
 
 def draft(
@@ -82,6 +88,18 @@ def draft(
     if applied is not None:
         document |= _foreseen(action, applied, result, usable())
     return Draft(action, digest, document, refused)
+
+
+def proposal(plan: Draft, changes: Mapping[str, Any], file: str) -> dict[str, Any]:
+    """What somebody else is to commit: the change by itself, as a patch of the file that declares the guest if that was
+    given, and what would come of it. Raises Trouble for what cannot be."""
+    document = plan.allowed().document
+    try:
+        changed = patch(file, plan.action.subject, changes) if file else ""
+    except InvalidValue as error:
+        raise Trouble("refused", 422, error.cause, remedy=error.remedy) from error
+    shown = {name: value for name, value in document.items() if name not in ("id", "role")}
+    return {"yaml": document["yaml"], "patch": changed, "plan": shown}
 
 
 def read_id(text: str, keys: Sequence[bytes]) -> tuple[Action, str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..cluster.pacemaker import ClusterError, Pacemaker
 from ..cluster.status import ClusterStatus
-from ..core.errors import DroverError, InvalidValue
+from ..core.errors import DroverError
 from ..core.node_name import node_name
 from . import operations, sessions
 from .access import allows
@@ -23,12 +23,12 @@ from .consoles import Consoles
 from .identity import Caller, Identity
 from .operations import Desk
 from .overview import Eyes, document
-from .plans import Draft, draft, read_id
+from .plans import Draft, draft, proposal, read_id
 from .records import Ledger
 from .trouble import Trouble, forbidden, invalid, not_logged_in, unknown
 from .wire import Ongoing, Request
 
-__all__ = ["VERBS", "Steward", "Verb"]
+__all__ = ["VERBS", "Steward", "Verb", "arguments"]
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?")
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
@@ -117,8 +117,8 @@ class Steward:
             raise unknown(f"there is no verb {request.verb!r}", f"Verbs are {', '.join(sorted(VERBS))}.")
         caller = self.identity.caller(request.credential if verb.role != "nobody" else None, request.origin)
         self._permit(caller, request, verb.role)
-        arguments = _arguments(request, verb)
-        result: Mapping[str, Any] | Ongoing = getattr(self, f"_{verb.does}")(caller, request, arguments)
+        given = arguments(request, verb)
+        result: Mapping[str, Any] | Ongoing = getattr(self, f"_{verb.does}")(caller, request, given)
         return result
 
     def _permit(self, caller: Caller, request: Request, needed: str) -> None:
@@ -204,19 +204,8 @@ class Steward:
         return {"plan": self._draft(action).document}
 
     def _propose(self, _caller: Caller, _request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
-        from ..declaration.yaml_patch import patch
-
-        guest, changes = said["guest"], said["changes"]
-        plan = self._draft(Action("edit", guest, changes=written(changes)), proposed=True)
-        if plan.refused is not None:
-            raise Trouble("refused", 422, plan.refused.cause, remedy=plan.refused.remedy) from plan.refused
-        try:
-            changed = patch(said["yaml"], guest, changes) if said.get("yaml") else ""
-        except InvalidValue as error:
-            raise Trouble("refused", 422, error.cause, remedy=error.remedy) from error
-        # It is for reading: nothing of it is carried out here.
-        shown = {name: value for name, value in plan.document.items() if name not in ("id", "role")}
-        return {"yaml": plan.document["yaml"], "patch": changed, "plan": shown}
+        action = Action("edit", said["guest"], changes=written(said["changes"]))
+        return proposal(self._draft(action, proposed=True), said["changes"], said.get("yaml") or "")
 
     def _carry_out(self, caller: Caller, request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
         action, digest = read_id(said["id"], self._keys())
@@ -244,9 +233,7 @@ class Steward:
                     remedy="Read the new plan, and confirm that.",
                     beside={"plan": plan.document},
                 )
-            if plan.refused is not None:
-                raise Trouble("refused", 422, plan.refused.cause, remedy=plan.refused.remedy) from plan.refused
-            entry = self.desk.order(plan, key, caller, request.origin)
+            entry = self.desk.order(plan.allowed(), key, caller, request.origin)
         return {"operation": operations.document(entry, None, now=time.time())}
 
     def _draft(self, action: Action, *, proposed: bool = False) -> Draft:
@@ -283,7 +270,7 @@ def _nodes(status: ClusterStatus) -> set[str]:
     return {node.name for node in status.nodes}
 
 
-def _arguments(request: Request, verb: Verb) -> dict[str, Any]:
+def arguments(request: Request, verb: Verb) -> dict[str, Any]:
     """The arguments, each of its type. Raises Trouble."""
     said = {name: value for name, value in request.arguments.items() if value is not None}
     if strange := sorted(said.keys() - verb.takes.keys()):

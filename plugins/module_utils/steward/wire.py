@@ -3,8 +3,8 @@
 """The steward's protocol: one request per connection, a line of JSON, answered by lines of JSON.
 
 The request is ``{"verb", "arguments", "credential", "from"}``. The answer is any number of ``{"progress": TEXT}``, then
-``{"result": {...}}`` or ``{"error": {"code", "message", "remedy", "status"}}``. After the result of a console go its messages
-(core/frames.py), both ways.
+``{"result": {...}}`` or ``{"error": {"code", "message", "remedy", "status"}}``. After the result of a console its
+messages (core/frames.py) go both ways.
 """
 
 from __future__ import annotations

@@ -66,8 +66,8 @@ def declaration_of(live: Configuration, guest: str) -> dict[str, Any]:
 
 
 def edit(cluster: Pacemaker, guest: str, changes: Mapping[str, Any], *, check: bool, proposed: bool = False) -> Any:
-    """Change a guest. A result as module guests', with what ``differs``; ``proposed`` says that somebody else will carry
-    it out. Raises DroverError for what is refused."""
+    """Change a guest. A result as module guests', with what ``differs``; ``proposed`` says that somebody else will
+    carry it out. Raises DroverError for what is refused."""
     live = read(cluster.query())
     _refuse_of_declared(live, guest, proposed=proposed)
     made = edited(live, guest, changes)

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from ansible_collections.cspp.drover.plugins.module_utils.console.app import console
 from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Steward
-from ansible_collections.cspp.drover.tests.unit.console.small_steward import PlayedSteward
+from ansible_collections.cspp.drover.tests.unit.console.played_steward import PlayedSteward
 
 # Schemathesis' generator would keep its notes in the checkout, and with them in whatever is made of it.
 set_hypothesis_home_dir(Path(__file__).resolve().parents[3] / ".cache" / "hypothesis")

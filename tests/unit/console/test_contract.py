@@ -14,7 +14,7 @@ from schemathesis.checks import not_a_server_error
 
 from ansible_collections.cspp.drover.plugins.module_utils.console.app import api
 from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Steward
-from ansible_collections.cspp.drover.tests.unit.console.small_steward import credential
+from ansible_collections.cspp.drover.tests.unit.console.played_steward import credential
 
 SEED, EXAMPLES = 17, 25
 

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book
+from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import PeerError
 from ansible_collections.cspp.drover.plugins.module_utils.preflight import inquiry
 from ansible_collections.cspp.drover.plugins.module_utils.steward import operations, records
 from ansible_collections.cspp.drover.plugins.module_utils.steward.access import Declared, hashed
 from ansible_collections.cspp.drover.plugins.module_utils.steward.actions import Watched
+from ansible_collections.cspp.drover.plugins.module_utils.steward.consoles import Consoles
 from ansible_collections.cspp.drover.plugins.module_utils.steward.identity import Identity
 from ansible_collections.cspp.drover.plugins.module_utils.steward.operations import Desk
 from ansible_collections.cspp.drover.plugins.module_utils.steward.overview import Eyes
@@ -77,6 +79,10 @@ class House:
         return Watched(self.cluster, clock=time, sleep=time.sleep, **more)
 
 
+def _nobody(node: str, _request: object) -> Any:
+    raise PeerError(f"{node} cannot be asked")
+
+
 @pytest.fixture
 def declared(tmp_path: Path) -> Callable[..., Path]:
     """Writes what role console would."""
@@ -104,11 +110,13 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, declared: Callable[..
     spawned: list[Mapping[str, Any]] = []
     identity = Identity(Declared(folder), lambda: keys, ledger, now=clock, sleep=clock.sleep)
     made: list[House] = []
+    eyes = Eyes(lambda: made[0].watched(), lambda _status: [])
     steward = Steward(
         identity,
         ledger,
         desk=Desk(ledger, spawned.append),
-        eyes=Eyes(lambda: made[0].watched(), lambda _status: []),
+        eyes=eyes,
+        consoles=Consoles(eyes, _nobody, clock, clock.sleep),
         watched=lambda: made[0].watched(),
         cluster=lambda: made[0].watched(),
         keys=lambda: keys,
