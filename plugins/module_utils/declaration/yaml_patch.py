@@ -83,7 +83,8 @@ def _changed(text: str, path: list[str], value: Any) -> str:
     written = _written(value)
     if node is not None:
         end = _end(text, node)
-        return text[: node.start_mark.index] + written + text[end:]
+        before = text[: node.start_mark.index]
+        return before + ("" if before[-1:].isspace() else " ") + written + text[end:]
     return _with(text, mapping, path[-1], written)
 
 
@@ -140,6 +141,7 @@ def _without(text: str, mapping: Any, key: str) -> str:
 
 def _with(text: str, mapping: Any, key: str, written: str) -> str:
     """A key more, behind the last."""
+    key = _written(key)
     if mapping.id == "scalar":  # a key without a value: the mapping begins here
         indent = _indent(text, mapping.start_mark.index) + 2
         at = text.find("\n", max(0, mapping.start_mark.index - 1))
@@ -163,12 +165,12 @@ def _indent(text: str, index: int) -> int:
 def _written(value: Any) -> str:
     """A value on one line. JSON is YAML; what is plain needs no quotes."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {_written(part)}" for key, part in value.items()) + "}"
+        return "{" + ", ".join(f"{_written(key)}: {_written(part)}" for key, part in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_written, value)) + "]"
     if isinstance(value, str) and _is_plain(value):
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=not (isinstance(value, str) and value.isprintable()))
 
 
 def _is_plain(text: str) -> bool:

@@ -155,6 +155,8 @@ def _down(connection: socket.socket, arriving: int, refusal: Callable[[], Troubl
         # Whole messages only, so that the last words are none of another's.
         for kind, body in incoming.feed(data):
             connection.sendall(frames.pack(kind, body))
+            if kind == frames.CONTROL and b'"close"' in body:
+                return b""
 
 
 def _up(connection: socket.socket, sent: int) -> None:

@@ -83,7 +83,7 @@ def draft(
         "refused": str(refused) if refused else None,
         "play": action.play(),
         "curl": action.curl(),
-        "yaml": fragment(action.subject, json.loads(action.changes)) if action.changes else "",
+        "yaml": fragment(action.subject, json.loads(action.changes)) if action.changes and not refused else "",
     }
     if applied is not None:
         document |= _foreseen(action, applied, result, usable())

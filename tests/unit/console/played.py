@@ -8,10 +8,12 @@ A drain moves a guest each time that somebody looks, so that who watches sees th
 
 from __future__ import annotations
 
+from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import InvalidValue
 from ansible_collections.cspp.drover.plugins.module_utils.core.quantities import parse_size
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.yaml_patch import fragment, patch
 from ansible_collections.cspp.drover.plugins.module_utils.steward.access import ROLES, allows
@@ -120,7 +122,10 @@ class Played:
         key = given.pop("idempotency_key", None)
         if key in self._done:
             return self._done[key]
-        result: dict[str, Any] = getattr(self, f"_{request.verb}")(given, role)
+        try:
+            result: dict[str, Any] = getattr(self, f"_{request.verb}")(given, role)
+        except InvalidValue as error:
+            raise invalid(error.cause, error.remedy) from error
         if key is not None:
             self._done[key] = result
         return result
@@ -322,8 +327,8 @@ class Played:
         self.carried_out.append(given["id"])
         if plan["action"] in ("drain", "return"):
             (self.standby.add if plan["action"] == "drain" else self.standby.discard)(plan["subject"])
-        if "memory" in (plan["changes"] or {}):
-            self._named(plan["subject"])["memory"] = parse_size(plan["changes"]["memory"])
+        with suppress(KeyError, ValueError):
+            self._named(plan["subject"])["memory"] = parse_size((plan["changes"] or {})["memory"])
         operation = self._begun(plan, role)
         self.operations.insert(0, operation)
         return {"operation": operation}
