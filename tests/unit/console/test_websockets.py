@@ -9,21 +9,23 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from ansible_collections.cspp.drover.plugins.module_utils.console.app import console
-from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Steward
+from ansible_collections.cspp.drover.plugins.module_utils.console.app import gated
+from ansible_collections.cspp.drover.plugins.module_utils.console.page import Page
 from ansible_collections.cspp.drover.plugins.module_utils.console.streams import WEBSOCKETS
 from ansible_collections.cspp.drover.plugins.module_utils.core import frames
-from ansible_collections.cspp.drover.tests.unit.console.played_steward import credential
+from ansible_collections.cspp.drover.tests.unit.console.played_steward import PlayedSteward, credential
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
 
 
 @pytest.fixture
-def client(www: Path, socket: Path) -> TestClient:
-    return TestClient(console(www, Steward(socket)), base_url="https://console")
+def client(www: Path, application: FastAPI, steward: PlayedSteward) -> TestClient:
+    assert steward.asked == []
+    return TestClient(gated(Page(www), application), base_url="https://console")
 
 
 @pytest.mark.parametrize("path", WEBSOCKETS)

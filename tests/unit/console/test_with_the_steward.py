@@ -5,9 +5,8 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.console.app import api, console
+from ansible_collections.cspp.drover.plugins.module_utils.console.app import console
 from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Steward
 from ansible_collections.cspp.drover.plugins.module_utils.steward import server, verbs
 from ansible_collections.cspp.drover.plugins.module_utils.steward.access import ROLES
+from ansible_collections.cspp.drover.tests.unit.console.operations import with_names
 from tests.unit.steward.conftest import House, declared, house  # noqa: F401
 from tests.unit.steward.test_roles import CALLERS, RANK, credential
 
@@ -28,15 +28,6 @@ BODIES: dict[str, dict[str, Any]] = {
     "/plans": {"action": "drain", "subject": "n2"},
     "/guests/mc/proposal": {"changes": {"memory": "3GiB"}},
 }
-
-
-def cases() -> Iterator[tuple[str, str, str]]:
-    """Method, path and role of every operation that ends."""
-    for path, operations in api(Steward(Path("nowhere"))).openapi()["paths"].items():
-        for method, operation in operations.items():
-            if not path.endswith("/events"):
-                filled = re.sub(r"/(\w+)/\{\w+\}", lambda found: f"/{found[1]}/{NAMES[found[1]]}", path)
-                yield method.upper(), filled, operation["x-role"]
 
 
 @asynccontextmanager
@@ -56,9 +47,9 @@ async def holes(house: House, tmp_path: Path) -> list[str]:  # noqa: F811
     """Whom the API lets do what they may not, keeps from what they may, or gives no clear answer."""
     found = []
     async with client_of(house, tmp_path) as client:
-        for number, (method, path, role) in enumerate(cases()):
-            # Its session would be over for what comes after.
-            if method == "DELETE":
+        for number, (method, path, role) in enumerate(with_names(NAMES)):
+            # Its session would be over for what comes after; and what goes on has no answer to judge.
+            if method == "DELETE" or path.endswith("/events"):
                 continue
             for caller in CALLERS:
                 headers = {"Idempotency-Key": f"{number:08}-{CALLERS.index(caller)}"}
