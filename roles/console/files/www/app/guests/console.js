@@ -99,6 +99,7 @@ function OfVm({ guest }) {
 export function Console({ guest }) {
   const reason = lacking("operator");
   if (reason) return html`<${Empty} title="No console for you here.">${reason}<//>`;
-  if (!guest.node) return html`<${Empty} title=${`${guest.name} does not run.`}>Its console is here as soon as it does.<//>`;
+  // One that is on its way is nowhere for a moment.
+  if (!guest.node && guest.wanted === "stopped") return html`<${Empty} title=${`${guest.name} does not run.`}>Its console is here as soon as it does.<//>`;
   return guest.kind === "vm" ? html`<${OfVm} guest=${guest} />` : html`<${Screen} name=${guest.name} kind="terminal" />`;
 }

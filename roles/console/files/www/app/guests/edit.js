@@ -10,13 +10,16 @@ import { Failure } from "../parts/empty.js";
 import { ask } from "../plan/dialog.js";
 import { Plan } from "../plan/plan.js";
 
+/** A number; what is none, the server judges. */
+const number = (text) => (/^\d+$/.test(text) ? Number(text) : text);
+
 /** What has a field of its own. `path` is its place in the YAML; `read` makes of the text what the YAML says. */
 const FIELDS = [
   { path: ["description"], label: "Description" },
-  { path: ["vcpus"], label: "CPUs", usual: 1, read: Number },
+  { path: ["vcpus"], label: "CPUs", usual: 1, read: number },
   { path: ["memory"], label: "Memory, such as 2GiB" },
   { path: ["max_memory"], label: "Memory it may grow to", kind: "vm" },
-  { path: ["ha", "priority"], label: "Priority: who starts first when not all can", usual: 0, read: Number },
+  { path: ["ha", "priority"], label: "Priority: who starts first when not all can", usual: 0, read: number },
 ];
 
 const at = (declaration, [key, inner]) => (inner ? declaration[key]?.[inner] : declaration[key]);
