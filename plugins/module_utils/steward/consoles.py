@@ -100,7 +100,7 @@ class Consoles:
             self._sleep(_AGAIN)
 
     def _nodes(self, guest: str, kind: str) -> tuple[str, ...]:
-        sight = self._eyes.see(fresh=True)
+        sight = self._eyes.see()
         if guest not in sight.live.guests():
             raise unknown(f"there is no guest {guest}", "GET /cluster shows those there are.")
         definition: dict[str, Any] = guest_of(sight.live.primitives[guest]) or {}
@@ -140,8 +140,10 @@ def carry(
 def _down(connection: socket.socket, arriving: int, refusal: Callable[[], Trouble | None], every: float) -> bytes:
     """Hand on what comes from the guest, and return the last words."""
     incoming, due = frames.Incoming(), time.monotonic() + every
+    poll = select.poll()
+    poll.register(arriving, select.POLLIN)
     while True:
-        ready = select.select([arriving], [], [], max(0.0, due - time.monotonic()))[0]
+        ready = poll.poll(max(0.0, due - time.monotonic()) * 1000)
         if time.monotonic() >= due:
             trouble = refusal()
             if trouble is not None:

@@ -18,6 +18,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import Pe
 from ansible_collections.cspp.drover.plugins.module_utils.steward import consoles
 from ansible_collections.cspp.drover.plugins.module_utils.steward.access import hashed
 from ansible_collections.cspp.drover.plugins.module_utils.steward.consoles import Consoles, carry
+from ansible_collections.cspp.drover.plugins.module_utils.steward.overview import Eyes
 from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import Trouble
 from ansible_collections.cspp.drover.plugins.module_utils.steward.wire import Ongoing, Request
 from ansible_collections.cspp.drover.tests.unit.fake_cluster import ARRIVED, STATUS
@@ -56,15 +57,16 @@ def looking(house: House, node: Node) -> Consoles:
 
 def test_it_is_looked_for_until_it_has_arrived(house: House) -> None:
     house.cluster.statuses = [STATUS]
-    node = Node(PeerError("mc does not run here"), {})
+    gone = PeerError("mc does not run here")
+    node = Node(gone, gone, {})
 
     def sleep(seconds: float) -> None:
         house.clock.sleep(seconds)
         house.cluster.statuses = [ARRIVED]
 
-    found = Consoles(house.steward.eyes, node, house.clock, sleep)  # type: ignore[arg-type]
-    found.attach("mc", "vnc", "alice")
-    assert node.asked == ["n2", "n3"]
+    eyes = Eyes(house.watched, lambda _status: [], house.clock)
+    Consoles(eyes, node, house.clock, sleep).attach("mc", "vnc", "alice")  # type: ignore[arg-type]
+    assert node.asked == ["n2", "n2", "n3"]
 
 
 @pytest.mark.parametrize(
