@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..core.errors import InvalidValue
@@ -42,19 +42,28 @@ def changed(text: str, guest: str, changes: Mapping[str, Any]) -> str:
 
 def _said(node: Any) -> Any:
     """What a part of a file says, of whichever types: nothing is made of it. Raises InvalidValue for an alias in it."""
-    seen: set[int] = set()
+    if node is None or (node.id == "scalar" and not node.value and node.style is None):
+        return {}
+    if node.id == "mapping":
+        return {name.value: _said(its) for name, its in _pairs(node)}
+    if node.id == "sequence":
+        return [_said(_own(its, node.start_mark)) for its in node.value]
+    return (node.tag, node.value)
 
-    def said(one: Any) -> Any:
-        if one is None or (one.id == "scalar" and not one.value and one.style is None):
-            return {}
-        if id(one) in seen:
-            raise InvalidValue("the guest is said by an alias", remedy="Make the change by hand.")
-        seen.add(id(one))
-        if one.id == "mapping":
-            return {name.value: said(its) for name, its in one.value}
-        return [said(its) for its in one.value] if one.id == "sequence" else (one.tag, one.value)
 
-    return said(node)
+def _pairs(mapping: Any) -> Iterator[tuple[Any, Any]]:
+    """The keys of a mapping and their values. Raises InvalidValue for an alias, and for a key that is no text."""
+    for name, its in mapping.value:
+        if name.id != "scalar":
+            raise InvalidValue("a key of the file is no text", remedy="Make the change by hand.")
+        yield name, _own(its, name.end_mark)
+
+
+def _own(node: Any, behind: Any) -> Any:
+    """A part that stands where it is said. One that an alias stands for has its place before."""
+    if node.start_mark.index < behind.index:
+        raise InvalidValue("the guest is said by an alias", remedy="Make the change by hand.")
+    return node
 
 
 def _merged(said: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,7 +110,7 @@ def _found(text: str, path: list[str]) -> tuple[Any, Any]:
                 remedy="Give the file that declares the guest under guests:, or make the change by hand.",
             )
         mapping = node
-        node = next((its for name, its in node.value if name.value == key), None)
+        node = next((its for name, its in _pairs(node) if name.value == key), None)
         if node is None and at < len(path) - 1:
             raise InvalidValue(
                 f"the file does not declare {'.'.join(path[: at + 1])}",
@@ -178,4 +187,7 @@ def _is_plain(text: str) -> bool:
 
     if not text or not text.isascii() or set(text) & set(",[]{}:#&*!|>'\"%@`\n") or text != text.strip():
         return False
-    return bool(yaml.safe_load(text) == text)
+    try:
+        return bool(yaml.safe_load(text) == text)
+    except yaml.YAMLError:
+        return False

@@ -63,6 +63,7 @@ def test_no_line_differs_but_what_changes(guest: str, changes: dict[str, Any], g
 
 def test_by_itself_it_is_yaml() -> None:
     changes: dict[str, Any] = {"memory": "3GiB", "ha": {"priority": 7}, "description": "yes", "nics": [{"vlan": 4}]}
+    changes |= {"a: key": "=", "": "", "\x7f": "\x7f\n", "ä": "ä ü", "none": [], "some": 1.5}
     assert yaml.safe_load(fragment("mail", changes)) == {"guests": {"mail": changes}}
 
 
@@ -77,6 +78,8 @@ def test_by_itself_it_is_yaml() -> None:
         ("guests: everybody\n", "as a mapping"),
         ("base: &base {memory: 1GiB}\nguests:\n  mail: *base\n", "alias"),
         ("guests:\n  mail:\n    ha: &x {priority: 1}\n    placement: *x\n", "alias"),
+        ("base: &base {memory: 1GiB}\nguests:\n  mail:\n    <<: *base\n", "alias"),
+        ("guests:\n  mail:\n    [a]: b\n", "no text"),
     ],
 )
 def test_a_file_that_says_it_otherwise_is_refused(text: str, words: str) -> None:
