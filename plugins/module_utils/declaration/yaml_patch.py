@@ -110,7 +110,8 @@ def _found(text: str, path: list[str]) -> tuple[Any, Any]:
                 remedy="Give the file that declares the guest under guests:, or make the change by hand.",
             )
         mapping = node
-        node = next((its for name, its in _pairs(node) if name.value == key), None)
+        pair = next((pair for pair in node.value if pair[0].value == key), None)
+        node = _own(pair[1], pair[0].end_mark) if pair else None
         if node is None and at < len(path) - 1:
             raise InvalidValue(
                 f"the file does not declare {'.'.join(path[: at + 1])}",

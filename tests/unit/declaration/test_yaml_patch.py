@@ -25,6 +25,8 @@ guests:
     placement:
       prefer: [node1]
   web: {kind: container, memory: 256MiB}
+  other: &other {kind: vm}
+  same: *other
   empty:
   secret:
     kind: vm
