@@ -122,9 +122,7 @@ class Terminal:
     ``listener`` has the name ``path``, ``device`` is a pseudo-terminal's descriptor, ``over`` says why it has ended.
     """
 
-    def __init__(
-        self, listener: socket.socket, path: Path, device: int, over: Over, *, grace: float = _GRACE
-    ) -> None:
+    def __init__(self, listener: socket.socket, path: Path, device: int, over: Over, *, grace: float = _GRACE) -> None:
         self._listener, self._path = listener, path
         self._device, self._over, self._grace = device, over, grace
         self._shown, self._typed = bytearray(), bytearray()

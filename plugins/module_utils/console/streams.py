@@ -22,9 +22,7 @@ from .steward import Connection, Steward
 __all__ = ["WEBSOCKETS", "streams"]
 
 #: The WebSockets, and the role that each takes.
-WEBSOCKETS: dict[str, Role] = {
-    f"{PREFIX}/guests/{{name}}/{kind}": "operator" for kind in ("vnc", "serial", "terminal")
-}
+WEBSOCKETS: dict[str, Role] = {f"{PREFIX}/guests/{{name}}/{kind}": "operator" for kind in ("vnc", "serial", "terminal")}
 #: An application's own close codes begin here; ours go on with HTTP's status.
 _OWN_CODES = 4000
 #: Bytes of the words with which a WebSocket is closed.

@@ -16,8 +16,8 @@ from typing import BinaryIO
 __all__ = ["AGAIN", "BYTES", "CONTROL", "ENDED", "HEAD", "LONGEST", "Incoming", "closing", "pack", "read"]
 
 HEAD = struct.Struct("!cI")
-#: Of a console: what is shown or typed, and words about it as JSON. ``{"resize": [COLUMNS, ROWS]}`` comes from who
-#: looks, ``{"replay": BYTES}`` says that what was shown before follows, ``{"close": CODE, "reason": TEXT}`` is the last.
+#: Of a console: what is shown or typed, and words about it as JSON. ``{"resize": [COLUMNS, ROWS]}`` is of who looks,
+#: ``{"replay": BYTES}`` says that what was shown before follows, ``{"close": CODE, "reason": TEXT}`` is the last.
 BYTES, CONTROL = b"b", b"c"
 #: Bytes of a message of a console.
 LONGEST = 1 << 20

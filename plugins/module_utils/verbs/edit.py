@@ -90,9 +90,7 @@ def edited(live: Configuration, guest: str, changes: Mapping[str, Any]) -> Edite
     known, told = _known(live, guest), wishes(guest, live)
     guests = {name: its for name in live.guests() if (its := _of_other(live, name)) is not None}
     own = declared(known, told)
-    around = surroundings(
-        {**{name: its for name, (its, _told) in guests.items()}, guest: known}, _nodes(live)
-    )
+    around = surroundings({**{name: its for name, (its, _told) in guests.items()}, guest: known}, _nodes(live))
     others = {name: declared(*its) for name, its in guests.items() if name != guest}
     before = Declaration.read({**others, guest: own}, around)
     if not alike(_made(before, guest, known), {key: its for key, its in known.items() if key != "declared"}):
@@ -181,7 +179,7 @@ def _made(declaration: Declaration, name: str, known: Definition) -> dict[str, A
 
 
 def _wishes(guest: Guest) -> dict[str, Any]:
-    return {"ha": None if guest.ha is None else {**vars(guest.ha)}, **{**vars(guest.placement)}}
+    return {"ha": None if guest.ha is None else {**vars(guest.ha)}, **vars(guest.placement)}
 
 
 def _spec(its: Definition, told: Mapping[str, Any]) -> GuestSpec:

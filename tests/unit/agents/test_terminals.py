@@ -16,6 +16,7 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.agents import terminals
 from ansible_collections.cspp.drover.plugins.module_utils.core import frames
+from ansible_collections.cspp.drover.plugins.module_utils.core.processes import born
 
 PATIENCE = 30.0
 
@@ -87,12 +88,12 @@ def test_it_outlives_who_looks_and_is_shown_again(first: Look, tmp_path: Path) -
 
 
 def test_it_ends_when_nobody_looks_any_more(tmp_path: Path) -> None:
-    mark = tmp_path / "alive"
     look = Look(tmp_path, grace=0.05)
-    look.type(f"trap 'rm {mark}; exit' HUP; touch {mark}; echo set-$((1 + 1)); while :; do sleep 0.02; done\n")
-    look.until(b"set-2")
+    look.type("echo pid=$$ end=$((1 + 1))\n")
+    look.until(b"end=2")
+    shell = int(look.shown.rpartition(b"pid=")[2].split()[0])
     look.stream.close()
     until = time.monotonic() + PATIENCE
-    while mark.exists() or (tmp_path / "web").exists():
+    while born(shell) is not None or (tmp_path / "web").exists():
         assert time.monotonic() < until, "it goes on"
         time.sleep(0.01)

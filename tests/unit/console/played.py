@@ -93,9 +93,8 @@ def _entry(number: int) -> dict[str, Any]:
     return {**base, **way, "result": "moved", "downtime_ms": pause, "seconds": 4.1, "forecast": forecast}
 
 
-class Played:
-    """The steward's verbs on a cluster in memory. ``moved_on`` makes the next plan out of date, ``quorum`` is had,
-    ``calm`` is a cluster where nothing happens by itself; ``shown`` is what each guest's terminal shows."""
+class Seen:
+    """The cluster as it is told, and who may have it told."""
 
     def __init__(self, *, calm: bool = False) -> None:
         self.guests = [_guest(row) for row in GUESTS]
@@ -133,12 +132,6 @@ class Played:
     def look(self) -> dict[str, Any]:
         """The cluster as it is."""
         return deepcopy(self._look({}, ""))
-
-    def prepared(self) -> tuple[str, str]:
-        """The ids of a plan and of an operation that there are now."""
-        plan = self._plan({"action": "start", "subject": "archive"}, "operator")["plan"]
-        self.operations.append(operation := self._begun(plan, "admin"))
-        return str(plan["id"]), str(operation["id"])
 
     def _login(self, given: dict[str, Any], _role: object) -> dict[str, Any]:
         user = given["user"]
@@ -259,6 +252,17 @@ class Played:
         if not found:
             raise unknown(f"there is no operation {given['id']}", "Look which there are.")
         return {"operation": found[0]}
+
+
+class Played(Seen):
+    """The steward's verbs on a cluster in memory. ``moved_on`` makes the next plan out of date, ``quorum`` is had,
+    ``calm`` is a cluster where nothing happens by itself; ``shown`` is what each guest's terminal shows."""
+
+    def prepared(self) -> tuple[str, str]:
+        """The ids of a plan and of an operation that there are now."""
+        plan = self._plan({"action": "start", "subject": "archive"}, "operator")["plan"]
+        self.operations.append(operation := self._begun(plan, "admin"))
+        return str(plan["id"]), str(operation["id"])
 
     def _plan(self, given: dict[str, Any], role: str) -> dict[str, Any]:
         action, subject = given["action"], given["subject"]
