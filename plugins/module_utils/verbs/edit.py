@@ -103,10 +103,10 @@ def edited(live: Configuration, guest: str, changes: Mapping[str, Any]) -> Edite
     wrong = [str(problem) for problem in after.reading.problems if problem not in before.reading.problems]
     if wrong:
         raise InvalidValue("; ".join(wrong))
-    its = {**_made(after, guest, known), **({"declared": False} if known.get("declared") is False else {})}
+    wanted = {**_made(after, guest, known), **({"declared": False} if known.get("declared") is False else {})}
     new = after.reading.guests[guest]
-    spec = _spec(its, {**told, **_wishes(new)})
-    return Edited(spec, tuple(_differences(own, wish, known, its, new)))
+    spec = _spec(wanted, {**told, **_wishes(new)})
+    return Edited(spec, tuple(_differences(own, wish, known, wanted, new)))
 
 
 def merged(own: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

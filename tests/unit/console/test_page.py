@@ -98,8 +98,8 @@ def visit(stage: Stage, browser: Browser) -> Iterator[Open]:
     yield visit
     for context in contexts:
         context.close()
-    # Nobody is logged in at first, and a browser tells of each answer that says so.
-    known = re.compile("status of 401|status of 409|ERR_NETWORK_CHANGED")
+    # Nobody is logged in at first, and a browser tells of each answer that says so; noVNC of a screen that is refused.
+    known = re.compile("status of 401|status of 409|ERR_NETWORK_CHANGED|code: 4409")
     assert [word for word in said if not known.search(word)] == []
 
 

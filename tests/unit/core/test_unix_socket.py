@@ -26,7 +26,7 @@ def test_whoever_sees_the_name_is_not_turned_away(tmp_path: Path, monkeypatch: p
             named.append(path.exists())
             super().listen(backlog)
 
-    monkeypatch.setattr(unix_socket.socket, "socket", Watched)
+    monkeypatch.setattr(socket, "socket", Watched)
     with unix_socket.listen(path, mode=0o660) as first:
         assert named == [False, False]
         assert path.stat().st_mode & 0o777 == 0o660

@@ -25,7 +25,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.steward.overview impor
 from ansible_collections.cspp.drover.plugins.module_utils.steward.records import Ledger
 from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import Trouble
 from ansible_collections.cspp.drover.plugins.module_utils.steward.verbs import Steward
-from ansible_collections.cspp.drover.plugins.module_utils.steward.wire import Request
+from ansible_collections.cspp.drover.plugins.module_utils.steward.wire import Ongoing, Request
 from ansible_collections.cspp.drover.tests.unit.fake_cluster import APART, FakeCluster, FakeTime
 
 KEY, OLDER, THEIRS = b"k" * 32, b"o" * 32, b"t" * 32
@@ -59,7 +59,9 @@ class House:
     spawned: list[Mapping[str, Any]] = field(default_factory=list)
 
     def ask(self, verb: str, credential: str | None = None, **arguments: Any) -> dict[str, Any]:
-        return dict(self.steward.answer(Request(verb, arguments, credential, FROM)))
+        answer = self.steward.answer(Request(verb, arguments, credential, FROM))
+        assert not isinstance(answer, Ongoing)
+        return dict(answer)
 
     def refusal(self, verb: str, credential: str | None = None, **arguments: Any) -> Trouble:
         with pytest.raises(Trouble) as caught:

@@ -52,7 +52,7 @@ class Node:
 
 
 def looking(house: House, node: Node) -> Consoles:
-    return Consoles(house.steward.eyes, node, house.clock, house.clock.sleep)  # type: ignore[arg-type]
+    return Consoles(house.steward.eyes, node, house.clock, house.clock.sleep)
 
 
 def test_it_is_looked_for_until_it_has_arrived(house: House) -> None:
@@ -65,7 +65,7 @@ def test_it_is_looked_for_until_it_has_arrived(house: House) -> None:
         house.cluster.statuses = [ARRIVED]
 
     eyes = Eyes(house.watched, lambda _status: [], house.clock)
-    Consoles(eyes, node, house.clock, sleep).attach("mc", "vnc", "alice")  # type: ignore[arg-type]
+    Consoles(eyes, node, house.clock, sleep).attach("mc", "vnc", "alice")
     assert node.asked == ["n2", "n2", "n3"]
 
 

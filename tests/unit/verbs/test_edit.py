@@ -16,15 +16,16 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.core.quantities import GIB
 from ansible_collections.cspp.drover.plugins.module_utils.verbs.edit import declaration_of, edit, release
-from ansible_collections.cspp.drover.tests.unit.declaration import test_changes
+from ansible_collections.cspp.drover.tests.unit.declaration.changes import BASE
+from ansible_collections.cspp.drover.tests.unit.declaration.test_changes import World
 from ansible_collections.cspp.drover.tests.unit.fake_cluster import CIB, FakeCluster, FakeTime
 
-WEB = {**test_changes.BASE["vm"], "disks": [{"size": "8GiB", "image": "debian-13"}], "max_memory": "2GiB"}
+WEB = {**BASE["vm"], "disks": [{"size": "8GiB", "image": "debian-13"}], "max_memory": "2GiB"}
 
 
 def known(**more: Any) -> dict[str, Any]:
     """The definition of the VM ``web`` of the fake cluster, whole."""
-    definition = test_changes.World(WEB).definition
+    definition = World(WEB).definition
     disks = [{**disk, "source": {**disk["source"], "path": disk["source"]["path"].replace("/it/", "/web/")}}
              for disk in definition["disks"]]  # fmt: skip
     return {**definition, "name": "web", "disks": disks, **more}

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 from ..lab import Lab
 from ..plays import succeed
@@ -25,7 +26,7 @@ PATIENCE = 30.0
 
 
 @contextmanager
-def console(path: str) -> Iterator[ClientConnection]:
+def console(path: str) -> Iterator[Connection]:
     """A guest's console that is connected to the guest, tried again as the page does until it is."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -43,7 +44,7 @@ def console(path: str) -> Iterator[ClientConnection]:
             return
 
 
-def answered(found: ClientConnection, text: str) -> None:
+def answered(found: Connection, text: str) -> None:
     """Wait until the console shows this."""
     shown, until = b"", time.monotonic() + PATIENCE
     while text.encode() not in shown:
