@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,16 +23,29 @@ from ansible_collections.cspp.drover.plugins.module_utils.core.processes import 
 PATIENCE = 30.0
 
 
+def shell(grace: float = 60.0) -> terminals.Begin:
+    """What begins with a real shell, in a thread of the tests."""
+
+    def begin(listener: socket.socket, path: Path, _kind: str, _what: str) -> None:
+        program = terminals.run(["env", "PS1=", "sh"])
+        held = terminals.Terminal(listener.dup(), path, program, lambda: (frames.ENDED, "over"), grace=grace)
+        threading.Thread(target=held.run, daemon=True).start()
+
+    return begin
+
+
 class Look:
     """Somebody who looks at the terminal ``web`` of a folder, where a shell is begun if there is none."""
 
-    def __init__(self, folder: Path, grace: float = 60.0) -> None:
-        def begin(listener: socket.socket, path: Path, _kind: str, _what: str) -> None:
-            shell = terminals.run(["env", "PS1=", "sh"])
-            held = terminals.Terminal(listener.dup(), path, shell, lambda: (frames.ENDED, "over"), grace=grace)
-            threading.Thread(target=held.run, daemon=True).start()
-
-        self.stream = terminals.connection("web", "shell", "web", folder=folder, begin=begin)
+    def __init__(
+        self,
+        folder: Path,
+        grace: float = 60.0,
+        begin: terminals.Begin | None = None,
+        kind: str = "shell",
+        what: str = "web",
+    ) -> None:
+        self.stream = terminals.connection("web", kind, what, folder=folder, begin=begin or shell(grace))
         self.stream.settimeout(PATIENCE)
         self._incoming, self.shown = frames.Incoming(), b""
         self.words: list[dict[str, object]] = []
@@ -85,6 +100,26 @@ def test_it_outlives_who_looks_and_is_shown_again(first: Look, tmp_path: Path) -
     # Whoever comes then gets a new one.
     with Look(tmp_path).stream as stream:
         stream.sendall(frames.pack(frames.BYTES, b"exit\n"))
+
+
+def test_a_serial_port_is_passed_on_as_it_is_until_its_vm_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vm, port = os.openpty()
+
+    def begin(listener: socket.socket, path: Path, kind: str, what: str) -> None:
+        words = ["terminal", kind, what, str(path), str(os.dup(listener.fileno()))]
+        monkeypatch.setattr(sys, "argv", words)
+        threading.Thread(target=terminals.main, daemon=True).start()
+
+    look = Look(tmp_path, begin=begin, kind="device", what=os.ttyname(port))
+    os.write(vm, b"login: \n")
+    look.until(b"login: \n")
+    look.type("root\r\x03")
+    assert os.read(vm, 64) == b"root\r\x03"
+    os.close(port)
+    os.close(vm)
+    while look.hear():
+        pass
+    assert look.words[-1] == {"close": frames.AGAIN, "reason": "its VM has ended here, or moved on"}
 
 
 def test_it_ends_when_nobody_looks_any_more(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ const WORDS = {
 export function Definition({ guest, definition, declaration, editable }) {
   const { name, declared } = guest;
   const text = yaml({ guests: { [name]: declaration ?? definition ?? {} } });
-  return html`<div class="two"><section class="panel" aria-labelledby="definition"><h2 id="definition">Definition</h2><p class="hint">${WORDS[declared]} Pools are called by their paths.</p>
+  return html`<div class="two"><section class="panel" aria-labelledby="definition"><h2 id="definition">Definition</h2><p class="hint">${WORDS[declared]} What your inventory alone has names for (pools, images to boot from) is paraphrased.</p>
     <${Code} text=${text} />
     <${Learn} forms=${{ play: `ansible-playbook cspp.drover.guests --check --diff`, curl: `curl -H "Authorization: Bearer $TOKEN" ${new URL(`api/v1/guests/${name}`, document.baseURI)}` }} /></section>
     <section class="panel" aria-labelledby="edit"><h2 id="edit">${declared ? "Propose a change" : "Edit"}</h2>
