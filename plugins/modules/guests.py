@@ -146,7 +146,7 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.guest_specs import specification
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.guest_specs import specified
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import GuestSpec
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import InvalidValue
@@ -167,14 +167,14 @@ GUEST = {
 }
 
 
-def specified(guest: dict[str, Any], monitor_interval: int = 10) -> GuestSpec:
+def specification(guest: dict[str, Any], monitor_interval: int = 10) -> GuestSpec:
     """One guest of the arguments. Raises InvalidValue for a priority that isn't a number."""
     ha = guest["ha"]
     if not isinstance(ha, dict):
         ha = {} if ha is None or truth(ha) else None
     limits = ("priority", "max_restart", "max_relocate")
     numbers = None if ha is None else {key: number(ha[key] or 0) for key in limits if key in ha}
-    return specification({**guest, "ha": numbers}, monitor_interval)
+    return specified({**guest, "ha": numbers}, monitor_interval)
 
 
 def permitted(value: Any) -> frozenset[str] | bool:
@@ -204,7 +204,7 @@ def declared(cluster: Pacemaker, params: dict[str, Any]) -> Declare:
     """What was asked, and of which cluster."""
     return Declare(
         cluster,
-        [specified(guest, params["monitor_interval"]) for guest in params["guests"]],
+        [specification(guest, params["monitor_interval"]) for guest in params["guests"]],
         restart_needed=frozenset(params["restart_needed"]),
         differing=frozenset(params["differing"]),
         may_restart=permitted(params["allow_restart"]),

@@ -27,7 +27,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.declaration.declaratio
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.types import Guest, Nic
 from ansible_collections.cspp.drover.plugins.module_utils.guest import definition as definitions
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import domain_xml, filter_rules, lxc_config
-from ansible_collections.cspp.drover.plugins.modules.guests import specified
+from ansible_collections.cspp.drover.plugins.modules.guests import specification
 
 __all__ = ["broken"]
 
@@ -266,7 +266,7 @@ def _cluster(made: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         "together_with": [],
         "home": None,
     }
-    specs = [specified({**absent, **entry}) for entry in made.values()]
+    specs = [specification({**absent, **entry}) for entry in made.values()]
     up = {"online": True, "standby": False, "maintenance": False, "pending": False, "unclean": False, "shutdown": False}
     nodes = tuple(NodeStatus(name, **up) for name in CLUSTER["nodes"])
     status = ClusterStatus("node1", quorum=True, fencing=True, maintenance=False, nodes=nodes)

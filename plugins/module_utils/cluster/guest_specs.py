@@ -16,10 +16,10 @@ from .objects import PREFIX, Colocation, Location, Pin
 from .recovery import USUAL, Recovery
 from .stopped import stopped_by
 
-__all__ = ["specification", "wishes"]
+__all__ = ["specified", "wishes"]
 
 
-def specification(guest: Mapping[str, Any], monitor_interval: int = 10) -> GuestSpec:
+def specified(guest: Mapping[str, Any], monitor_interval: int = 10) -> GuestSpec:
     """One guest of module guests' arguments, whose ``ha`` is a mapping of whole numbers, or None."""
     ha, absent = guest["ha"], guest["state"] == "absent"
     limits = {key: ha[key] for key in ("max_restart", "max_relocate") if ha and key in ha}

@@ -17,10 +17,11 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..cluster.pacemaker import Applied
+from ..cluster.pacemaker import Applied, ClusterError
 from ..cluster.status import ClusterStatus
 from ..core.errors import DroverError, in_words
 from ..core.installed import program
@@ -36,7 +37,7 @@ from .plans import Draft
 from .records import Ledger, seconds_of
 from .trouble import Trouble, invalid
 
-__all__ = ["Desk", "document", "to_carry_on", "unfinished", "work"]
+__all__ = ["Desk", "document", "listed", "to_carry_on", "unfinished", "work"]
 
 #: Seconds after which an intent without an end is looked after, and after which nobody cares for it any more.
 _GRACE, _OLD = 10.0, 86_400.0
@@ -154,6 +155,18 @@ def document(
         "message": message or "; ".join(entry.get("sentences") or ()),
         "remedy": remedy,
     }
+
+
+def listed(ledger: Ledger, look: Callable[[], ClusterStatus], limit: int | None) -> list[dict[str, Any]]:
+    """The newest operations as people see them, the newest first. The cluster is asked only for one that runs."""
+    entries = ledger.entries("operation")[::-1][:limit]
+    ends = {entry.get("operation"): entry for entry in ledger.entries("operation-end")}
+    status = None
+    if any(entry["id"] not in ends for entry in entries):
+        with suppress(ClusterError):
+            status = look()
+    now = time.time()
+    return [document(entry, ends.get(entry["id"]), status, now) for entry in entries]
 
 
 def work(entry: Mapping[str, Any], ledger: Ledger, cluster: Callable[..., Watched] = Watched) -> None:

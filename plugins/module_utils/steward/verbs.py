@@ -256,14 +256,7 @@ class Steward:
 
     def _listed(self, limit: int | None) -> list[dict[str, Any]]:
         """The newest operations first."""
-        entries = self.ledger.entries("operation")[::-1][:limit]
-        ends = {entry.get("operation"): entry for entry in self.ledger.entries("operation-end")}
-        status = None
-        if any(entry["id"] not in ends for entry in entries):
-            with suppress(ClusterError):
-                status = self.eyes.see().status
-        now = time.time()
-        return [operations.document(entry, ends.get(entry["id"]), status, now) for entry in entries]
+        return operations.listed(self.ledger, lambda: self.eyes.see().status, limit)
 
 
 def _nodes(status: ClusterStatus) -> set[str]:

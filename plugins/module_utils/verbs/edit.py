@@ -14,7 +14,7 @@ from typing import Any
 
 from ..cluster.capacity import capacity
 from ..cluster.cib import Configuration, read
-from ..cluster.guest_specs import specification, wishes
+from ..cluster.guest_specs import specified, wishes
 from ..cluster.guests import GuestSpec, guest_of
 from ..cluster.pacemaker import Pacemaker
 from ..core.errors import DroverError, InvalidValue
@@ -184,7 +184,7 @@ def _wishes(guest: Guest) -> dict[str, Any]:
 
 def _spec(its: Definition, told: Mapping[str, Any]) -> GuestSpec:
     resource = {"name": its["name"], "definition": its, "home": None, **told}
-    return specification(resource, told["monitor_interval"])
+    return specified(resource, told["monitor_interval"])
 
 
 def _differences(

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read as read_cib
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.guest_specs import specification, wishes
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.guest_specs import specified, wishes
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.declaration import Declaration
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.definitions import definition
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.key import Key
@@ -41,4 +41,4 @@ def test_what_is_made_out_says_what_was_declared(key: Key, kind: str, row: Row) 
     # And the cluster would be told the same.
     ha = None if guest_again.ha is None else vars(guest_again.ha)
     wish = {"name": "it", "definition": its, "home": None, **told}
-    assert specification(wish) == specification({**wish, "ha": ha, **vars(guest_again.placement)})
+    assert specified(wish) == specified({**wish, "ha": ha, **vars(guest_again.placement)})
