@@ -26,6 +26,8 @@ def start(name: str) -> int:
     match name:
         case "peer":
             from .agents.peer_services import main
+        case "terminal":
+            from .agents.terminals import main
         case "copy":
             from .migration.rsync_shell import launch as main
         case "attach":

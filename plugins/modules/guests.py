@@ -146,11 +146,10 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.guest_specs import specified
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import GuestSpec
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.recovery import Recovery
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import InvalidValue
-from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import is_local
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 from ansible_collections.cspp.drover.plugins.module_utils.verbs.declare import Declare
@@ -173,25 +172,9 @@ def specification(guest: dict[str, Any], monitor_interval: int = 10) -> GuestSpe
     ha = guest["ha"]
     if not isinstance(ha, dict):
         ha = {} if ha is None or truth(ha) else None
-    limits = {key: number(ha[key]) for key in ("max_restart", "max_relocate") if ha and key in ha}
-    return GuestSpec(
-        name=guest["name"],
-        definition=None if guest["state"] == "absent" else guest["definition"],
-        priority=None if ha is None else number(ha.get("priority") or 0),
-        prefer=tuple(guest["prefer"]),
-        apart_from=tuple(guest["apart_from"]),
-        together_with=tuple(guest["together_with"]),
-        home=guest["home"],
-        stopped=guest["state"] == "stopped",
-        # One that is bound to its node has no other to be started on.
-        recovery=Recovery(**{**limits, **({"max_relocate": 0} if ha is None or _bound(guest) else {})}),
-        monitor_interval=monitor_interval,
-    )
-
-
-def _bound(guest: dict[str, Any]) -> bool:
-    """Whether its data is on storage of a node's own."""
-    return guest["state"] != "absent" and is_local(guest["definition"])
+    limits = ("priority", "max_restart", "max_relocate")
+    numbers = None if ha is None else {key: number(ha[key] or 0) for key in limits if key in ha}
+    return specified({**guest, "ha": numbers}, monitor_interval)
 
 
 def permitted(value: Any) -> frozenset[str] | bool:

@@ -22,13 +22,14 @@ from ..peer.channel import Peer, PeerError, Refusal
 from ..peer.session import follow, offer
 from ..storage.pool_mark import GUEST
 
-__all__ = ["main", "service"]
+__all__ = ["RUNNING", "inside", "main", "service"]
 
 #: The exit status when there was no command to have one.
 LOST = 255
 #: Seconds that a container may take to be somewhere again: it is away for one or two when it moves.
 _PATIENCE, _AGAIN = 30.0, 0.5
-_RUNNING = "RUNNING"
+#: LXC's word for a container that runs.
+RUNNING = "RUNNING"
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}\$?")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LXC = "/run/drover/lxc"
@@ -51,7 +52,7 @@ def _attach(name: str, user: str, command: str) -> int:
         raise PeerError(f"{name!r} is no name of a guest")
     host, until = LxcHost(), time.monotonic() + _PATIENCE
     while True:
-        if host.state(name) == _RUNNING:
+        if host.state(name) == RUNNING:
             argv = inside(name, user, command)
             os.execvp(argv[0], argv)
         node = elsewhere(name, 5.0, question="runs")
@@ -83,7 +84,7 @@ def _through(
 def service(request: Mapping[str, Any], peer: Peer, host: LxcHost | None = None) -> None:
     """Service: a command in a container of this node, with its input and outputs at the other end."""
     name = str(request["guest"])
-    if (host or LxcHost()).state(name) != _RUNNING:
+    if (host or LxcHost()).state(name) != RUNNING:
         raise PeerError(f"{name} does not run here")
     argv = inside(name, str(request["user"]), str(request["command"]))
     peer.send({})

@@ -16,7 +16,7 @@ from ..peer import facts, signs
 from ..peer.channel import Peer, PeerError
 from ..peer.server import Service, serve
 from ..storage.pool_mark import GUEST
-from . import attach
+from . import attach, guest_console
 
 __all__ = ["SERVICES", "main"]
 
@@ -71,6 +71,7 @@ def _strange(request: Mapping[str, Any]) -> Iterator[str]:
 _SERVICES: dict[str, Service] = {
     "admit": admission.service,
     "attach": attach.service,
+    "console": guest_console.service,
     "copy": rootfs_receiver.copy,
     "door": facts.door,
     "facts": facts.facts,

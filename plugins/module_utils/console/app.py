@@ -25,7 +25,7 @@ from .routes import routes
 from .steward import Steward
 from .streams import WEBSOCKETS, streams
 
-__all__ = ["api", "console"]
+__all__ = ["api", "console", "gated"]
 
 #: With every answer, beside the page's own content security policy.
 _HEADERS = {
@@ -51,7 +51,11 @@ def console(www: Path, steward: Steward, *, strict_transport: bool = False) -> A
     ``strict_transport``: browsers are to insist on a certificate that they believe. With the cluster's own authority,
     which they do not know, that would lock people out.
     """
-    page, application = Page(www), api(steward)
+    return gated(Page(www), api(steward), strict_transport=strict_transport)
+
+
+def gated(page: Page, application: ASGIApp, *, strict_transport: bool = False) -> ASGIApp:
+    """The page and the API behind one gate."""
 
     async def both(scope: Scope, receive: Receive, send: Send) -> None:
         ours = scope["type"] != "http" or scope["path"].startswith("/api/")

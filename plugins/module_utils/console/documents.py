@@ -74,18 +74,24 @@ class Move(_Asked):
     to: Name | None = None
 
 
-class Plan(_Asked):
-    """An action to be planned, on a guest or a node."""
+#: Keys of a guest's declaration, as the YAML has them, with their new values; null takes one out.
+Changes = Annotated[dict[Short, Any], Field(min_length=1, max_length=16)]
 
-    action: Literal["drain", "return", "migrate", "start", "stop"]
+
+class Plan(_Asked):
+    """An action to be planned, on a guest or a node. An edit has ``changes``."""
+
+    action: Literal["drain", "return", "migrate", "start", "stop", "edit", "release"]
     subject: Name
     target: Name | None = None
+    changes: Changes | None = None
 
 
 class Change(_Asked):
-    """Keys of a guest's declaration, as the YAML has them, with their new values."""
+    """A change of a guest's declaration. With the file that declares it as ``yaml``, the answer has a patch of that."""
 
-    changes: Annotated[dict[Short, Any], Field(min_length=1, max_length=64)]
+    changes: Changes
+    yaml: Annotated[str, Field(max_length=64 << 10)] | None = None
 
 
 class Nothing(_Asked):
@@ -178,16 +184,21 @@ class Because(_Told):
     why: str
 
 
-class PlanShown(_Told):
+class PlanRead(_Told):
     """What an action would do, as of one state (epoch) of the cluster."""
 
-    id: str
     epoch: str
     action: str
     subject: str
     moves: list[PlannedMove]
     stops: list[Because]
     stays: list[Because]
+
+
+class PlanShown(PlanRead):
+    """A plan that can be carried out."""
+
+    id: str
 
 
 class Planned(_Told):
@@ -243,9 +254,12 @@ class History(_Told):
 
 
 class Proposal(_Told):
-    """The change of a declaration, as YAML to commit."""
+    """The change of a declaration as YAML to commit, as a ``patch`` of the file if that was given, and what would come
+    of it."""
 
     yaml: str
+    patch: str
+    plan: PlanRead
 
 
 class Health(_Told):

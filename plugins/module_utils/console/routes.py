@@ -22,7 +22,7 @@ from .text import overview
 __all__ = ["routes"]
 
 #: Of an operation, a plan or an entry of the journal.
-Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:~-]{1,512}$")]
+Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:~-]{1,4096}$")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 MaybeName = Annotated[Name | None, Query()]
 #: A moment or an entry's id.
@@ -137,17 +137,17 @@ def _acting(api: Operations, steward: Steward) -> None:
     async def bring_back(name: Name, caller: Known, key: Key, _body: Nothing | None = None) -> Response:
         return await done("return", caller, key, node=name)
 
-    @api.operation("POST", "/guests/{name}/proposal", "admin", documents.Proposal)
-    async def propose(name: Name, caller: Known, key: Key, change: Change) -> Response:
-        said = await steward.ask("propose", caller, idempotency_key=key, guest=name, changes=change.changes)
-        return JSONResponse(said)
-
 
 def _planning(api: Operations, steward: Steward) -> None:
     # It changes nothing, and yet takes a key: clients send one with every request that is no GET.
     @api.operation("POST", "/plans", "operator", documents.Planned)
     async def plan(asked: Plan, caller: Known, key: Key) -> Response:
         return JSONResponse(await steward.ask("plan", caller, **asked.model_dump()))
+
+    @api.operation("POST", "/guests/{name}/proposal", "operator", documents.Proposal)
+    async def propose(name: Name, caller: Known, key: Key, change: Change) -> Response:
+        said = await steward.ask("propose", caller, idempotency_key=key, guest=name, **change.model_dump())
+        return JSONResponse(said)
 
     @api.operation("POST", "/plans/{id}/carry-out", "operator", documents.Carried, status=202, also=_STALE)
     async def carry_out(id: Id, caller: Known, key: Key, _body: Nothing | None = None) -> Response:

@@ -51,15 +51,16 @@ class Steward:
 
     @asynccontextmanager
     async def connection(
-        self, verb: str, caller: Caller, arguments: Mapping[str, Any]
+        self, verb: str, caller: Caller, arguments: Mapping[str, Any], waiting: int = _ANSWER
     ) -> AsyncIterator[tuple[Connection, dict[str, Any]]]:
-        """A connection after its result, for verbs that go on as a stream. Raises Refusal as ``ask`` does."""
+        """A connection after its result, for verbs that go on as a stream, of which some ``waiting`` bytes are held.
+        Raises Refusal as ``ask`` does."""
         given = {name: value for name, value in arguments.items() if value is not None}
         asked = {"verb": verb, "arguments": given, "credential": caller.credential, "from": caller.address}
         line = json.dumps(asked).encode() + b"\n"
         if len(line) > _REQUEST:
             raise Refusal(413, "too_large", "the request is larger than the steward takes")
-        reader, writer = await self._open()
+        reader, writer = await self._open(waiting)
         try:
             try:
                 async with asyncio.timeout(self._patience):
@@ -74,10 +75,10 @@ class Steward:
         finally:
             writer.close()
 
-    async def _open(self) -> Connection:
+    async def _open(self, waiting: int) -> Connection:
         try:
             async with asyncio.timeout(_ACCEPT):
-                return await asyncio.open_unix_connection(self._socket, limit=_ANSWER)
+                return await asyncio.open_unix_connection(self._socket, limit=waiting)
         except OSError as error:  # TimeoutError is one
             raise _dead(f"the steward of this node does not answer: {error or 'it accepts nobody'}") from error
 

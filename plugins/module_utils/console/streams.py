@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import struct
 from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import Header, WebSocket, WebSocketDisconnect
 from starlette.responses import StreamingResponse
 
+from ..core import frames
 from .access import Known, anybody
 from .collector import Collector
 from .operations import PREFIX, Operations, Role
@@ -22,16 +22,13 @@ from .steward import Connection, Steward
 __all__ = ["WEBSOCKETS", "streams"]
 
 #: The WebSockets, and the role that each takes.
-WEBSOCKETS: dict[str, Role] = {
-    f"{PREFIX}/guests/{{name}}/vnc": "admin",
-    f"{PREFIX}/guests/{{name}}/terminal": "admin",
-}
+WEBSOCKETS: dict[str, Role] = {f"{PREFIX}/guests/{{name}}/{kind}": "operator" for kind in ("vnc", "serial", "terminal")}
 #: An application's own close codes begin here; ours go on with HTTP's status.
 _OWN_CODES = 4000
-#: A frame between console and steward: whether it is bytes or a word about them, and its length.
-_HEAD = struct.Struct("!BI")
-_BYTES, _CONTROL = 0, 1
-_LONGEST = 1 << 20
+#: Bytes of the words with which a WebSocket is closed.
+_WORDS = 120
+#: Bytes that wait for a slow browser.
+_WAITING = 1 << 16
 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=128)]
 _EVENTS: dict[int | str, Any] = {
@@ -58,23 +55,25 @@ def _console(steward: Steward, kind: str) -> Any:
     async def console(websocket: WebSocket, name: str) -> None:
         # Only what was accepted can tell a script why it is closed.
         await websocket.accept()
+        code, reason = frames.AGAIN, ""
         try:
             caller = anybody(websocket)
             asked = {"guest": name, "kind": kind}
-            async with steward.connection("console", caller, asked) as (connection, _):
-                code = await _joined(websocket, connection)
+            async with steward.connection("console", caller, asked, _WAITING) as (connection, _):
+                # A screen says so by its own first words, and knows no others.
+                if kind != "vnc":
+                    await websocket.send_text('{"open": true}')
+                code, reason = await _joined(websocket, connection)
         except Refusal as refusal:
-            with suppress(RuntimeError):
-                await websocket.close(_OWN_CODES + refusal.status, refusal.cause[:120])
-            return
+            code, reason = _OWN_CODES + refusal.status, f"{refusal.cause}. {refusal.remedy}"
         with suppress(RuntimeError):
-            await websocket.close(code)
+            await websocket.close(code, reason.encode()[:_WORDS].decode(errors="ignore"))
 
     return console
 
 
-async def _joined(websocket: WebSocket, connection: Connection) -> int:
-    """Carry messages both ways until one side ends; the code to close with."""
+async def _joined(websocket: WebSocket, connection: Connection) -> tuple[int, str]:
+    """Carry messages both ways until one side ends; the code to close with, and why."""
     reader, writer = connection
     down = asyncio.create_task(_down(reader, websocket))
     up = asyncio.create_task(_up(websocket, writer))
@@ -82,25 +81,25 @@ async def _joined(websocket: WebSocket, connection: Connection) -> int:
     for task in rest:
         task.cancel()
     await asyncio.gather(*rest, return_exceptions=True)
-    return down.result() if down in done else 1000
+    return down.result() if down in done else (1000, "")
 
 
-async def _down(reader: asyncio.StreamReader, websocket: WebSocket) -> int:
-    """From the steward to the client; the code that the steward wants it closed with."""
-    with suppress(asyncio.IncompleteReadError, OSError, WebSocketDisconnect):
+async def _down(reader: asyncio.StreamReader, websocket: WebSocket) -> tuple[int, str]:
+    """From the steward to the client; the code that the steward wants it closed with, and why."""
+    with suppress(asyncio.IncompleteReadError, OSError, ValueError, WebSocketDisconnect):
         while True:
-            kind, length = _HEAD.unpack(await reader.readexactly(_HEAD.size))
-            if length > _LONGEST:
+            kind, length = frames.HEAD.unpack(await reader.readexactly(frames.HEAD.size))
+            if length > frames.LONGEST:
                 break
             data = await reader.readexactly(length)
-            if kind == _BYTES:
+            if kind == frames.BYTES:
                 await websocket.send_bytes(data)
                 continue
             said = json.loads(data)
             if isinstance(said.get("close"), int):
-                return int(said["close"])
+                return int(said["close"]), str(said.get("reason", ""))
             await websocket.send_text(data.decode())
-    return 1000
+    return frames.AGAIN, "the steward of this node broke off"
 
 
 async def _up(websocket: WebSocket, writer: asyncio.StreamWriter) -> None:
@@ -109,5 +108,5 @@ async def _up(websocket: WebSocket, writer: asyncio.StreamWriter) -> None:
         while (message := await websocket.receive())["type"] != "websocket.disconnect":
             text = message.get("text")
             data = message.get("bytes") or b"" if text is None else text.encode()
-            writer.write(_HEAD.pack(_BYTES if text is None else _CONTROL, len(data)) + data)
+            writer.write(frames.pack(frames.BYTES if text is None else frames.CONTROL, data))
             await writer.drain()

@@ -53,6 +53,8 @@ def _vm(guest: Guest, pools: Mapping[str, Pool], images: Mapping[str, Mapping[st
         "max_vcpus": guest.max_vcpus,
         "max_memory": guest.max_memory,
         "cpu": guest.cpu,
+        # Said only where it is so: definitions from before stay as they are.
+        **({"screen": True} if guest.screen else {}),
         "firmware": "bios",
         "kernel": dict(images[guest.image]) if guest.image else None,
         "disks": [*disks, seed],

@@ -134,6 +134,16 @@ _GUEST = (
         elsewhere="is for VMs: a container has none",
     ),
     Key(
+        "screen",
+        BOOLEAN,
+        "A screen and a keyboard, which the console shows; without, it has a serial port alone.",
+        "true",
+        VM,
+        default=False,
+        change="restart",
+        elsewhere="is for VMs: a container has a terminal",
+    ),
+    Key(
         "image",
         image("vm", "kernel"),
         "Instead of a disk to boot from: an image that brings a kernel.",

@@ -196,6 +196,7 @@ class Guest:
     max_memory: int = 0
     cpu: str | None = None
     uuid: str = ""
+    screen: bool = False
     image: str | None = None
     disks: tuple[Disk, ...] = ()
     seed_pool: str = ""

@@ -112,6 +112,8 @@ _COMMON: dict[str, _Key] = {
     "vcpus": _Key(_NUMBER, 1),
     "memory": _Key(_NUMBER),
     "description": _Key(_TEXT, _ABSENT),
+    # False: no YAML is this guest's truth, and it is edited in the console.
+    "declared": _Key(_FLAG, _ABSENT),
     "stop_timeout": _Key((int, float), 60),
     "on_poweroff": _Key(frozenset({"restart", "stop"}), "restart"),
     # What the guest reads when it starts. Nobody knows what one has read of which an older version wrote nothing.
@@ -142,6 +144,7 @@ _VM: dict[str, _Key] = {
     "max_vcpus": _Key(_NUMBER, lambda known: known["vcpus"]),
     "max_memory": _Key(_NUMBER, lambda known: known.get("memory", 0)),
     "cpu": _Key(_TEXT_OR_NONE, None),
+    "screen": _Key(_FLAG, _ABSENT),
     "firmware": _Key(_TEXT, "bios"),
     "kernel": _Key(_KERNEL, None),
     "disks": _Key([_DISK]),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """From the definition of a VM to libvirt's domain XML, and the difference between it and a running domain.
 
-The XML is as small as a server needs: no video, no USB, no sound; that is also what boots fastest.
+The XML is as small as a server needs: no USB, no sound, and no video unless asked for; that is also what boots fastest.
 Everything in it can be migrated live. libvirt turns the machine type ``pc`` into its newest version when
 the domain is started, and a migration carries that version along.
 
@@ -165,6 +165,10 @@ def _devices(definition: Definition) -> ET.Element:
     serial = ET.SubElement(element, "serial", type="pty")
     ET.SubElement(serial, "log", file=f"/var/log/libvirt/qemu/{name}.console.log", append="on")
     ET.SubElement(ET.SubElement(element, "console", type="pty"), "target", type="serial", port="0")
+    if definition.get("screen"):
+        # It listens nowhere: libvirt alone opens it, for who may see it (libvirt_console.py).
+        ET.SubElement(ET.SubElement(element, "graphics", type="vnc"), "listen", type="none")
+        ET.SubElement(ET.SubElement(element, "video"), "model", type="vga", vram="16384")
     channel = ET.SubElement(element, "channel", type="unix")
     ET.SubElement(channel, "target", type="virtio", name="org.qemu.guest_agent.0")
     ET.SubElement(element, "memballoon", model="virtio")
@@ -275,6 +279,9 @@ def _boot_changes(live: ET.Element, started: Definition, definition: Definition)
     cpu = started.get("cpu", definition["cpu"])  # libvirt prints host-model expanded
     if cpu != definition["cpu"]:
         yield restart("cpu", cpu or "host-model", definition["cpu"] or "host-model")
+    screen = live.find("devices/graphics") is not None
+    if screen != definition.get("screen", False):
+        yield restart("screen", *("yes" if there else "no" for there in (screen, not screen)))
     uuid = live.findtext("uuid")
     if uuid != definition["uuid"]:
         yield restart("uuid", uuid, definition["uuid"])

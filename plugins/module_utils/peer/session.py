@@ -2,28 +2,27 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A program that runs on one node with its input, both outputs and exit status on another, over one connection.
 
-Both ways go frames: a letter, the length, the bytes. ``i`` is input, an empty one its end; ``o`` and ``e`` are output
-and error output; ``x`` the exit status as text, the last of them.
+Both ways go messages (core/frames.py). ``i`` is input, an empty one its end; ``o`` and ``e`` are output and error
+output; ``x`` the exit status as text, the last of them.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import struct
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
+from ..core import frames
 from ..core.parting import part
 from .channel import Peer, PeerError
 from .splice import relay
 
 __all__ = ["follow", "offer"]
 
-_HEAD = struct.Struct("!cI")
 _CHUNK = 1 << 16
 #: Bytes of input that may be on their way to a program that has ended.
 _UNREAD = 64 << 20
@@ -80,7 +79,7 @@ def follow(peer: Peer, source: BinaryIO, output: BinaryIO, errors: BinaryIO) -> 
 
     def take() -> None:
         with os.fdopen(frames_in, "rb") as stream:
-            for letter, data in _frames(stream):
+            for letter, data in frames.read(stream):
                 if letter == b"x":
                     status.append(int(data))
                     return
@@ -107,10 +106,10 @@ def _pack(stream: BinaryIO, letter: bytes, sink: int, lock: threading.Lock) -> N
             _write(sink, letter, data, lock)
 
 
-def _feed(frames: int, sink: BinaryIO) -> None:
+def _feed(received: int, sink: BinaryIO) -> None:
     """Hand a program its input. One that has ended wants no more, and it is thrown away."""
-    with os.fdopen(frames, "rb") as stream:
-        for letter, data in _frames(stream):
+    with os.fdopen(received, "rb") as stream:
+        for letter, data in frames.read(stream):
             with suppress(OSError, ValueError):
                 if letter == b"i" and data:
                     sink.write(data)
@@ -121,17 +120,8 @@ def _feed(frames: int, sink: BinaryIO) -> None:
         sink.close()
 
 
-def _frames(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    while len(head := stream.read(_HEAD.size)) == _HEAD.size:
-        letter, size = _HEAD.unpack(head)
-        data = stream.read(size)
-        if len(data) < size:
-            return
-        yield letter, data
-
-
 def _write(sink: int, letter: bytes, data: bytes, lock: threading.Lock) -> None:
-    frame = memoryview(_HEAD.pack(letter, len(data)) + data)
+    frame = memoryview(frames.pack(letter, data))
     with lock:
         while frame:
             frame = frame[os.write(sink, frame) :]

@@ -15,7 +15,7 @@ from ..cluster.pacemaker import Applied, Pacemaker, Plan
 from ..reporting.job_log import JobLog
 from .trouble import invalid
 
-__all__ = ["ACTIONS", "Action", "Watched", "carry_out", "substance"]
+__all__ = ["ACTIONS", "Action", "Watched", "carry_out", "substance", "written"]
 
 P = TypeVar("P", bound=Wanted | Plan)
 
@@ -26,19 +26,37 @@ ACTIONS: Mapping[str, str] = {
     "migrate": "guest",
     "drain": "node",
     "return": "node",
+    "edit": "guest",
+    "release": "guest",
 }
+#: What is more than an operator may: it changes what a guest is.
+_ADMINS = ("edit", "release")
 #: Seconds that each may take at most, as its module has it.
 _PATIENCE = {"start": 300, "stop": 300, "drain": 1800, "return": 1800}
 
 
+#: Characters of an edit, which is a part of its plan's address, and lists and mappings in it.
+_LONGEST, _NESTED = 2048, 64
+
+
+def written(changes: Mapping[str, Any]) -> str:
+    """The changes of an edit as an action has them. Raises Trouble."""
+    text = json.dumps(changes, sort_keys=True, separators=(",", ":"))
+    if not changes or len(text) > _LONGEST or text.count("{") + text.count("[") > _NESTED:
+        raise invalid(f"an edit is of one key and more, and of {_LONGEST} characters at most", "Make several edits.")
+    return text
+
+
 @dataclass(frozen=True)
 class Action:
-    """One of the verbs, on a guest or node. ``target`` is the node of a migration, None for the best."""
+    """One of the verbs, on a guest or node. ``target`` is the node of a migration, None for the best; ``changes`` are
+    an edit's, the keys of the guest's YAML with their new values, as JSON."""
 
     verb: str
     subject: str
     target: str | None = None
     force: bool = False
+    changes: str = ""
 
     def __post_init__(self) -> None:
         if self.verb not in ACTIONS:
@@ -47,14 +65,18 @@ class Action:
             raise invalid(f"{self.verb} takes no target")
         if self.force and self.verb != "drain":
             raise invalid(f"{self.verb} takes no force")
+        if bool(self.changes) != (self.verb == "edit"):
+            raise invalid("an edit takes changes, and nothing else does")
 
     @property
     def role(self) -> str:
-        """The role it needs: to stop guests for want of room is more than an operator may."""
-        return "admin" if self.force else "operator"
+        """The role it needs: to stop guests for want of room is more than an operator may, and so is an edit."""
+        return "admin" if self.force or self.verb in _ADMINS else "operator"
 
     def play(self) -> str:
-        """The command that does the same."""
+        """The command that does the same; empty where none does."""
+        if self.verb in _ADMINS:
+            return ""
         play, words = {
             "start": ("start", f"guest={self.subject}"),
             "stop": ("stop", f"guest={self.subject}"),
@@ -67,7 +89,7 @@ class Action:
     def curl(self) -> str:
         """The request that does the same; the console's address and a token stand in the environment. Empty for what
         has to be planned and confirmed."""
-        if self.force:
+        if self.force or self.verb in _ADMINS:
             return ""
         return (
             'curl -X POST -H "Authorization: Bearer $DROVER_TOKEN" -H "Idempotency-Key: $(uuidgen)" '
@@ -107,8 +129,11 @@ class Watched(Pacemaker):
         return applied
 
 
-def carry_out(action: Action, cluster: Pacemaker, log: JobLog, *, check: bool) -> dict[str, Any]:
-    """Do it, to its end, or in check mode predict it. What the module of the verb returns, and raises."""
+def carry_out(
+    action: Action, cluster: Pacemaker, log: JobLog, *, check: bool, proposed: bool = False
+) -> dict[str, Any]:
+    """Do it, to its end, or in check mode predict it. What the module of the verb returns, and raises. An edit that is
+    ``proposed`` may be of a declared guest."""
     if action.verb in ("drain", "return"):
         from ..verbs.maintain import Maintenance
 
@@ -123,6 +148,14 @@ def carry_out(action: Action, cluster: Pacemaker, log: JobLog, *, check: bool) -
         migration = Migration(cluster, guest, action.target, observer=Observer(guest), **options)
         result = migration.run()
         return {**result, **migration.known()}
+    if action.verb == "edit":
+        from ..verbs.edit import edit
+
+        return dict(edit(cluster, action.subject, json.loads(action.changes), check=check, proposed=proposed))
+    if action.verb == "release":
+        from ..verbs.edit import release
+
+        return dict(release(cluster, action.subject, check=check))
     if action.verb == "start":
         from ..verbs.start import start
 
@@ -135,6 +168,7 @@ def carry_out(action: Action, cluster: Pacemaker, log: JobLog, *, check: bool) -
 def substance(action: Action, applied: Applied[Any] | None) -> str:
     """What makes two plans the same: the patch, and what the cluster does because of it; as a short hash."""
     said: list[Any] = [action.verb, action.subject, action.target, action.force]
+    said += [action.changes] if action.changes else []
     if applied is not None:
         said += [applied.difference.diff(), sorted(map(str, applied.prediction.actions))]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:20]

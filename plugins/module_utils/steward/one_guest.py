@@ -7,12 +7,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..cluster.cib import Configuration
 from ..cluster.difference import is_secret
 from ..cluster.guests import guest_of
 from ..journal.book import Entry
 from ..planning.targets import against
 from ..preflight.cluster_checks import ClusterChecks
 from ..preflight.reasons import reasons
+from ..verbs.edit import EDITABLE, declaration_of
 from .overview import Eyes, guest_row
 from .records import Ledger
 from .trouble import unknown
@@ -41,8 +43,19 @@ def described(name: str, eyes: Eyes, ledger: Ledger) -> dict[str, Any]:
         **guest_row(name, sight),
         "definition": {key: value for key, value in definition.items() if not is_secret(key)},
         "where": where,
-        "moves": entries(ledger, {"guest": name}, _MOVES),
+        "declaration": _declaration(name, sight.live),
+        "editable": list(EDITABLE),
+        "moves": [entry for entry in entries(ledger, {"guest": name}, _MOVES) if entry.get("kind") != "console"],
     }
+
+
+def _declaration(name: str, live: Configuration) -> dict[str, Any] | None:
+    """The guest as its YAML could say it; None where too little is known of it."""
+    try:
+        found = declaration_of(live, name)
+    except ValueError:
+        return None
+    return {key: value for key, value in found.items() if not is_secret(key)}
 
 
 def entries(ledger: Ledger, said: Mapping[str, Any], limit: int) -> list[Entry]:

@@ -17,11 +17,12 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..cluster.pacemaker import Applied
+from ..cluster.pacemaker import Applied, ClusterError
 from ..cluster.status import ClusterStatus
 from ..core.errors import DroverError, in_words
 from ..core.installed import program
@@ -37,7 +38,7 @@ from .plans import Draft
 from .records import Ledger, seconds_of
 from .trouble import Trouble, invalid
 
-__all__ = ["Desk", "document", "to_carry_on", "unfinished", "work"]
+__all__ = ["Desk", "document", "listed", "to_carry_on", "unfinished", "work"]
 
 #: Seconds after which an intent without an end is looked after, and after which nobody cares for it any more.
 _GRACE, _OLD = 10.0, 86_400.0
@@ -93,6 +94,7 @@ class Desk:
                 # Where a move without a target goes.
                 "chosen": plan.document["target"],
                 "force": plan.action.force,
+                **({"changes": plan.action.changes} if plan.action.changes else {}),
                 "by": caller.name,
                 "origin": origin,
                 "plan": plan.hash,
@@ -156,6 +158,18 @@ def document(
         "message": message or "; ".join(entry.get("sentences") or ()),
         "remedy": remedy,
     }
+
+
+def listed(ledger: Ledger, look: Callable[[], ClusterStatus], limit: int | None) -> list[dict[str, Any]]:
+    """The newest operations as people see them, the newest first. The cluster is asked only for one that runs."""
+    entries = ledger.entries("operation")[::-1][:limit]
+    ends = {entry.get("operation"): entry for entry in ledger.entries("operation-end")}
+    status = None
+    if any(entry["id"] not in ends for entry in entries):
+        with suppress(ClusterError):
+            status = look()
+    now = time.time()
+    return [document(entry, ends.get(entry["id"]), status, now) for entry in entries]
 
 
 def work(entry: Mapping[str, Any], ledger: Ledger, cluster: Callable[..., Watched] = Watched) -> None:
@@ -235,7 +249,8 @@ def _step(step: Mapping[str, Any], state: str, status: ClusterStatus | None) -> 
 
 
 def _action(entry: Mapping[str, Any]) -> Action:
-    return Action(entry["verb"], entry["subject"], entry.get("target"), entry.get("force") is True)
+    changes = entry.get("changes", "")
+    return Action(entry["verb"], entry["subject"], entry.get("target"), entry.get("force") is True, changes)
 
 
 def _as_ordered(action: Action, entry: Mapping[str, Any]) -> Action:

@@ -191,6 +191,7 @@ def _guest(row: Mapping[str, Any], live: Configuration, problems: Sequence[str])
         "addresses": row["addresses"],
         "declared": definition.get("declared") is not False,
         "storage": _storage(definition),
+        "screen": definition.get("screen") is True,
         "problem": mine[0] if mine else None,
         "ha": row["ha"],
     }

@@ -6,7 +6,9 @@ node can carry it out, and none has to remember it.
 
 from __future__ import annotations
 
+import base64
 import hmac
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +17,15 @@ from ..cluster.capacity import capacity
 from ..cluster.cib import Configuration, read
 from ..cluster.pacemaker import Applied
 from ..cluster.prediction import Prediction
-from ..core.errors import DroverError
+from ..core.errors import DroverError, InvalidValue
+from ..declaration.yaml_patch import fragment, patch
 from ..reporting.job_log import JobLog
 from . import sessions
 from .actions import Action, Watched, carry_out, substance
 from .overview import epoch_of
-from .trouble import unknown
+from .trouble import Trouble, unknown
 
-__all__ = ["Draft", "draft", "read_id"]
+__all__ = ["Draft", "draft", "proposal", "read_id"]
 
 _MOVING = ("migrate", "move", "recover")
 
@@ -36,18 +39,33 @@ class Draft:
     document: dict[str, Any]
     refused: DroverError | None
 
+    def allowed(self) -> Draft:
+        """Itself. Raises Trouble when something speaks against it."""
+        if self.refused is not None:
+            raise Trouble("refused", 422, self.refused.cause, remedy=self.refused.remedy) from self.refused
+        return self
 
-def draft(action: Action, cluster: Watched, keys: Sequence[bytes], usable: Callable[[], Sequence[str]]) -> Draft:
-    """Have the verb predict what it would do. ``usable`` are the nodes that guests may run on."""
+
+def draft(
+    action: Action,
+    cluster: Watched,
+    keys: Sequence[bytes],
+    usable: Callable[[], Sequence[str]],
+    *,
+    proposed: bool = False,
+) -> Draft:
+    """Have the verb predict what it would do. ``usable`` are the nodes that guests may run on. What is ``proposed`` is
+    for somebody else to do."""
     refused: DroverError | None = None
     result: Mapping[str, Any] = {}
     try:
-        result = carry_out(action, cluster, JobLog(None), check=True)
+        result = carry_out(action, cluster, JobLog(None), check=True, proposed=proposed)
     except DroverError as error:
         refused = error
     applied = cluster.seen
     digest = substance(action, applied)
-    said = ":".join((action.verb, action.subject, action.target or "", "force" if action.force else "", digest))
+    force = "force" if action.force else ""
+    said = ":".join((action.verb, action.subject, action.target or "", force, _packed(action.changes), digest))
     document: dict[str, Any] = {
         "id": f"{said}:{_mac(said, keys[0])}",
         "epoch": "",
@@ -65,11 +83,23 @@ def draft(action: Action, cluster: Watched, keys: Sequence[bytes], usable: Calla
         "refused": str(refused) if refused else None,
         "play": action.play(),
         "curl": action.curl(),
-        "yaml": "",
+        "yaml": fragment(action.subject, json.loads(action.changes)) if action.changes and not refused else "",
     }
     if applied is not None:
         document |= _foreseen(action, applied, result, usable())
     return Draft(action, digest, document, refused)
+
+
+def proposal(plan: Draft, changes: Mapping[str, Any], file: str) -> dict[str, Any]:
+    """What somebody else is to commit: the change by itself, as a patch of the file that declares the guest if that was
+    given, and what would come of it. Raises Trouble for what cannot be."""
+    document = plan.allowed().document
+    try:
+        changed = patch(file, plan.action.subject, changes) if file else ""
+    except InvalidValue as error:
+        raise Trouble("refused", 422, error.cause, remedy=error.remedy) from error
+    shown = {name: value for name, value in document.items() if name not in ("id", "role")}
+    return {"yaml": document["yaml"], "patch": changed, "plan": shown}
 
 
 def read_id(text: str, keys: Sequence[bytes]) -> tuple[Action, str]:
@@ -77,10 +107,19 @@ def read_id(text: str, keys: Sequence[bytes]) -> tuple[Action, str]:
     said, _colon, signature = text.rpartition(":")
     parts = said.split(":")
     given = any(hmac.compare_digest(_mac(said, key).encode(), signature.encode()) for key in keys)
-    if len(parts) != 5 or not given:
+    if len(parts) != 6 or not given:
         raise unknown("there is no such plan in this cluster", "Make the plan anew.")
-    verb, subject, target, force, digest = parts
-    return Action(verb, subject, target or None, bool(force)), digest
+    verb, subject, target, force, changes, digest = parts
+    return Action(verb, subject, target or None, bool(force), _unpacked(changes)), digest
+
+
+def _packed(changes: str) -> str:
+    """An edit's changes as a part of an address."""
+    return base64.urlsafe_b64encode(changes.encode()).decode().rstrip("=")
+
+
+def _unpacked(text: str) -> str:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
 
 
 def _mac(said: str, key: bytes) -> str:

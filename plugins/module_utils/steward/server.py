@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import grp
-import os
 import socket
 import syslog
 import threading
@@ -17,8 +16,9 @@ from typing import Any
 
 from ..core.errors import DroverError
 from ..core.parting import part
+from ..core.unix_socket import listen
 from .trouble import Trouble
-from .wire import Request, receive, send
+from .wire import Ongoing, Request, receive, send
 
 __all__ = ["GROUP", "SOCKET", "Answer", "converse", "serve"]
 
@@ -30,7 +30,7 @@ _TOGETHER = 64
 #: Seconds for the console to read an answer.
 _SLOW = 30.0
 
-Answer = Callable[[Request, Callable[[str], None]], Mapping[str, Any]]
+Answer = Callable[[Request, Callable[[str], None]], Mapping[str, Any] | Ongoing]
 
 
 def serve(answer: Answer, path: Path = SOCKET) -> None:
@@ -56,6 +56,12 @@ def converse(connection: socket.socket, answer: Answer) -> None:
             return
         connection.settimeout(_SLOW)
         result = answer(request, lambda text: send(connection, {"progress": text}))
+        if isinstance(result, Ongoing):
+            # Whoever went away meanwhile is found to be gone by what follows, which also clears up.
+            with suppress(OSError):
+                send(connection, {"result": result.result})
+            result.carry(connection)
+            return
         said: dict[str, Any] = {"result": result}
     except Trouble as trouble:
         said = {"error": trouble.as_dict(), **trouble.beside}
@@ -82,16 +88,6 @@ def _attend(connection: socket.socket, answer: Answer, free: threading.BoundedSe
 
 
 def _listener(path: Path) -> socket.socket:
-    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(before)
     with suppress(KeyError, PermissionError):  # a node without a console has no such group
-        os.chown(path, -1, grp.getgrnam(GROUP).gr_gid)
-        path.chmod(0o660)
-    listener.listen(128)
-    return listener
+        return listen(path, mode=0o660, group=grp.getgrnam(GROUP).gr_gid)
+    return listen(path)

@@ -18,17 +18,18 @@ from ..core.errors import DroverError
 from ..core.node_name import node_name
 from . import operations, sessions
 from .access import allows
-from .actions import ACTIONS, Action, Watched
+from .actions import ACTIONS, Action, Watched, written
+from .consoles import Consoles
 from .identity import Caller, Identity
 from .operations import Desk
 from .overview import Eyes, document
-from .plans import Draft, draft, read_id
+from .plans import Draft, draft, proposal, read_id
 from .records import Ledger
 from .sign_on import SignOn
 from .trouble import Trouble, forbidden, invalid, not_logged_in, unknown
-from .wire import Request
+from .wire import Ongoing, Request
 
-__all__ = ["VERBS", "Steward", "Verb"]
+__all__ = ["VERBS", "Steward", "Verb", "arguments"]
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?")
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
@@ -69,11 +70,19 @@ VERBS: Mapping[str, Verb] = {
     ),
     "operations": Verb("viewer", "operations", {"limit": (int, False)}),
     "operation": Verb("viewer", "operation", {"id": (str, True)}),
+    "console": Verb("operator", "console", {**_GUEST, "kind": (str, True)}),
     "plan": Verb(
         "operator",
         "plan",
-        {"action": (str, True), "subject": (str, True), "target": (str, False), "force": (bool, False)},
+        {
+            "action": (str, True),
+            "subject": (str, True),
+            "target": (str, False),
+            "force": (bool, False),
+            "changes": (dict, False),
+        },
     ),
+    "propose": Verb("operator", "propose", {**_GUEST, "changes": (dict, True), "yaml": (str, False), **_ONCE}),
     "carry_out": Verb("operator", "carry_out", {"id": (str, True), **_ONCE}),
     "start": Verb("operator", "act", {**_GUEST, **_ONCE}),
     "stop": Verb("operator", "act", {**_GUEST, **_ONCE}),
@@ -94,6 +103,7 @@ class Steward:
         sign_on: SignOn | None = None,
         desk: Desk | None = None,
         eyes: Eyes | None = None,
+        consoles: Consoles | None = None,
         watched: Callable[[], Watched] = Watched,
         cluster: Callable[[], Pacemaker] = Pacemaker,
         keys: Callable[[], list[bytes]] = sessions.keys,
@@ -101,19 +111,22 @@ class Steward:
         self.identity, self.ledger = identity, ledger
         self.sign_on = sign_on or SignOn(identity.declared, keys, ledger)
         self.desk, self.eyes = desk or Desk(ledger), eyes or Eyes(cluster)
+        self.consoles = consoles or Consoles(self.eyes)
         self._watched, self._cluster, self._keys = watched, cluster, keys
-        self._refused: dict[tuple[str, str], float] = {}
+        self._told: dict[tuple[str, ...], float] = {}
         self._lock = threading.Lock()
 
-    def answer(self, request: Request, _progress: Callable[[str], None] = lambda _text: None) -> Mapping[str, Any]:
+    def answer(
+        self, request: Request, _progress: Callable[[str], None] = lambda _text: None
+    ) -> Mapping[str, Any] | Ongoing:
         """What comes of a request. Raises Trouble."""
         verb = VERBS.get(request.verb)
         if verb is None:
             raise unknown(f"there is no verb {request.verb!r}", f"Verbs are {', '.join(sorted(VERBS))}.")
         caller = self.identity.caller(request.credential if verb.role != "nobody" else None, request.origin)
         self._permit(caller, request, verb.role)
-        arguments = _arguments(request, verb)
-        result: Mapping[str, Any] = getattr(self, f"_{verb.does}")(caller, request, arguments)
+        given = arguments(request, verb)
+        result: Mapping[str, Any] | Ongoing = getattr(self, f"_{verb.does}")(caller, request, given)
         return result
 
     def _permit(self, caller: Caller, request: Request, needed: str) -> None:
@@ -121,13 +134,18 @@ class Steward:
             return
         if caller.role == "nobody":
             raise not_logged_in()
-        key, now = (caller.name, request.verb), time.monotonic()
-        with self._lock:
-            told = now - self._refused.get(key, -_AGAIN) < _AGAIN
-            self._refused[key] = now if not told else self._refused[key]
-        if not told:
+        if self._is_new(caller.name, request.verb):
             self.ledger.audit("refusal", caller.name, request.origin, f"refused: {caller.role}", verb=request.verb)
         raise forbidden(request.verb, caller.role, needed)
+
+    def _is_new(self, *what: str) -> bool:
+        """Whether this is to be put on record, for it has not been for a while."""
+        now = time.monotonic()
+        with self._lock:
+            new = now - self._told.get(what, -_AGAIN) >= _AGAIN
+            if new:
+                self._told[what] = now
+        return new
 
     def _health(self, _caller: Caller, _request: Request, _said: Mapping[str, Any]) -> dict[str, Any]:
         quorum: bool | None = None
@@ -180,10 +198,31 @@ class Steward:
             raise unknown(f"there is no operation {said['id']!r}", "GET /operations lists those there are.")
         return {"operation": found[0]}
 
+    def _console(self, caller: Caller, request: Request, said: Mapping[str, Any]) -> Ongoing:
+        guest, kind = said["guest"], said["kind"]
+        opened = self.consoles.open(guest, kind, caller.name, lambda: self._against(request))
+        if self._is_new(caller.name, "console", guest, kind):
+            self.ledger.audit("console", caller.name, request.origin, "opened", guest=guest, console=kind)
+        return opened
+
+    def _against(self, request: Request) -> Trouble | None:
+        """What speaks, by now, against what somebody was let do."""
+        needed = VERBS[request.verb].role
+        try:
+            caller = self.identity.caller(request.credential, request.origin)
+        except Trouble as trouble:
+            return trouble
+        return None if allows(caller.role, needed) else forbidden(request.verb, caller.role, needed)
+
     def _plan(self, caller: Caller, request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
-        action = Action(said["action"], said["subject"], said.get("target"), said.get("force") is True)
+        changes = written(said["changes"]) if "changes" in said else ""
+        action = Action(said["action"], said["subject"], said.get("target"), said.get("force") is True, changes)
         self._permit(caller, request, action.role)
         return {"plan": self._draft(action).document}
+
+    def _propose(self, _caller: Caller, _request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
+        action = Action("edit", said["guest"], changes=written(said["changes"]))
+        return proposal(self._draft(action, proposed=True), said["changes"], said.get("yaml") or "")
 
     def _carry_out(self, caller: Caller, request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
         action, digest = read_id(said["id"], self._keys())
@@ -211,12 +250,10 @@ class Steward:
                     remedy="Read the new plan, and confirm that.",
                     beside={"plan": plan.document},
                 )
-            if plan.refused is not None:
-                raise Trouble("refused", 422, plan.refused.cause, remedy=plan.refused.remedy) from plan.refused
-            entry = self.desk.order(plan, key, caller, request.origin)
+            entry = self.desk.order(plan.allowed(), key, caller, request.origin)
         return {"operation": operations.document(entry, None, now=time.time())}
 
-    def _draft(self, action: Action) -> Draft:
+    def _draft(self, action: Action, *, proposed: bool = False) -> Draft:
         """The plan of an action. Raises Trouble without quorum, and for a guest or node there is not."""
         sight = self.eyes.see(fresh=True)
         if not sight.status.quorum:
@@ -232,25 +269,18 @@ class Steward:
         if action.target is not None and action.target not in _nodes(sight.status):
             raise unknown(f"there is no node {action.target}", "GET /cluster shows those there are.")
         usable = [node.name for node in sight.status.nodes if node.usable]
-        return draft(action, self._watched(), self._keys(), lambda: usable)
+        return draft(action, self._watched(), self._keys(), lambda: usable, proposed=proposed)
 
     def _listed(self, limit: int | None) -> list[dict[str, Any]]:
         """The newest operations first."""
-        entries = self.ledger.entries("operation")[::-1][:limit]
-        ends = {entry.get("operation"): entry for entry in self.ledger.entries("operation-end")}
-        status = None
-        if any(entry["id"] not in ends for entry in entries):
-            with suppress(ClusterError):
-                status = self.eyes.see().status
-        now = time.time()
-        return [operations.document(entry, ends.get(entry["id"]), status, now) for entry in entries]
+        return operations.listed(self.ledger, lambda: self.eyes.see().status, limit)
 
 
 def _nodes(status: ClusterStatus) -> set[str]:
     return {node.name for node in status.nodes}
 
 
-def _arguments(request: Request, verb: Verb) -> dict[str, Any]:
+def arguments(request: Request, verb: Verb) -> dict[str, Any]:
     """The arguments, each of its type. Raises Trouble."""
     said = {name: value for name, value in request.arguments.items() if value is not None}
     if strange := sorted(said.keys() - verb.takes.keys()):
@@ -262,7 +292,7 @@ def _arguments(request: Request, verb: Verb) -> dict[str, Any]:
             continue
         # A bool is an int to Python, and is none here.
         if not isinstance(said[name], kind) or (kind is int and isinstance(said[name], bool)):
-            words = {str: "a text", int: "a number", bool: "true or false"}
+            words = {str: "a text", int: "a number", bool: "true or false", dict: "an object"}
             raise invalid(f"{name} has to be {words[kind]}")
         if name in ("guest", "name", "node", "subject", "target", "to") and not _NAME.fullmatch(said[name]):
             raise invalid(f"{said[name][:80]!r} is no name of a guest or node")

@@ -3,7 +3,8 @@
 """The steward's protocol: one request per connection, a line of JSON, answered by lines of JSON.
 
 The request is ``{"verb", "arguments", "credential", "from"}``. The answer is any number of ``{"progress": TEXT}``, then
-``{"result": {...}}`` or ``{"error": {"code", "message", "remedy", "status"}}``.
+``{"result": {...}}`` or ``{"error": {"code", "message", "remedy", "status"}}``. After the result of a console its
+messages (core/frames.py) go both ways.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ import ipaddress
 import json
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .trouble import Trouble, invalid
 
-__all__ = ["LONGEST", "Request", "parse", "receive", "send"]
+__all__ = ["LONGEST", "Ongoing", "Request", "parse", "receive", "send"]
 
 #: Bytes of a request.
 LONGEST = 1 << 18
@@ -34,6 +35,14 @@ class Request:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     credential: str | None = field(default=None, repr=False)
     origin: str = ""
+
+
+@dataclass(frozen=True)
+class Ongoing:
+    """An answer that goes on after its result: what ``carry`` does with the connection, to its end."""
+
+    result: Mapping[str, Any]
+    carry: Callable[[socket.socket], None]
 
 
 def receive(connection: socket.socket, patience: float = _PATIENCE) -> Request | None:

@@ -15,7 +15,7 @@ class ByProvider:
     """The steward's verbs of it. Who logs in gets a session of their role: this word, and the role behind it."""
 
     sign_on: SignOn | None = None
-    session = "session-"
+    session = "session-of-"
 
     def _ways(self, _given: object, _role: object) -> dict[str, Any]:
         return self.sign_on.ways() if self.sign_on else {"oidc": None}

@@ -1,29 +1,36 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A steward that plays a cluster of three nodes: what it tells has the shape of the real one's, and plans are kept.
+"""A cluster of three nodes in memory, for all tests of the console: it answers the steward's verbs, in the shape of the
+real one, and lets nobody do or say what the real one's list of verbs does not have.
 
 A drain moves a guest each time that somebody looks, so that who watches sees them leave one after another.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import Trouble
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import InvalidValue
+from ansible_collections.cspp.drover.plugins.module_utils.core.quantities import parse_size
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.yaml_patch import fragment, patch
+from ansible_collections.cspp.drover.plugins.module_utils.steward.access import ROLES, allows
+from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import (
+    Trouble,
+    forbidden,
+    invalid,
+    not_logged_in,
+    unknown,
+)
+from ansible_collections.cspp.drover.plugins.module_utils.steward.verbs import VERBS, arguments
+from ansible_collections.cspp.drover.plugins.module_utils.steward.wire import Request
 from ansible_collections.cspp.drover.tests.unit.console.by_provider import ByProvider
 
 GIB = 1 << 30
-ROLES = ("viewer", "operator", "admin")
-#: The role that each verb takes; what is not here takes that of a viewer.
-NEEDS = {
-    "plan": "operator",
-    "carry_out": "operator",
-    "console": "admin",
-    "login": None,
-    "health": None,
-    **dict.fromkeys(("ways", "oidc_begin", "oidc_end")),
-}
+#: When it all began: whoever looks twice sees the same.
+_BEGAN = datetime.now(UTC)
 #: Name, kind, node, state, GiB, CPUs, priority, tags, address, whether declared, whether highly available.
 GUESTS = (
     ("minecraft", "vm", "node1", "running", 4, 4, 100, "game", "10.0.0.20", True, True),
@@ -42,8 +49,13 @@ GUESTS = (
 
 def stamp(seconds_ago: float = 0) -> str:
     """A moment as the steward tells it."""
-    moment = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+    moment = _BEGAN - timedelta(seconds=seconds_ago)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def credential(user: str) -> str:
+    """The session of one of the users, who are called as their roles are; of anybody else it is none."""
+    return f"session-of-{user}"
 
 
 def _guest(row: tuple[Any, ...]) -> dict[str, Any]:
@@ -61,6 +73,7 @@ def _guest(row: tuple[Any, ...]) -> dict[str, Any]:
         "addresses": [address],
         "declared": declared,
         "storage": "local",
+        "screen": name == "mail",
         "problem": "its disk is not there" if state == "failed" else None,
         "ha": ha,
     }
@@ -81,41 +94,52 @@ def _entry(number: int) -> dict[str, Any]:
     return {**base, **way, "result": "moved", "downtime_ms": pause, "seconds": 4.1, "forecast": forecast}
 
 
-class Played(ByProvider):
-    """The steward's verbs on a cluster in memory. ``moved_on`` makes the next plan out of date, ``quorum`` is had."""
+class Seen(ByProvider):
+    """The cluster as it is told, and who may have it told."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, calm: bool = False) -> None:
         self.guests = [_guest(row) for row in GUESTS]
         self.standby: set[str] = set()
         self.operations: list[dict[str, Any]] = []
         self.plans: dict[str, dict[str, Any]] = {}
         self.carried_out: list[str] = []
-        self.quorum, self.moved_on, self.calm = True, False, False
+        self.journal = [_entry(number) for number in range(60)]
+        self.shown: dict[str, bytes] = {}
+        self.quorum, self.moved_on, self.calm = True, False, calm
+        self._done: dict[str, dict[str, Any]] = {}
 
-    def answer(self, verb: str, arguments: dict[str, Any], credential: str | None) -> dict[str, Any]:
-        """The line that the steward would answer with."""
-        needed = NEEDS.get(verb, "viewer")
-        role = credential.removeprefix("session-") if credential else None
-        if needed and role not in ROLES:
-            return _error(401, "not_logged_in", "Nobody is logged in.", "Log in.")
-        if needed and role and ROLES.index(role) < ROLES.index(needed):
-            return _error(403, "role", f"this takes the role {needed}", "Ask an admin for it.")
+    def answer(self, request: Request) -> dict[str, Any]:
+        """What comes of a request. Raises Trouble."""
+        verb = VERBS.get(request.verb)
+        if verb is None:
+            raise unknown(f"there is no verb {request.verb}", "Ask for another.")
+        role = (request.credential or "").removeprefix("session-of-")
+        if verb.role != "nobody" and role not in ROLES[1:]:
+            raise not_logged_in()
+        if role in ROLES and not allows(role, verb.role):
+            raise forbidden(request.verb, role, verb.role)
+        given = arguments(request, verb)
+        key = given.pop("idempotency_key", None)
+        if key in self._done:
+            return self._done[key]
         try:
-            found: dict[str, Any] = getattr(self, f"_{verb}")(arguments, role)
-        except Trouble as trouble:
-            return {"error": trouble.as_dict()}
-        return found if "error" in found else {"result": found}
+            result: dict[str, Any] = getattr(self, f"_{request.verb}")(given, role)
+        except InvalidValue as error:
+            raise invalid(error.cause, error.remedy) from error
+        if key is not None:
+            self._done[key] = result
+        return result
+
+    def look(self) -> dict[str, Any]:
+        """The cluster as it is."""
+        return deepcopy(self._look({}, ""))
 
     def _login(self, given: dict[str, Any], _role: object) -> dict[str, Any]:
         user = given["user"]
-        if user not in ROLES or given["password"] != user:
-            return _error(
-                401,
-                "wrong",
-                "That user and password are not known here.",
-                "Check both; five wrong tries lock an address out for a minute.",
-            )
-        return {"session": f"session-{user}", **self._whoami({}, user)}
+        if user not in ROLES[1:] or given["password"] != user:
+            remedy = "Check both; five wrong tries lock an address out for a minute."
+            raise Trouble("wrong_log_in", 401, "That user and password are not known here.", remedy=remedy)
+        return {"session": credential(user), **self._whoami({}, user)}
 
     def _whoami(self, _given: object, role: str) -> dict[str, Any]:
         return {"user": role, "role": role, "expires": stamp(-28800), "kind": "session"}
@@ -194,7 +218,10 @@ class Played(ByProvider):
                 )
 
     def _named(self, name: str) -> dict[str, Any]:
-        return next(guest for guest in self.guests if guest["name"] == name)
+        found = [guest for guest in self.guests if guest["name"] == name]
+        if not found:
+            raise unknown(f"there is no guest {name}", "Look which there are.")
+        return found[0]
 
     def _guest(self, given: dict[str, Any], _role: object) -> dict[str, Any]:
         guest = self._named(given["name"])
@@ -203,83 +230,145 @@ class Played(ByProvider):
             {"node": "node2", "ok": False, "why": "It runs runner, from which this guest is to be kept apart."},
             {"node": "node3", "ok": True, "why": "It has room, and less of it than node1."},
         ]
-        definition = {
+        declaration = {
             "kind": guest["kind"],
             "vcpus": guest["vcpus"],
-            "memory": "4GiB",
-            "disks": [{"size": "20GiB", "image": "debian-13"}],
+            "memory": f"{guest['memory'] // (1 << 20)}MiB",
+            "disks": [{"size": "20GiB", "image": "debian-13", "pool": "/srv/pool"}],
+            "ha": {"priority": guest["priority"]},
         }
-        moves = [one for one in map(_entry, range(60)) if one.get("guest") == guest["name"]]
-        return {"guest": {**guest, "definition": definition, "where": where, "moves": moves}}
+        moves = [one for one in self.journal if one.get("guest") == guest["name"]]
+        more = {"declaration": declaration, "definition": declaration, "editable": ["vcpus", "memory", "ha"]}
+        return {"guest": {**guest, **more, "where": where, "moves": moves}}
 
     def _journal(self, given: dict[str, Any], _role: object) -> dict[str, Any]:
-        return {"entries": [_entry(number) for number in range(60)][: given.get("limit", 100)]}
+        found = [one for one in self.journal if given.get("guest") in (None, one.get("guest"))]
+        return {"entries": found[: given.get("limit", 100)]}
 
     def _operations(self, _given: object, _role: object) -> dict[str, Any]:
         return {"operations": self.operations}
 
-    def _plan(self, given: dict[str, Any], role: object) -> dict[str, Any]:
+    def _operation(self, given: dict[str, Any], _role: object) -> dict[str, Any]:
+        found = [one for one in self.operations if one["id"] == given["id"]]
+        if not found:
+            raise unknown(f"there is no operation {given['id']}", "Look which there are.")
+        return {"operation": found[0]}
+
+
+class Played(Seen):
+    """The steward's verbs on a cluster in memory. ``moved_on`` makes the next plan out of date, ``quorum`` is had,
+    ``calm`` is a cluster where nothing happens by itself; ``shown`` is what each guest's terminal shows."""
+
+    def prepared(self) -> tuple[str, str]:
+        """The ids of a plan and of an operation that there are now."""
+        plan = self._plan({"action": "start", "subject": "archive"}, "operator")["plan"]
+        self.operations.append(operation := self._begun(plan, "admin"))
+        return str(plan["id"]), str(operation["id"])
+
+    def _plan(self, given: dict[str, Any], role: str) -> dict[str, Any]:
         action, subject = given["action"], given["subject"]
-        here = [guest for guest in self.guests if guest["node"] == subject] if action == "drain" else []
-        if action == "migrate":
-            here = [self._named(subject)]
-        moves = []
-        for order, guest in enumerate(here, 1):
-            live = guest["kind"] == "vm"
-            to = given.get("target") or ("node2" if self.moved_on else "node3")
-            forecast = {"pause": 0.042, "seconds": 6.5} if live else {"pause": 0.9, "seconds": 3.0}
-            moves.append(
-                {
-                    "guest": guest["name"],
-                    "from": guest["node"],
-                    "to": to,
-                    "order": order,
-                    "forecast": forecast,
-                    "how": "live" if live else "restart",
-                }
-            )
-        plan = {
-            "id": f"p{len(self.plans) + 1}", "epoch": self._epoch(),
-            "action": action, "subject": subject, "moves": moves,
-            "stops": [{"guest": subject, "why": "is what you ask for"}] if action == "stop" else [],
-            "stays": [],
-            "unplaced_after": [{"node": "node3", "guests": ["runner", "mail"]}] if action == "drain" else [],
-            "notes": ["No guest of higher priority waits for one of lower."] if moves else [],
-            "play": f"ansible-playbook cspp.drover.maintenance -e node={subject}", "role": "operator", "refused": None,
-            "curl": f"curl -X POST https://console.example.org:8443/api/v1/nodes/{subject}/{action}",
-            "yaml": f"- cspp.drover.node_maintenance:\n    node: {subject}\n    state: {action}\n",
-        }  # fmt: skip
+        if action in ("drain", "return"):
+            if subject not in ("node1", "node2", "node3"):
+                raise unknown(f"there is no node {subject}", "Look which there are.")
+        else:
+            guest = self._named(subject)
+            if action in ("edit", "release") and not allows(role, "admin"):
+                raise forbidden(action, role, "admin")
+            if action == "edit" and guest["declared"]:
+                raise Trouble("refused", 422, f"{subject} is declared", remedy="Propose the change.")
+        plan = self._document(action, subject, given.get("target"), given.get("changes"))
         self.plans[plan["id"]] = plan
         return {"plan": plan}
 
+    def _document(
+        self, action: str, subject: str, target: str | None = None, changes: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        moving = [guest for guest in self.guests if guest["node"] == subject] if action == "drain" else []
+        if action == "migrate":
+            moving = [self._named(subject)]
+        moves = [self._move(order, guest, target) for order, guest in enumerate(moving, 1)]
+        notes = [f"{key}: becomes {value}" for key, value in (changes or {}).items()]
+        return {
+            "id": f"p{len(self.plans) + 1}", "epoch": self._epoch(),
+            "action": action, "subject": subject, "moves": moves, "changes": changes,
+            "stops": [{"guest": subject, "why": "is what you ask for"}] if action == "stop" else [],
+            "stays": [],
+            "unplaced_after": [{"node": "node3", "guests": ["runner", "mail"]}] if action == "drain" else [],
+            "notes": notes + (["No guest of higher priority waits for one of lower."] if moves else []),
+            "play": f"ansible-playbook cspp.drover.maintenance -e node={subject}",
+            "role": "admin" if action in ("edit", "release") else "operator", "refused": None,
+            "curl": f"curl -X POST https://console.example.org:8443/api/v1/nodes/{subject}/{action}",
+            "yaml": fragment(subject, changes) if changes
+            else f"- cspp.drover.node_maintenance:\n    node: {subject}\n    state: {action}\n",
+        }  # fmt: skip
+
+    def _move(self, order: int, guest: dict[str, Any], target: str | None) -> dict[str, Any]:
+        live = guest["kind"] == "vm"
+        return {
+            "guest": guest["name"],
+            "from": guest["node"],
+            "to": target or ("node2" if self.moved_on else "node3"),
+            "order": order,
+            "forecast": {"pause": 0.042, "seconds": 6.5} if live else {"pause": 0.9, "seconds": 3.0},
+            "how": "live" if live else "restart",
+        }
+
+    def _propose(self, given: dict[str, Any], _role: object) -> dict[str, Any]:
+        guest, changes = self._named(given["guest"])["name"], given["changes"]
+        if not changes or "kind" in changes:
+            raise invalid("kind is not changed here")
+        plan = {name: value for name, value in self._document("edit", guest, None, changes).items() if name != "id"}
+        file = given.get("yaml")
+        return {"yaml": plan["yaml"], "patch": patch(file, guest, changes) if file else "", "plan": plan}
+
     def _carry_out(self, given: dict[str, Any], role: str) -> dict[str, Any]:
-        plan = self.plans[given["id"]]
+        plan = self.plans.get(given["id"])
+        if plan is None:
+            raise unknown("there is no such plan", "Make it anew.")
         if plan["epoch"] != self._epoch():
             new = self._plan({**plan, "target": None}, role)["plan"]
-            return {**_error(409, "stale_plan", "The cluster has moved on since.", "Read the new plan."), "plan": new}
+            cause, remedy = "The cluster has moved on since.", "Read the new plan."
+            raise Trouble("stale_plan", 409, cause, remedy=remedy, beside={"plan": new})
         self.carried_out.append(given["id"])
         if plan["action"] in ("drain", "return"):
             (self.standby.add if plan["action"] == "drain" else self.standby.discard)(plan["subject"])
-        steps = [
-            {
-                "text": f"{move['guest']} moves to {move['to']}",
-                "state": "running",
-                "guest": move["guest"],
-                "to": move["to"],
-            }
-            for move in plan["moves"]
-        ]
-        operation = {
-            "id": f"o{len(self.operations) + 1}", "verb": plan["action"], "subject": plan["subject"],
-            "by": role, "from": "192.0.2.99", "since": stamp(), "state": "running", "ended": None,
-            "steps": steps, "message": "", "remedy": "",
-        }  # fmt: skip
+        with suppress(KeyError, ValueError):
+            self._named(plan["subject"])["memory"] = parse_size((plan["changes"] or {})["memory"])
+        operation = self._begun(plan, role)
         self.operations.insert(0, operation)
         return {"operation": operation}
 
-    def _console(self, _given: object, _role: object) -> dict[str, Any]:
-        return {}
+    def _begun(self, plan: dict[str, Any], by: str) -> dict[str, Any]:
+        steps = [
+            {"text": f"{move['guest']} moves to {move['to']}", "state": "running", **move} for move in plan["moves"]
+        ]
+        return {
+            "id": f"o{len(self.operations) + 1}", "verb": plan["action"], "subject": plan["subject"],
+            "by": by, "from": "192.0.2.99", "since": stamp(), "state": "running", "ended": None,
+            "steps": steps, "message": "", "remedy": "",
+        }  # fmt: skip
 
+    def _do(self, action: str, subject: str, role: str, target: str | None = None) -> dict[str, Any]:
+        plan = self._plan({"action": action, "subject": subject, "target": target}, role)["plan"]
+        return self._carry_out({"id": plan["id"]}, role)
 
-def _error(status: int, code: str, message: str, remedy: str) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message, "remedy": remedy, "status": status}}
+    def _start(self, given: dict[str, Any], role: str) -> dict[str, Any]:
+        return self._do("start", given["guest"], role)
+
+    def _stop(self, given: dict[str, Any], role: str) -> dict[str, Any]:
+        return self._do("stop", given["guest"], role)
+
+    def _migrate(self, given: dict[str, Any], role: str) -> dict[str, Any]:
+        return self._do("migrate", given["guest"], role, given.get("to"))
+
+    def _drain(self, given: dict[str, Any], role: str) -> dict[str, Any]:
+        return self._do("drain", given["node"], role)
+
+    def _return(self, given: dict[str, Any], role: str) -> dict[str, Any]:
+        return self._do("return", given["node"], role)
+
+    def _console(self, given: dict[str, Any], _role: object) -> dict[str, Any]:
+        guest = self._named(given["guest"])
+        if given["kind"] == "vnc" and not guest["screen"]:
+            raise Trouble("no_console", 409, f"{guest['name']} was started without a screen", remedy="Declare one.")
+        return given

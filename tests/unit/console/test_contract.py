@@ -4,24 +4,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
+import pytest
 import schemathesis
+from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
 
-from ansible_collections.cspp.drover.plugins.module_utils.console.app import api
-from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Steward
-from ansible_collections.cspp.drover.tests.unit.console.small_steward import credential
+from ansible_collections.cspp.drover.tests.unit.console.played_steward import credential
 
 SEED, EXAMPLES = 17, 25
 
 
-def test_no_request_meets_a_mistake(socket: Path) -> None:
-    app = api(Steward(socket))
-    schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", app)
+@pytest.mark.usefixtures("steward")
+def test_no_request_meets_a_mistake(application: FastAPI) -> None:
+    schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", application)
     tried = 0
     for found in schema.get_all_operations():
         operation = found.ok()  # type: ignore[union-attr]

@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils.console.collector import Collector
 from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Caller, Steward
-from ansible_collections.cspp.drover.tests.unit.console.small_steward import PlayedSteward, credential
+from ansible_collections.cspp.drover.tests.unit.console.played_steward import PlayedSteward, credential
 
 VIEWER = Caller(credential("viewer"), "127.0.0.1")
 Event = tuple[str | None, str, Any]
@@ -41,10 +41,10 @@ def test_only_a_change_is_told(tmp_path: Path) -> None:
     async def story(steward: PlayedSteward, collector: Collector) -> None:
         stream = collector.watch(VIEWER, None)
         id, kind, look = await following(stream)
-        assert (id, kind, look["cluster"]["epoch"]) == ("move-4", "cluster", "0.100.0")
+        assert (id, kind, look["cluster"]["epoch"]) == ("e0000", "cluster", "0.0.0")
         await asyncio.sleep(0.1)
-        steward.cluster.epoch += 1
-        assert (await following(stream))[2]["cluster"]["epoch"] == "0.101.0"
+        steward.played.moved_on = True
+        assert (await following(stream))[2]["cluster"]["epoch"] == "0.0.1"
 
     play(tmp_path, story)
 
@@ -68,15 +68,15 @@ def test_many_watchers_are_one_question_and_nobody_is_none(tmp_path: Path) -> No
 
 def test_a_watcher_who_comes_back_gets_what_it_missed(tmp_path: Path) -> None:
     async def story(steward: PlayedSteward, collector: Collector) -> None:
-        stream = collector.watch(VIEWER, "move-2")
+        stream = collector.watch(VIEWER, "e0002")
         told = [await following(stream) for _ in range(3)]
         assert [(id, kind) for id, kind, _ in told] == [
-            ("move-3", "journal"),
-            ("move-4", "journal"),
-            ("move-4", "cluster"),
+            ("e0001", "journal"),
+            ("e0000", "journal"),
+            ("e0000", "cluster"),
         ]
-        steward.cluster.record("mail", "vm", "node2", "node1", "move-5", "2026-11-28T10:00:00.000Z")
-        assert (await following(stream))[:2] == ("move-5", "journal")
+        steward.played.journal.insert(0, {**steward.played.journal[0], "id": "newest"})
+        assert (await following(stream))[:2] == ("newest", "journal")
 
     play(tmp_path, story)
 

@@ -17,7 +17,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.console.buckets import
 from ansible_collections.cspp.drover.plugins.module_utils.console.gate import MOST_BYTES
 from ansible_collections.cspp.drover.plugins.module_utils.console.origin import foreign
 from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Steward
-from ansible_collections.cspp.drover.tests.unit.console.small_steward import credential
+from ansible_collections.cspp.drover.tests.unit.console.played_steward import credential
 from tests.unit.console.conftest import Staged
 
 HOST, COOKIE = {"host": "console:8443"}, {"cookie": "__Host-drover=x"}
@@ -88,7 +88,7 @@ JSON = {"Content-Type": "application/json"}
         ("POST", "/api/v1/session", {"data": {"user": "x", "password": "x"}}, 415, "no_json"),
         ("POST", "/api/v1/session", {"content": b" " * (MOST_BYTES + 1), "headers": JSON}, 413, "too_large"),
         ("POST", "/api/v1/session", {"content": _flood, "headers": JSON}, 413, "too_large"),
-        ("POST", "/api/v1/session", {"json": {"user": "viewer", "password": "wrong"}}, 401, "wrong_password"),
+        ("POST", "/api/v1/session", {"json": {"user": "viewer", "password": "wrong"}}, 401, "wrong_log_in"),
     ],
 )
 def test_what_is_wrong_is_told_as_an_error(
@@ -125,7 +125,7 @@ def test_a_repeated_action_is_done_once(staged: Staged) -> None:
             headers = {"Authorization": f"Bearer {credential('admin')}", "Idempotency-Key": "one-and-the-same"}
             first, second = [await stage.client.post("/api/v1/guests/mail/stop", headers=headers) for _ in range(2)]
             assert first.json() == second.json()
-            assert len(stage.steward.cluster.operations) == 1
+            assert len(stage.steward.played.operations) == 1
 
     asyncio.run(ask())
 

@@ -26,6 +26,7 @@ PLACES = (
     "guests/mail",
     "guests/mail/moves",
     "guests/mail/definition",
+    "guests/runner/definition",
     "guests/website/console",
     "guests/mail/console",
     "nodes",
@@ -97,8 +98,8 @@ def visit(stage: Stage, browser: Browser) -> Iterator[Open]:
     yield visit
     for context in contexts:
         context.close()
-    # Nobody is logged in at first, and a browser tells of each answer that says so.
-    known = re.compile("status of 401|status of 409|ERR_NETWORK_CHANGED")
+    # Nobody is logged in at first, and a browser tells of each answer that says so; noVNC of a screen that is refused.
+    known = re.compile("status of 401|status of 409|ERR_NETWORK_CHANGED|code: 4409")
     assert [word for word in said if not known.search(word)] == []
 
 
@@ -188,7 +189,7 @@ def test_a_viewer_is_offered_nothing_that_they_may_not_do(stage: Stage, visit: O
             expect(page.get_by_role("dialog")).to_have_count(0)
         expect(page.get_by_role("checkbox")).to_have_count(0)
     page.goto(f"{stage.address}#/guests/website/console")
-    expect(page.locator(".blank")).to_contain_text("takes the role admin")
+    expect(page.locator(".blank")).to_contain_text("takes the role operator")
     assert stage.played.plans == {}
 
 
@@ -243,10 +244,20 @@ def test_guests_are_searched_sorted_and_acted_upon_together(stage: Stage, visit:
     assert [stage.played.plans[one]["subject"] for one in stage.played.carried_out] == ["factorio", "minecraft"]
 
 
-def test_a_terminal_is_connected_again_after_a_move(visit: Open) -> None:
-    page = visit("admin", "guests/website/console")
-    shown = page.locator(".xterm-rows")
+def test_a_terminal_outlives_a_reload_and_a_move_and_says_why_it_ends(visit: Open) -> None:
+    page = visit("operator", "guests/website/console")
+    shown, link = page.locator(".xterm-rows"), page.locator(".console .link")
     expect(shown).to_contain_text("root@website:~#")
+    page.keyboard.type("hello")
+    expect(shown).to_contain_text("# hello")
+    page.reload()
+    expect(shown).to_contain_text("# hello")
+    expect(link).to_have_class(re.compile("live"))
+    page.locator(".xterm-helper-textarea").focus()
+    page.keyboard.type("~")
+    expect(link).to_have_text("The shell has ended.")
+    page.get_by_role("button", name="Connect again").click()
+    page.locator(".xterm-helper-textarea").focus()
     page.keyboard.type("hello")
     expect(shown).to_contain_text("# hello")
     page.keyboard.type("!")
@@ -255,7 +266,7 @@ def test_a_terminal_is_connected_again_after_a_move(visit: Open) -> None:
 
 
 def test_a_screen_is_connected_again_after_a_move(visit: Open) -> None:
-    page = visit("admin", "guests/mail/console")
+    page = visit("operator", "guests/mail/console")
     canvas = page.locator(".screen canvas")
     expect(page.locator(".console .link")).to_have_class(re.compile("live"))
     _seen_green(page)
@@ -265,6 +276,48 @@ def test_a_screen_is_connected_again_after_a_move(visit: Open) -> None:
     expect(page.locator(".screen canvas:not([data-before])")).to_have_count(1, timeout=5_000)
     _seen_green(page)
     expect(page.locator(".console .link")).to_have_class(re.compile("live"))
+    page.get_by_role("tab", name="Serial port").click()
+    expect(page.locator(".xterm-rows")).to_contain_text("root@mail:~#")
+    # One without a screen begins with its serial port, and says why when asked for more.
+    page.goto(f"{page.url.partition('#')[0]}#/guests/gitea/console")
+    expect(page.locator(".xterm-rows")).to_contain_text("root@gitea:~#")
+    page.get_by_role("tab", name="Screen").click()
+    expect(page.locator(".console .link")).to_contain_text("started without a screen")
+
+
+def test_a_guest_that_no_yaml_declares_is_edited(stage: Stage, visit: Open) -> None:
+    page = visit("admin", "guests/runner/definition")
+    form = page.get_by_role("form", name="Edit runner")
+    send = form.get_by_role("button", name="Read the plan of the edit")
+    send.click()
+    expect(form.get_by_role("alert")).to_contain_text("Nothing differs")
+    form.get_by_label("Memory, such as 2GiB").fill("10GiB")
+    send.click()
+    dialog = page.get_by_role("dialog", name="Edit runner?")
+    expect(dialog).to_contain_text("memory: becomes 10GiB")
+    assert stage.played.carried_out == []
+    dialog.get_by_role("button", name="Edit runner").click()
+    expect(dialog).not_to_be_attached()
+    expect(form.get_by_label("Memory, such as 2GiB")).to_have_value("10240MiB")
+    assert stage.played.plans["p1"]["changes"] == {"memory": "10GiB"}
+
+
+def test_an_edit_of_a_declared_guest_is_a_patch_to_commit(stage: Stage, visit: Open) -> None:
+    page = visit("operator", "guests/mail/definition")
+    form = page.get_by_role("form", name="Change proposed of mail")
+    form.get_by_label("Priority").fill("250")
+    form.get_by_text("Other keys").click()
+    form.get_by_label("As JSON").fill('{"placement": {"prefer": ["node2"]}}')
+    form.get_by_text("Your file, for a patch of it").click()
+    form.get_by_label("The file that declares mail").fill("guests:\n  mail:  # the post\n    ha: {priority: 200}\n")
+    form.get_by_role("button", name="Propose the change").click()
+    proposed = form.get_by_role("region", name="The change, to be committed")
+    expect(proposed).to_contain_text("-    ha: {priority: 200}")
+    expect(proposed).to_contain_text("+    ha: {priority: 250}")
+    expect(proposed).to_contain_text("+    placement: {prefer: [node2]}")
+    expect(proposed).to_contain_text("ha: becomes")
+    expect(page.get_by_role("button", name="Edit it here from now on")).to_have_attribute("aria-disabled", "true")
+    assert (stage.played.carried_out, stage.played.plans) == ([], {})
 
 
 def _seen_green(page: Page) -> None:

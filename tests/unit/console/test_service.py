@@ -15,7 +15,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.console import service
 from ansible_collections.cspp.drover.plugins.module_utils.console.app import console
 from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Steward
 from ansible_collections.cspp.drover.plugins.module_utils.trust import pki
-from ansible_collections.cspp.drover.tests.unit.console.small_steward import PlayedSteward, credential
+from ansible_collections.cspp.drover.tests.unit.console.played_steward import PlayedSteward, credential
 
 AUTHORITY = pki.new_authority("console-ca")
 

@@ -5,20 +5,28 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
-from ansible_collections.cspp.drover.plugins.module_utils.console.app import api, console
+from ansible_collections.cspp.drover.plugins.module_utils.agents import guest_console, terminals
+from ansible_collections.cspp.drover.plugins.module_utils.console.app import console
 from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Steward
-from ansible_collections.cspp.drover.plugins.module_utils.steward import server, verbs
+from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import Peer
+from ansible_collections.cspp.drover.plugins.module_utils.steward import consoles, server, verbs
 from ansible_collections.cspp.drover.plugins.module_utils.steward.access import ROLES
+from ansible_collections.cspp.drover.tests.unit.agents.test_terminals import shell
+from ansible_collections.cspp.drover.tests.unit.console.operations import with_names
+from ansible_collections.cspp.drover.tests.unit.peer.test_splice import Ends, ends  # noqa: F401
 from tests.unit.steward.conftest import House, declared, house  # noqa: F401
 from tests.unit.steward.test_roles import CALLERS, RANK, credential
 
@@ -32,23 +40,12 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
-def cases() -> Iterator[tuple[str, str, str]]:
-    """Method, path and role of every operation that ends."""
-    for path, operations in api(Steward(Path("nowhere"))).openapi()["paths"].items():
-        for method, operation in operations.items():
-            if not path.endswith("/events"):
-                filled = re.sub(r"/(\w+)/\{\w+\}", lambda found: f"/{found[1]}/{NAMES[found[1]]}", path)
-                yield method.upper(), filled, operation["x-role"]
-
-
 @asynccontextmanager
 async def client_of(house: House, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:  # noqa: F811
     socket = tmp_path / "door" / "socket"
     threading.Thread(target=server.serve, args=(house.steward.answer, socket), daemon=True).start()
-    for _ in range(200):
-        if socket.exists():
-            break
-        await asyncio.sleep(0.01)
+    while not socket.exists():
+        await asyncio.sleep(0.005)
     www = tmp_path / "www"
     www.mkdir()
     transport = httpx.ASGITransport(console(www, Steward(socket, patience=10)))
@@ -60,9 +57,9 @@ async def holes(house: House, tmp_path: Path) -> list[str]:  # noqa: F811
     """Whom the API lets do what they may not, keeps from what they may, or gives no clear answer."""
     found = []
     async with client_of(house, tmp_path) as client:
-        for number, (method, path, role) in enumerate(cases()):
-            # Its session would be over for what comes after.
-            if method == "DELETE":
+        for number, (method, path, role) in enumerate(with_names(NAMES)):
+            # Its session would be over for what comes after; and what goes on has no answer to judge.
+            if method == "DELETE" or path.endswith("/events"):
                 continue
             for caller in CALLERS:
                 headers = {"Idempotency-Key": f"{number:08}-{CALLERS.index(caller)}"}
@@ -78,8 +75,7 @@ async def holes(house: House, tmp_path: Path) -> list[str]:  # noqa: F811
                     found.append(f"{method} {path} by {caller}: {status}")
                 if not allowed and (list(house.cluster.writes), len(house.spawned)) != writes:
                     found.append(f"{method} {path} by {caller} has changed something")
-    # The steward has no such verb yet, and says so to everybody.
-    return [one for one in found if "/proposal" not in one or "propose" in verbs.VERBS]
+    return found
 
 
 def test_nobody_gets_further_than_the_role_goes(house: House, tmp_path: Path) -> None:  # noqa: F811
@@ -105,3 +101,44 @@ def test_a_session_is_begun_and_ended(house: House, tmp_path: Path) -> None:  # 
             assert (await client.get("/api/v1/session")).status_code == 401
 
     asyncio.run(story())
+
+
+def test_a_shell_is_used_through_all_of_it(
+    house: House,  # noqa: F811
+    tmp_path: Path,
+    ends: Ends,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From a WebSocket by way of the steward and another node's service to a real shell, until the role is lost."""
+    monkeypatch.setattr(consoles, "carry", partial(consoles.carry, every=0.05))
+    kinds: dict[str, guest_console.Open] = {
+        "serial": lambda guest, who: terminals.connection(who, "shell", guest, folder=tmp_path / "run", begin=shell())
+    }
+
+    def connect(node: str, asked: Mapping[str, Any]) -> Peer:
+        assert (node, asked["guest"], asked["who"]) == ("n2", "mc", "operator")
+        there = Peer(ends[0])
+        threading.Thread(target=guest_console.service, args=(asked, there, kinds), daemon=True).start()
+        return Peer(ends[1])
+
+    house.steward.consoles = consoles.Consoles(house.steward.eyes, connect)
+    socket, www = tmp_path / "door" / "socket", tmp_path / "www"
+    www.mkdir()
+    threading.Thread(target=server.serve, args=(house.steward.answer, socket), daemon=True).start()
+    while not socket.exists():
+        time.sleep(0.005)
+    app = console(www, Steward(socket))
+    client = TestClient(app, base_url="https://console", client=("192.0.2.7", 1))
+    headers = {"Cookie": f"__Host-drover={house.session('operator')}", "Sec-Fetch-Site": "same-origin"}
+    with client.websocket_connect("/api/v1/guests/mc/serial", headers=headers) as websocket:
+        assert websocket.receive_text() == '{"open": true}'
+        websocket.send_text('{"resize": [91, 23]}')
+        websocket.send_bytes(b"stty size; echo $((6 * 7))\n")
+        shown = b""
+        while b"23 91" not in shown or b"\r\n42" not in shown:
+            shown += websocket.receive_bytes()
+        (house.folder / "users.json").write_text("{}")
+        with pytest.raises(WebSocketDisconnect) as closed:
+            while True:
+                websocket.receive_bytes()
+    assert (closed.value.code, closed.value.reason) == (4401, "operator may no longer log in")

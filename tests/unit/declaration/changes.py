@@ -138,6 +138,7 @@ CHANGES: dict[tuple[str, str], Row] = {
     ("max_memory", "vm"): Row(MISSING, "4GiB"),
     ("cpu", "vm"): Row(MISSING, "EPYC-Rome"),
     ("uuid", "vm"): Row(MISSING, "c0ffee00-0000-4000-8000-000000000001"),
+    ("screen", "vm"): Row(MISSING, True),
     ("image", "vm"): Row("tiny", "small"),
     ("disks", "vm"): Row([DISK], [DISK, SMALL]),
     ("disks[].size", "vm"): Row("8GiB", "20GiB", back="refused"),

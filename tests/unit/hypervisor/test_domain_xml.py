@@ -119,6 +119,17 @@ def test_processors_that_the_vm_has_not_brought_online_are_not_told_as_made(
     )
 
 
+def test_a_screen_is_there_when_asked_for_and_listens_nowhere() -> None:
+    without, shown = (domain_xml.render(having(**its), "kvm") for its in ({}, {"screen": True}))
+    assert "graphics" not in without and "video" not in without
+    graphics = ET.fromstring(shown).find("devices/graphics")
+    assert graphics is not None
+    assert [listen.get("type") for listen in graphics.iterfind("listen")] == ["none"]
+    for live, wanted, words in ((without, True, ("no", "yes")), (shown, False, ("yes", "no"))):
+        (change,) = domain_xml.difference(live, having(screen=wanted))
+        assert (change.path, change.before, change.after, change.how) == ("screen", *words, "restart")
+
+
 def test_a_vm_says_that_it_panicked_and_ends() -> None:
     root = ET.fromstring(domain_xml.render(VM, "kvm"))
     assert root.find("devices/panic").get("model") == "isa"  # type: ignore[union-attr]

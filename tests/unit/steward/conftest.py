@@ -13,17 +13,19 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book
+from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import PeerError
 from ansible_collections.cspp.drover.plugins.module_utils.preflight import inquiry
 from ansible_collections.cspp.drover.plugins.module_utils.steward import operations, records, sessions
 from ansible_collections.cspp.drover.plugins.module_utils.steward.access import Declared, hashed
 from ansible_collections.cspp.drover.plugins.module_utils.steward.actions import Watched
+from ansible_collections.cspp.drover.plugins.module_utils.steward.consoles import Consoles
 from ansible_collections.cspp.drover.plugins.module_utils.steward.identity import Identity
 from ansible_collections.cspp.drover.plugins.module_utils.steward.operations import Desk
 from ansible_collections.cspp.drover.plugins.module_utils.steward.overview import Eyes
 from ansible_collections.cspp.drover.plugins.module_utils.steward.records import Ledger
 from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import Trouble
 from ansible_collections.cspp.drover.plugins.module_utils.steward.verbs import Steward
-from ansible_collections.cspp.drover.plugins.module_utils.steward.wire import Request
+from ansible_collections.cspp.drover.plugins.module_utils.steward.wire import Ongoing, Request
 from ansible_collections.cspp.drover.tests.unit.fake_cluster import APART, FakeCluster, FakeTime
 
 KEY, OLDER, THEIRS = b"k" * 32, b"o" * 32, b"t" * 32
@@ -64,7 +66,9 @@ class House:
     spawned: list[Mapping[str, Any]] = field(default_factory=list)
 
     def ask(self, verb: str, credential: str | None = None, **arguments: Any) -> dict[str, Any]:
-        return dict(self.steward.answer(Request(verb, arguments, credential, FROM)))
+        answer = self.steward.answer(Request(verb, arguments, credential, FROM))
+        assert not isinstance(answer, Ongoing)
+        return dict(answer)
 
     def refusal(self, verb: str, credential: str | None = None, **arguments: Any) -> Trouble:
         with pytest.raises(Trouble) as caught:
@@ -82,6 +86,10 @@ class House:
     def watched(self, **more: Any) -> Watched:
         time = FakeTime()
         return Watched(self.cluster, clock=time, sleep=time.sleep, **more)
+
+
+def _nobody(node: str, _request: object) -> Any:
+    raise PeerError(f"{node} cannot be asked")
 
 
 @pytest.fixture
@@ -110,11 +118,13 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, declared: Callable[..
     spawned: list[Mapping[str, Any]] = []
     identity = Identity(Declared(folder), lambda: keys, ledger, now=clock, sleep=clock.sleep)
     made: list[House] = []
+    eyes = Eyes(lambda: made[0].watched(), lambda _status: [])
     steward = Steward(
         identity,
         ledger,
         desk=Desk(ledger, spawned.append),
-        eyes=Eyes(lambda: made[0].watched(), lambda _status: []),
+        eyes=eyes,
+        consoles=Consoles(eyes, _nobody, clock, clock.sleep),
         watched=lambda: made[0].watched(),
         cluster=lambda: made[0].watched(),
         keys=lambda: keys,

@@ -23,7 +23,8 @@ WHO = {
     "health": "nobody",
     "login": "nobody",
     **dict.fromkeys(("logout", "whoami", "look", "guest", "journal", "operations", "operation"), "viewer"),
-    **dict.fromkeys(("plan", "carry_out", "start", "stop", "migrate", "drain", "return"), "operator"),
+    **dict.fromkeys(("console", "propose", "plan", "carry_out"), "operator"),
+    **dict.fromkeys(("start", "stop", "migrate", "drain", "return"), "operator"),
 }
 #: Arguments with which each gets as far as it can.
 SAID: Mapping[str, Mapping[str, Any]] = {
@@ -32,8 +33,10 @@ SAID: Mapping[str, Mapping[str, Any]] = {
     "oidc_end": {"pending": "a.b", "state": "c", "code": "d"},
     "guest": {"name": "mc"},
     "operation": {"id": "0" * 32},
+    "console": {"guest": "mc", "kind": "vnc"},
     "plan": {"action": "drain", "subject": "n2"},
-    "carry_out": {"id": "drain:n2:::0:x"},
+    "propose": {"guest": "mc", "changes": {"memory": "3GiB"}},
+    "carry_out": {"id": "drain:n2::::0:x"},
     **{verb: {"guest": "mc"} for verb in ("start", "stop", "migrate")},
     **{verb: {"node": "n2"} for verb in ("drain", "return")},
 }
@@ -125,7 +128,7 @@ def test_a_refusal_is_on_record_once_a_minute(house: House) -> None:
         ("journal", {"before": "unknown"}, 404),
         ("guest", {"name": "nobody-knows"}, 404),
         ("operation", {"id": "unknown"}, 404),
-        ("carry_out", {"id": "drain:n2:::0000:forged"}, 404),
+        ("carry_out", {"id": "drain:n2::::0000:forged"}, 404),
         ("carry_out", {"id": "é"}, 404),
         ("explode", {}, 404),
     ],

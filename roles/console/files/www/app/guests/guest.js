@@ -44,7 +44,7 @@ function Facts({ guest }) {
 /** A tab's content: the console needs nothing but the name, the others what the guest's own request tells. */
 function Part({ part, guest }) {
   const { name, node, state } = guest;
-  const [body, error, again] = useLoaded((stop) => get(`/guests/${encodeURIComponent(name)}`, stop), `${name} ${node} ${state}`);
+  const [body, error, again] = useLoaded((stop) => get(`/guests/${encodeURIComponent(name)}`, stop), `${name} ${JSON.stringify([node, state, guest.memory, guest.vcpus, guest.priority, guest.declared])}`);
   const more = body && (body.guest ?? body);
   if (part === "console") return html`<${Console} guest=${guest} />`;
   if (error && !more) return html`<${Failure} error=${error} again=${again} />`;
@@ -52,7 +52,7 @@ function Part({ part, guest }) {
     <section class="panel" aria-labelledby="where"><h2 id="where">Why here, why not there</h2>${more ? html`<${Where} guest=${guest} where=${more.where} />` : html`<${Waiting} what="Asking the scheduler …" />`}</section></div>`;
   if (!more) return html`<${Waiting} what="Reading …" />`;
   if (part === "moves") return html`<${Moves} entries=${more.moves} />`;
-  return html`<${Definition} guest=${guest} definition=${more.definition} />`;
+  return html`<${Definition} guest=${guest} definition=${more.definition} declaration=${more.declaration} editable=${more.editable ?? []} />`;
 }
 
 export function Guest({ name, part = "overview" }) {

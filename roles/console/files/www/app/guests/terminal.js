@@ -1,6 +1,6 @@
 // Copyright: The Drover maintainers
 // GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-/** A container's terminal. What it has shown stays while the connection is made again. */
+/** A container's terminal, or a VM's serial port. What it has shown stays while the connection is made again. */
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
 import { styled } from "../parts/styled.js";
@@ -35,14 +35,19 @@ export async function open(place, url, told) {
     shown.onData((text) => socket.readyState === WebSocket.OPEN && socket.send(bytes.encode(text))),
     shown.onResize(size),
   ];
-  socket.onopen = () => {
-    size();
-    told("live");
+  socket.onmessage = ({ data }) => {
+    if (typeof data !== "string") return shown.write(new Uint8Array(data));
+    const said = JSON.parse(data);
+    // What was shown before comes again, so that a page that was loaded anew has it too.
+    if (said.replay) shown.reset();
+    if (said.open) {
+      size();
+      told("live");
+    }
   };
-  socket.onmessage = ({ data }) => typeof data !== "string" && shown.write(new Uint8Array(data));
-  socket.onclose = ({ code }) => {
+  socket.onclose = ({ code, reason }) => {
     listeners.forEach((one) => one.dispose());
-    told("ended", code);
+    told("ended", code, reason);
   };
   return () => {
     if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();

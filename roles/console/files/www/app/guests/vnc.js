@@ -3,31 +3,28 @@
 /** A VM's screen by VNC. */
 import RFB from "@novnc/novnc";
 
-function show(place, socket, told) {
-  let over = null;
-  // It comes before the library hears of it, and says why.
-  socket.addEventListener("close", ({ code }) => (over = code));
-  const screen = new RFB(place, socket, { shared: true });
-  screen.scaleViewport = true;
-  screen.background = "transparent";
-  screen.addEventListener("connect", () => told("live"));
-  screen.addEventListener("disconnect", () => told("ended", over));
-  return () => over === null && screen.disconnect();
-}
-
 /** Shows it in `place`; returns what ends it. */
 export async function open(place, url, told) {
   place.replaceChildren();
   const socket = new WebSocket(url);
   let gone = false;
-  let end = () => {};
-  socket.onclose = ({ code }) => told("ended", code);
-  socket.onopen = () => {
-    if (gone) socket.close();
-    else end = show(place, socket, told);
-  };
+  let over = null;
+  let screen = null;
+  // It comes before the library hears of it, and says why.
+  socket.addEventListener("close", (event) => {
+    over = event;
+    if (!screen) told("ended", event.code, event.reason);
+  });
+  socket.addEventListener("open", () => {
+    if (gone) return socket.close();
+    screen = new RFB(place, socket, { shared: true });
+    screen.scaleViewport = true;
+    screen.background = "transparent";
+    screen.addEventListener("connect", () => told("live"));
+    screen.addEventListener("disconnect", () => told("ended", over?.code, over?.reason));
+  });
   return () => {
     gone = true;
-    end();
+    if (screen && !over) screen.disconnect();
   };
 }

@@ -32,13 +32,17 @@ export const operations = computed(() => {
 });
 export const running = computed(() => operations.value.filter((one) => one.state === "running"));
 
+/** That somebody lacks this role, as a sentence; empty if they have it. */
+export function lacking(role) {
+  const has = session.value?.role;
+  return ROLES.indexOf(has) < ROLES.indexOf(role) ? `You are logged in as ${has ?? "nobody"}: this takes the role ${role}.` : "";
+}
+
 /** Why somebody may not do what takes this role, as a sentence; empty if they may. */
 export function obstacle(role) {
   const cluster = look.value?.cluster;
-  const has = session.value?.role;
-  if (ROLES.indexOf(has) < ROLES.indexOf(role)) {
-    return `You are logged in as ${has ?? "nobody"}: this takes the role ${role}.`;
-  }
+  const lack = lacking(role);
+  if (lack) return lack;
   if (cluster && !cluster.quorum) return "Nothing can be changed without quorum.";
   if (connection.value.state === "lost") return "Nothing can be changed while the connection is lost.";
   return "";

@@ -54,7 +54,7 @@ export function list(names, most = 4) {
   return shown.length < 2 ? shown.join("") : `${shown.slice(0, -1).join(", ")} and ${shown.at(-1)}`;
 }
 
-const VERBS = { drain: "Drain", return: "Return", migrate: "Move", start: "Start", stop: "Stop" };
+const VERBS = { drain: "Drain", return: "Return", migrate: "Move", start: "Start", stop: "Stop", edit: "Edit", release: "Release" };
 
 /** What an operation does, as a title: "Drain node1". */
 export function title({ verb, action, subject }) {

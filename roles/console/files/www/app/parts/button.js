@@ -7,13 +7,16 @@ import { Icon } from "./icon.js";
 
 /**
  * `why` is what speaks against pressing it now; with `role`, also that the role is missing. `name` is what it is called
- * where its label alone does not say whose button it is; `hidden`: the label is not seen.
+ * where its label alone does not say whose button it is; `hidden`: the label is not seen; `submit`: it sends its form.
  */
-export function Button({ icon, label, onPress, kind = "", why = "", role = null, busy = false, hidden = false, name = null }) {
+export function Button({ icon, label, onPress, kind = "", why = "", role = null, busy = false, hidden = false, name = null, submit = false }) {
   const reason = (role ? obstacle(role) : "") || why;
   const called = name ?? (hidden ? label : undefined);
-  const press = () => !reason && !busy && onPress();
-  return html`<button type="button" class=${`button ${kind}`} onClick=${press} aria-disabled=${Boolean(reason)}
+  const press = (event) => {
+    if (reason || busy) event.preventDefault();
+    else onPress?.();
+  };
+  return html`<button type=${submit ? "submit" : "button"} class=${`button ${kind}`} onClick=${press} aria-disabled=${Boolean(reason)}
     aria-busy=${busy} title=${reason || (hidden ? label : undefined)} aria-label=${reason ? `${called ?? label}: ${reason}` : called}>
     ${busy ? html`<span class="spinner"></span>` : icon && html`<${Icon} name=${icon} />`}
     ${!hidden && html`<span>${label}</span>`}

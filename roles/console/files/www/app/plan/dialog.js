@@ -15,7 +15,7 @@ import { Dialog } from "../parts/dialog.js";
 import { Failure, Waiting } from "../parts/empty.js";
 import { Plan } from "./plan.js";
 
-/** What is asked for: {action, subject, target?}, or several of one action: {action, subjects}. */
+/** What is asked for: {action, subject, target?, changes?}, or several of one action: {action, subjects}. */
 const wanted = signal(null);
 
 /** Opens the dialog: what would happen if this were done? */
@@ -41,7 +41,7 @@ function usePlan(what, target) {
   const read = () => {
     let gone = false;
     set({ plan: null, error: null, stale: null });
-    change("POST", "/plans", { action: what.action, subject: what.subject, ...(target ? { target } : {}) }).then(
+    change("POST", "/plans", { action: what.action, subject: what.subject, ...(target ? { target } : {}), ...(what.changes ? { changes: what.changes } : {}) }).then(
       (body) => gone || set({ plan: bare(body, "plan"), error: null, stale: null }),
       (error) => gone || set({ plan: null, error, stale: null }),
     );
