@@ -15,6 +15,9 @@ from ..core.errors import InvalidValue
 
 __all__ = ["changed", "fragment", "patch"]
 
+#: Lists and mappings in one another.
+_DEEPEST = 50
+
 
 def fragment(guest: str, changes: Mapping[str, Any]) -> str:
     """The change by itself, as YAML."""
@@ -32,12 +35,22 @@ def changed(text: str, guest: str, changes: Mapping[str, Any]) -> str:
 
     Raises InvalidValue for a file that is no YAML, that does not declare the guest, or that says it by an alias.
     """
+    _refuse_nested(text)
     wanted = _merged(_said(_found(text, ["guests", guest])[1]), changes)
     for key, value in changes.items():
         text = _changed(text, ["guests", guest, key], value)
     if _said(_found(text, ["guests", guest])[1]) != wanted:
         raise InvalidValue(f"the file says {guest} in a way that is not understood here", remedy="Change it by hand.")
     return text
+
+
+def _refuse_nested(text: str) -> None:
+    """Raise InvalidValue for a file on which its reader would spend a long time for nothing."""
+    depth = 0
+    for letter in text:
+        depth += (letter in "[{") - (letter in "]}")
+        if depth > _DEEPEST:
+            raise InvalidValue(f"the file has more than {_DEEPEST} lists and mappings in one another")
 
 
 def _said(node: Any) -> Any:
@@ -72,7 +85,7 @@ def _merged(said: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in changes.items():
         if value is None:
             found.pop(key, None)
-        elif isinstance(value, Mapping) and value and isinstance(found.get(key), dict) and found[key]:
+        elif isinstance(value, Mapping) and isinstance(found.get(key), dict):
             found[key] = _merged(found[key], value)
         else:
             found[key] = _said(_composed(_written(value)))
@@ -81,7 +94,7 @@ def _merged(said: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _changed(text: str, path: list[str], value: Any) -> str:
     mapping, node = _found(text, path)
-    if isinstance(value, Mapping) and value and node is not None and node.id == "mapping":
+    if isinstance(value, Mapping) and node is not None and node.id == "mapping":
         for key, part in value.items():
             text = _changed(text, [*path, key], part)
         return text
@@ -91,10 +104,19 @@ def _changed(text: str, path: list[str], value: Any) -> str:
         return text
     written = _written(value)
     if node is not None:
-        end = _end(text, node)
-        before = text[: node.start_mark.index]
-        return before + ("" if before[-1:].isspace() else " ") + written + text[end:]
+        name = next(name for name, its in mapping.value if its is node)
+        return _instead(text, name, node, written)
     return _with(text, mapping, path[-1], written)
+
+
+def _instead(text: str, name: Any, node: Any, written: str) -> str:
+    """Another value of a key. What stood on lines of its own gives way to one on the key's line, before its comment."""
+    begin, end = int(node.start_mark.index), _end(text, node)
+    if node.start_mark.line == name.end_mark.line:
+        return text[:begin] + ("" if text[:begin][-1:].isspace() else " ") + written + text[end:]
+    colon = text.index(":", name.end_mark.index) + 1
+    rest = text.index("\n", colon)
+    return f"{text[:colon]} {written}{text[colon:rest]}{text[end:]}"
 
 
 def _found(text: str, path: list[str]) -> tuple[Any, Any]:
@@ -130,9 +152,11 @@ def _composed(text: str) -> Any:
 
 
 def _end(text: str, node: Any) -> int:
-    """Where a value ends: a block's end mark lies behind the lines that follow it."""
-    end = int(node.end_mark.index)
-    start = int(node.start_mark.index)
+    """Where a value ends: with the last of what is in it, for a block's own end mark lies behind what follows it."""
+    if node.id != "scalar" and not node.flow_style and node.value:
+        last = node.value[-1]
+        return _end(text, last[1] if node.id == "mapping" else last)
+    start, end = int(node.start_mark.index), int(node.end_mark.index)
     return start + len(text[start:end].rstrip())
 
 

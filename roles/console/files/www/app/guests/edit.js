@@ -19,7 +19,7 @@ const FIELDS = [
   { path: ["vcpus"], label: "CPUs", usual: 1, read: number },
   { path: ["memory"], label: "Memory, such as 2GiB" },
   { path: ["max_memory"], label: "Memory it may grow to", kind: "vm" },
-  { path: ["ha", "priority"], label: "Priority: who starts first when not all can", usual: 0, read: number },
+  { path: ["ha", "priority"], label: "Priority, the higher first", usual: 0, read: number },
 ];
 
 const at = (declaration, [key, inner]) => (inner ? declaration[key]?.[inner] : declaration[key]);
