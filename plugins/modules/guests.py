@@ -144,77 +144,11 @@ kept:
 
 from typing import Any
 
-from ansible.module_utils.parsing.convert_bool import boolean
-
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import GuestSpec
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.recovery import Recovery
-from ansible_collections.cspp.drover.plugins.module_utils.core.errors import InvalidValue
-from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import is_local
+from ansible_collections.cspp.drover.plugins.module_utils.host.guest_arguments import GUEST, permitted, specification
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 from ansible_collections.cspp.drover.plugins.module_utils.verbs.declare import Declare
-
-GUEST = {
-    "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "stopped", "absent"], "default": "present"},
-    "remove_disks": {"type": "bool", "default": False},
-    "definition": {"type": "dict"},
-    "ha": {"type": "raw", "default": {}},
-    "prefer": {"type": "list", "elements": "str", "default": []},
-    "apart_from": {"type": "list", "elements": "str", "default": []},
-    "together_with": {"type": "list", "elements": "str", "default": []},
-    "home": {"type": "str"},
-}
-
-
-def specification(guest: dict[str, Any], monitor_interval: int = 10) -> GuestSpec:
-    """One guest of the arguments. Raises InvalidValue for a priority that isn't a number."""
-    ha = guest["ha"]
-    if not isinstance(ha, dict):
-        ha = {} if ha is None or truth(ha) else None
-    limits = {key: number(ha[key]) for key in ("max_restart", "max_relocate") if ha and key in ha}
-    return GuestSpec(
-        name=guest["name"],
-        definition=None if guest["state"] == "absent" else guest["definition"],
-        priority=None if ha is None else number(ha.get("priority") or 0),
-        prefer=tuple(guest["prefer"]),
-        apart_from=tuple(guest["apart_from"]),
-        together_with=tuple(guest["together_with"]),
-        home=guest["home"],
-        stopped=guest["state"] == "stopped",
-        # One that is bound to its node has no other to be started on.
-        recovery=Recovery(**{**limits, **({"max_relocate": 0} if ha is None or _bound(guest) else {})}),
-        monitor_interval=monitor_interval,
-    )
-
-
-def _bound(guest: dict[str, Any]) -> bool:
-    """Whether its data is on storage of a node's own."""
-    return guest["state"] != "absent" and is_local(guest["definition"])
-
-
-def permitted(value: Any) -> frozenset[str] | bool:
-    """The guests that may be restarted: names, or True for all of them."""
-    if isinstance(value, list):
-        return frozenset(str(name) for name in value)
-    return truth(value)
-
-
-def truth(value: Any) -> bool:
-    """What YAML or a person takes for true or false. Raises InvalidValue for anything else."""
-    try:
-        return bool(boolean(value))
-    except TypeError as error:
-        raise InvalidValue(str(error)) from error
-
-
-def number(value: Any) -> int:
-    """A whole number. Raises InvalidValue for what is none."""
-    try:
-        return int(value)
-    except (TypeError, ValueError) as error:
-        raise InvalidValue(str(error)) from error
 
 
 def declared(cluster: Pacemaker, params: dict[str, Any]) -> Declare:

@@ -27,7 +27,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.declaration.declaratio
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.types import Guest, Nic
 from ansible_collections.cspp.drover.plugins.module_utils.guest import definition as definitions
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import domain_xml, filter_rules, lxc_config
-from ansible_collections.cspp.drover.plugins.modules.guests import specification
+from ansible_collections.cspp.drover.plugins.module_utils.host.guest_arguments import specification
 
 __all__ = ["broken"]
 

@@ -381,6 +381,8 @@ def test_every_program_that_nodes_are_given_is_one(monkeypatch: pytest.MonkeyPat
         "ceph-client": "agents.ceph_client.main",
         "ceph-lost": "agents.ceph_lost.main",
         "attach": "agents.attach.main",
+        "notify": "notify.teller.main",
+        "notify-alert": "notify.spool.alert",
         "steward": "steward.main.main",
         "console": "console.service.main",
         "console-health": "console.health.main",
