@@ -107,8 +107,8 @@ def _looking(api: Operations, steward: Steward) -> None:
 
     @api.operation("GET", "/metrics", "viewer", None, also=_METRICS)
     async def metrics(caller: Known) -> Response:
-        look = await steward.ask("look", caller)
-        return PlainTextResponse(exposition(look), media_type="text/plain; version=0.0.4")
+        numbers = await steward.ask("metrics", caller)
+        return PlainTextResponse(exposition(numbers), media_type="text/plain; version=0.0.4")
 
 
 def _acting(api: Operations, steward: Steward) -> None:

@@ -26,16 +26,25 @@ from ..cluster.status import ClusterStatus
 from ..core.atomic import write
 from ..core.errors import DroverError
 from ..core.node_name import node_name
+from ..core.stamp import stamp_of
 from ..journal import book
 from ..journal.book import Entry
 
-__all__ = ["FILE", "drift", "keep", "reminder"]
+__all__ = ["FILE", "UNKNOWN", "Remembered", "drift", "keep", "reminder"]
 
 FILE = Path("/var/lib/drover/declared.json")
 _KIND = "declaration"
 #: What of a guest's specification JSON has as lists.
 _TUPLES = ("prefer", "apart_from", "together_with")
 _AGAIN = "ansible-playbook playbooks/guests.yml"
+#: Where the cluster cannot be asked.
+UNKNOWN: Mapping[str, Any] = {
+    "commit": None,
+    "dirty": None,
+    "at": None,
+    "drift": None,
+    "unknown": "the cluster does not run here",
+}
 
 
 def keep(
@@ -83,6 +92,23 @@ def drift(cib: str, status: ClusterStatus, entries: Iterable[Entry], path: Path 
     for change in difference.changes:
         found.setdefault(_guest(change.id, names), []).append(str(change))
     return {**_head(last), "drift": dict(sorted(found.items())), "unknown": ""}
+
+
+class Remembered:
+    """The same for who asks all the time: it is computed anew when configuration or declaration have changed."""
+
+    def __init__(self, path: Path = FILE) -> None:
+        self._path = path
+        self._key: object = None
+        self._told: dict[str, Any] = {}
+
+    def __call__(self, cib: str, status: ClusterStatus, entries: Iterable[Entry]) -> dict[str, Any]:
+        """What :func:`drift` says."""
+        known = list(entries)
+        key = (read(cib).version.configuration, (_last(known) or {}).get("id"), stamp_of(self._path))
+        if key != self._key:
+            self._told, self._key = drift(cib, status, known, self._path), key
+        return self._told
 
 
 def reminder(told: Mapping[str, Any]) -> list[str]:

@@ -20,10 +20,12 @@ from . import operations, sessions
 from .access import allows
 from .actions import ACTIONS, Action, Watched
 from .identity import Caller, Identity
+from .numbers import sampler
 from .operations import Desk
 from .overview import Eyes, document
 from .plans import Draft, draft, read_id
 from .records import Ledger
+from .sampler import Sampler
 from .trouble import Trouble, forbidden, invalid, not_logged_in, unknown
 from .wire import Request
 
@@ -55,6 +57,7 @@ VERBS: Mapping[str, Verb] = {
     "logout": Verb("viewer", "logout", {"everywhere": (bool, False)}),
     "whoami": Verb("viewer", "whoami"),
     "look": Verb("viewer", "look"),
+    "metrics": Verb("viewer", "metrics"),
     "guest": Verb("viewer", "guest", {"name": (str, True)}),
     "journal": Verb(
         "viewer",
@@ -90,9 +93,11 @@ class Steward:
         watched: Callable[[], Watched] = Watched,
         cluster: Callable[[], Pacemaker] = Pacemaker,
         keys: Callable[[], list[bytes]] = sessions.keys,
+        numbers: Sampler | None = None,
     ) -> None:
         self.identity, self.ledger = identity, ledger
         self.desk, self.eyes = desk or Desk(ledger), eyes or Eyes(cluster)
+        self.numbers = numbers or sampler(self.eyes, ledger)
         self._watched, self._cluster, self._keys = watched, cluster, keys
         self._refused: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
@@ -142,7 +147,11 @@ class Steward:
         return self.identity.described(caller)
 
     def _look(self, _caller: Caller, _request: Request, _said: Mapping[str, Any]) -> dict[str, Any]:
-        return document(self.eyes, self.ledger.entries("proof"), self._listed(_SHOWN))
+        shown = self._listed(_SHOWN)
+        return document(self.eyes, self.ledger.entries("proof"), shown, self.ledger.entries("declaration"))
+
+    def _metrics(self, _caller: Caller, _request: Request, _said: Mapping[str, Any]) -> dict[str, Any]:
+        return self.numbers.latest()
 
     def _guest(self, _caller: Caller, _request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
         from .one_guest import described

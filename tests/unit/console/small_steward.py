@@ -117,6 +117,11 @@ class PlayedSteward:
     def _look(self, _user: str) -> Document:
         return self.cluster.look()
 
+    def _metrics(self, _user: str) -> Document:
+        told = {"commit": None, "dirty": None, "at": None, "drift": None, "unknown": "nobody has declared anything"}
+        cluster = {"look": {**self.cluster.look(), "declaration": told}, "homeless": {}, "usable": []}
+        return {"age": {"cluster": 1.0}, "cluster": cluster, "usage": None, "history": None}
+
     def _guest(self, _user: str, name: str) -> Document:
         guest = self._known(name)
         where = [{"node": node, "ok": node != "node2", "why": "it has room"} for node in self.cluster.nodes]
