@@ -97,6 +97,10 @@ def _looking(api: Operations, steward: Steward) -> None:
         asked = await steward.ask("journal", caller, guest=guest, node=node, limit=limit, before=before)
         return JSONResponse(asked)
 
+    @api.operation("GET", "/failovers", "viewer", None)
+    async def failovers(caller: Known, limit: Limit = 20) -> Response:
+        return JSONResponse(await steward.ask("failovers", caller, limit=limit))
+
     @api.operation("GET", "/health", "nobody", documents.Health)
     async def health(caller: Anybody) -> Response:
         said = await steward.ask("health", caller)

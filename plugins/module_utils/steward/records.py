@@ -28,11 +28,11 @@ class Ledger:
 
     def __init__(self, own: book.Book | None = None, record: Callable[[Mapping[str, Any]], None] = book.record) -> None:
         self.book, self._record = own or book.Book(), record
-        self._kinds = Kinds(self.book, "session-end", "operation", "proof", "story", "declaration")
+        self._kinds = Kinds(self.book, "session-end", "operation", "proof", "story", "drill", "declaration")
 
     def entries(self, *kinds: str) -> list[Entry]:
-        """The entries of these kinds (session-end, operation, operation-end, proof, story, declaration), the newest
-        last."""
+        """The entries of these kinds (session-end, operation, operation-end, proof, story, drill, declaration), the
+        newest last."""
         return self._kinds.entries(*kinds)
 
     def write(self, entry: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ from ..core.node_name import node_name
 from . import operations, sessions
 from .access import allows
 from .actions import ACTIONS, Action, Watched
+from .failovers import failovers
 from .identity import Caller, Identity
 from .numbers import sampler
 from .operations import Desk
@@ -64,6 +65,7 @@ VERBS: Mapping[str, Verb] = {
         "journal",
         {"guest": (str, False), "node": (str, False), "limit": (int, False), "before": (str, False)},
     ),
+    "failovers": Verb("viewer", "failovers", {"limit": (int, False)}),
     "operations": Verb("viewer", "operations", {"limit": (int, False)}),
     "operation": Verb("viewer", "operation", {"id": (str, True)}),
     "plan": Verb(
@@ -162,6 +164,9 @@ class Steward:
         from .one_guest import entries
 
         return {"entries": entries(self.ledger, said, _limit(said, 100))}
+
+    def _failovers(self, _caller: Caller, _request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
+        return {"failovers": failovers(self.ledger.entries("story", "drill"), _limit(said, 20))}
 
     def _operations(self, _caller: Caller, _request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
         return {"operations": self._listed(_limit(said, 50))}

@@ -137,6 +137,7 @@ class Played:
             "guests": self.guests,
             "moves": moving,
             "operations": self.operations,
+            "declaration": {"commit": "3f2c1a9d4e5b6071", "dirty": False, "at": stamp(600), "drift": {}, "unknown": ""},
         }
 
     def _problems(self) -> list[dict[str, str]]:
@@ -201,6 +202,13 @@ class Played:
 
     def _journal(self, given: dict[str, Any], _role: object) -> dict[str, Any]:
         return {"entries": [_entry(number) for number in range(60)][: given.get("limit", 100)]}
+
+    def _failovers(self, _given: object, _role: object) -> dict[str, Any]:
+        line = [("lost", None, 0.0), ("noticed", None, 1.9), ("fenced", None, 2.6), ("started", "minecraft", 3.1)]
+        line.append(("answered", "minecraft", 6.8))
+        steps = [{"what": what, "guest": guest, "seconds": at, "at": stamp(7200 - at)} for what, guest, at in line]
+        text = "node3 was lost at 10:00:02 UTC and node1 cut its power; its guests run again: minecraft on node1."
+        return {"failovers": [{"id": "f1", "node": "node3", "text": text, "drill": "power", "steps": steps}]}
 
     def _operations(self, _given: object, _role: object) -> dict[str, Any]:
         return {"operations": self.operations}

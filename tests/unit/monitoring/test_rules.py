@@ -6,11 +6,8 @@ that there are."""
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ import yaml
 
 from ansible_collections.cspp.drover.plugins.module_utils.console.metrics import exposition
 from ansible_collections.cspp.drover.tests.unit.monitoring.numbers import NUMBERS
+from ansible_collections.cspp.drover.tests.unit.needed import needed
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = ROOT / "roles" / "monitoring" / "files"
@@ -95,11 +93,8 @@ NAME = re.compile(r"\b(?:drover|node|ha_cluster)_[a-zA-Z0-9_]+\b|\bup\b")
 
 
 def promtool(*arguments: str) -> str:
-    """What promtool says, which `make setup-dev` brings."""
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    program = shutil.which("promtool", path=path)
-    assert program, "promtool is missing: make setup-dev brings it"
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    """What promtool says."""
+    done = subprocess.run([needed("promtool"), *arguments], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
