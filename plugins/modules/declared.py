@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: declared
 short_description: Keep on a node what was declared, and from which commit
-version_added: 0.4.0
+version_added: 0.5.0
 description:
   - Keeps the declaration that M(cspp.drover.guests) has just carried out, so that the nodes can tell by themselves what
     has drifted from it, and the git commit that it came from.

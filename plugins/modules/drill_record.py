@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: drill_record
 short_description: Put a drill on record in the cluster's journal
-version_added: 0.4.0
+version_added: 0.5.0
 description:
   - Writes down what a drill (M(cspp.drover.drill)) came to, so that metrics and the console can tell when each was done last,
     and when guests answered again.

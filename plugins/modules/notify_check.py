@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: notify_check
 short_description: Judge receivers of notifications, and send them a message
-version_added: 0.4.0
+version_added: 0.5.0
 description:
   - Fails for a receiver that apprise makes nothing of. No URL is shown, in no output and no log.
   - On a node without apprise, which a dry run may find, URLs are judged by their form alone.

@@ -9,6 +9,7 @@ ours. Sending is done by a process of its own, which a server that does not answ
 from __future__ import annotations
 
 import json
+import logging
 import re
 import sys
 from collections.abc import Mapping
@@ -96,6 +97,9 @@ def send_main(path: Path = FILE) -> int:
 def _instance(url: str) -> Any:
     import apprise
 
+    # Its complaints hold URLs.
+    logging.getLogger("apprise").propagate = False
+    logging.getLogger("apprise").addHandler(logging.NullHandler())
     # One after the other, in this process.
     asset = apprise.AppriseAsset(async_mode=False, app_id="Drover", app_desc="Drover", app_url="")
     return apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)

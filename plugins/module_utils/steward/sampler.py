@@ -60,6 +60,12 @@ class Sampler:
         ages = {name: round(now - when, 3) for name, (when, _sample) in last.items()}
         return {"age": ages, **{name: last[name][1] if name in last else None for name in self._parts}}
 
+    @property
+    def busy(self) -> bool:
+        """Whether samples are being taken."""
+        with self._lock:
+            return bool(self._running)
+
     def _keep_taking(self, name: str) -> None:
         while True:
             try:

@@ -16,8 +16,12 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult
+from ansible_collections.cspp.drover.plugins.module_utils.journal import book
 from ansible_collections.cspp.drover.plugins.module_utils.notify import receivers
 from ansible_collections.cspp.drover.plugins.module_utils.notify.spool import Event, Spool, alert
+from ansible_collections.cspp.drover.plugins.modules import drill_record, notify_check
+from ansible_collections.cspp.drover.tests.unit import nodes
+from ansible_collections.cspp.drover.tests.unit.conftest import Call
 from ansible_collections.cspp.drover.tests.unit.needed import needed
 
 SECRET = "s3cr3t-of-nobody"
@@ -145,3 +149,46 @@ def test_apprise_judges_urls_and_sends_messages(sink: Sink, tmp_path: Path) -> N
     assert "apprise makes nothing of it" in faults["bad"]
     assert SECRET not in done.stdout + done.stderr
     assert [(one["title"], one["message"], one["type"]) for one in sink.got] == [("Cluster c", "n1 was lost.", "failure")]
+
+
+def test_the_module_refuses_without_a_word_of_the_url(call: Call) -> None:
+    told = call(notify_check, receivers={"ops": f"{SECRET} at example.org"})
+    assert told["failed"]
+    assert "nobody could be told: ops: it is no URL" in told["msg"]
+    assert SECRET not in json.dumps(told)
+    # In the virtual environment there is no apprise: a dry run judges by the form, and sends nothing.
+    fine = {"ops": f"json://user:{SECRET}@example.org"}
+    assert call(notify_check, check=True, receivers=fine, test=True)["sent"] == []
+    assert "has no apprise" in call(notify_check, receivers=fine)["msg"]
+
+
+def test_site_refuses_receivers_that_cannot_be_before_it_reaches_for_a_node(tmp_path: Path) -> None:
+    hosts = nodes.inventory(tmp_path, {"n1": nodes.DEAD})
+    bad = json.dumps({"notify_receivers": {"ops": SECRET, "fine": "json://example.org"}})
+    done = nodes.ansible("ansible-playbook", "-i", str(hosts), "playbooks/site.yml", "-e", bad, folder=tmp_path)
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 2
+    assert "Nothing was touched, for nobody could be told: ops: it is no URL" in said
+    assert SECRET not in said
+    assert "unreachable" not in said.lower()
+
+
+def test_a_drill_is_put_on_record(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[Any] = []
+    monkeypatch.setattr(book, "record", written.append)
+    guests = [{"name": "mc", "answered": 7.25}, {"name": "web", "answered": None}]
+    outcome = {"drill": "power", "variant": "off", "node": "n1", "when": 1_795_946_400.0, "seconds": 30.0, "guests": guests}
+    assert call(drill_record, check=True, outcome={**outcome, "wrong": []})["changed"] is False
+    assert written == []
+    call(drill_record, outcome={**outcome, "wrong": []})
+    call(drill_record, outcome={**outcome, "wrong": ["mc ran twice"]})
+    assert "no outcome of a drill" in call(drill_record, outcome={"drill": "power"})["msg"]
+    assert [(one["result"], one["reason"]) for one in written] == [
+        ("well", "drill power (off): all as it should be"),
+        ("wrong", "mc ran twice"),
+    ]
+    assert (written[0]["struck"], written[0]["answered"], written[0]["started"]) == (
+        "n1",
+        {"mc": 7.25},
+        "2026-11-29T10:00:00.000Z",
+    )

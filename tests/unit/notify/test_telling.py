@@ -52,7 +52,7 @@ def test_a_lost_node_is_told_once_though_it_is_the_one_that_would_tell(town: Tow
     town.become()
     town.pass_by(300)
     assert len(town.sent) == 1
-    [story] = [e for e in book.Book(town.folder / "n1").entries() if e["kind"] == "story"]
+    [story] = [e for e in book.Book(town.folder / "n2").entries() if e["kind"] == "story"]
     assert story["steps"]["noticed"] == book.stamp(noticed)
     assert story["steps"]["fenced"] is not None
     # And is lost again, which is another story.
@@ -92,12 +92,12 @@ def test_a_receiver_that_refuses_is_tried_again_and_others_are_not_told_again(tm
     town.refusing = {"phone"}
     town.become(n3={"standby": True})
     town.runs(web="n2")
-    town.pass_by(600)
+    town.pass_by(600, every=10)
     assert [receiver for receiver, _text in town.sent] == ["ops"]
     town.refusing = set()
     # One that is declared later hears what happens from then on.
     town.receivers = {**town.receivers, "new": "c://"}
-    town.pass_by(1800)
+    town.pass_by(1800, every=10)
     assert [receiver for receiver, _text in town.sent] == ["ops", "phone"]
 
 
