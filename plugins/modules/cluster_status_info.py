@@ -144,6 +144,8 @@ from ansible_collections.cspp.drover.plugins.module_utils.guest.definition impor
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.packet_filter import PacketFilter
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book, power
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress
+from ansible_collections.cspp.drover.plugins.module_utils.notify import receivers
+from ansible_collections.cspp.drover.plugins.module_utils.notify.marks import overdue
 from ansible_collections.cspp.drover.plugins.module_utils.reporting import changes, drift, moves, reasons
 from ansible_collections.cspp.drover.plugins.module_utils.reporting import status as overview
 from ansible_collections.cspp.drover.plugins.module_utils.reporting.fencing import reminder
@@ -167,6 +169,14 @@ def known() -> list[book.Entry]:
         return []
 
 
+def untold(entries: Sequence[book.Entry]) -> list[str]:
+    """Who could not be told of what happened."""
+    try:
+        return overdue(entries, receivers.receivers(), time.time())
+    except (DroverError, OSError) as error:
+        return [f"{node_name()} cannot read whom to tell of what happens: {error}"]
+
+
 def unproven(entries: Sequence[book.Entry], nodes: Collection[str], days: int) -> list[str]:
     """What to say of nodes whose fencing was not proven of late."""
     return reminder(power.unproven(entries, nodes, days, datetime.now(UTC)), days) if days else []
@@ -179,7 +189,9 @@ def look(cluster: Pacemaker, inventory: Sequence[str], *, tell_changes: bool, da
         return {"member": False, "reason": str(error), "waiting": []}
     status = reasons.explained(status)
     live = read(cib)
+    entries = known()
     seen = overview.overview(live, status, inventory)
+    seen["problems"] += untold(entries)
     under_way = progress.under_way(status)
     lines = [*overview.table(seen), *(f"> {moves.progress(move)}" for move in under_way)]
     able = status.quorum and status.dc is not None
@@ -193,7 +205,6 @@ def look(cluster: Pacemaker, inventory: Sequence[str], *, tell_changes: bool, da
         "table": lines,
         "waiting": [],
     }
-    entries = known()
     found["unproven"] = unproven(entries, [node["name"] for node in seen["nodes"]], days if status.fencing else 0)
     if tell_changes:
         found["declaration"] = drift.drift(cib, status, entries)

@@ -11,6 +11,7 @@ journal, so each knows what another has told before it died.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -18,13 +19,15 @@ from typing import NamedTuple
 from ..journal.book import Entry, stamp
 from .stories import Story
 
-__all__ = ["KINDS", "Marks", "Untold", "age"]
+__all__ = ["KINDS", "Marks", "Untold", "age", "overdue"]
 
 KINDS = ("story", "story-over", "story-told")
 #: Seconds that two nodes may differ in when they noticed the same loss.
 _SAME = 120.0
 #: Seconds after which a story is no longer told.
 _OLD = 86_400.0
+#: Seconds after which somebody has to know that a receiver was not told: every node has tried by then.
+_LATE = 300.0
 
 
 class Untold(NamedTuple):
@@ -123,6 +126,18 @@ class Marks:
             "subject": story["subject"],
             "reason": f"{untold.receiver} was told: {story['story']}",
         }
+
+
+def overdue(entries: Iterable[Entry], receivers: Collection[str], now: float) -> list[str]:
+    """For the status: the receivers that could not be told for a while, a sentence each."""
+    marks = Marks([entry for entry in entries if entry.get("kind") in KINDS])
+    late = [one for one in marks.untold(receivers, now) if age(one.story, now) > _LATE]
+    counts = Counter(one.receiver for one in late)
+    return [
+        f"{receiver} could not be told of what happened ({count} times) and is tried again; why: "
+        "journalctl -u drover-notify on the nodes, and playbooks/site.yml -e notify_test=true"
+        for receiver, count in sorted(counts.items())
+    ]
 
 
 def age(entry: Entry, now: float) -> float:

@@ -68,7 +68,7 @@ def keep(
     last = _last(entries())
     if tell and (last is None or {key: last.get(key) for key in known} != known):
         who = {"id": uuid.uuid4().hex, "kind": _KIND, "node": node_name(), "started": book.stamp()}
-        record({**who, "result": "declared", "reason": f"{len(specs)} guests, {_of(known)}", **known})
+        record({**who, "result": "declared", "reason": f"guests: {len(specs)}, {_of(known)}", **known})
 
 
 def drift(cib: str, status: ClusterStatus, entries: Iterable[Entry], path: Path = FILE) -> dict[str, Any]:

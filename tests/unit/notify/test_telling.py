@@ -13,6 +13,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.stopped import failed_too_often
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book
+from ansible_collections.cspp.drover.plugins.module_utils.notify.marks import overdue
 from ansible_collections.cspp.drover.plugins.module_utils.notify.spool import Event
 from ansible_collections.cspp.drover.plugins.module_utils.notify.teller import turn
 from ansible_collections.cspp.drover.tests.unit.fake_cluster import CIB
@@ -94,6 +95,10 @@ def test_a_receiver_that_refuses_is_tried_again_and_others_are_not_told_again(tm
     town.runs(web="n2")
     town.pass_by(600, every=10)
     assert [receiver for receiver, _text in town.sent] == ["ops"]
+    entries = book.Book(town.folder / "n3").entries()
+    [late] = overdue(entries, town.receivers, town.now)
+    assert late.startswith("phone could not be told of what happened (1 times)")
+    assert overdue(entries, ["ops"], town.now) == overdue(entries, town.receivers, town.now - 590) == []
     town.refusing = set()
     # One that is declared later hears what happens from then on.
     town.receivers = {**town.receivers, "new": "c://"}

@@ -59,7 +59,7 @@ def test_what_was_declared_is_kept_with_its_commit_and_compared(own: book.Book, 
         assert not call(declared, **said, tell=True)["changed"]
     # Told once, though run twice; and root alone reads what may hold secrets.
     [entry] = own.entries()
-    assert entry["reason"] == f"1 guests, commit {COMMIT[:12]}, with changes that are not committed"
+    assert entry["reason"] == f"guests: 1, commit {COMMIT[:12]}, with changes that are not committed"
     assert drift.FILE.stat().st_mode & 0o777 == 0o600
     seen = told(own)
     assert (seen["commit"], seen["dirty"], seen["drift"], seen["unknown"]) == (COMMIT, True, {}, "")
