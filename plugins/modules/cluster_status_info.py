@@ -85,8 +85,8 @@ unproven:
   returned: on a member
 declaration:
   description:
-    - The C(commit) that the guests were declared from last and whether that was C(dirty), C(at) its time, and C(drift), what
-      guests.yml would change now, as phrases by guest. None when this node cannot tell, C(unknown) being why.
+    - The C(commit) that the guests were declared from last and whether that was C(dirty), C(at) its time, and C(drift),
+      what guests.yml would change now, as phrases by guest. None when this node cannot tell, C(unknown) being why.
   type: dict
   returned: on a member, with O(changes)
 drifted:

@@ -10,8 +10,8 @@ module: drill_record
 short_description: Put a drill on record in the cluster's journal
 version_added: 0.5.0
 description:
-  - Writes down what a drill (M(cspp.drover.drill)) came to, so that metrics and the console can tell when each was done last,
-    and when guests answered again.
+  - Writes down what a drill (M(cspp.drover.drill)) came to, so that metrics and the console can tell when each was done
+    last, and when guests answered again.
   - It is a record, as the journal of moves is, and never counts as a change.
 options:
   outcome:

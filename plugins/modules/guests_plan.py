@@ -119,8 +119,8 @@ declared:
   type: dict
   returned: first call
 source:
-  description: The C(commit) of the git checkout that the inventory is in, and whether the inventory is C(dirty). Both are
-    None where there is none.
+  description: The C(commit) of the git checkout that the inventory is in, and whether the inventory is C(dirty). Both
+    are None where there is none.
   type: dict
   returned: first call
 resources:

@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Programs that tests run. Where one is missing the test fails and says so: a test that is left out tells nobody anything."""
+"""Programs that tests run. Where one is missing, the test fails and says so: one that is left out tells nobody."""
 
 from __future__ import annotations
 

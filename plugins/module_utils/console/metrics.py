@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A node and its cluster as numbers, in Prometheus' text format, from the samples that the steward has taken.
 
-What the cluster is like, every node tells alike: take one of them (``max without (instance)``). What guests use, only the
-node tells that runs them, so that sums over all nodes are right also during a move; a guest is known by its name, never
-by its node.
+What the cluster is like, every node tells alike: take one of them (``max without (instance)``). What guests use, only
+the node tells that runs them, so that sums over all nodes are right also during a move; a guest is known by its name,
+never by its node.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _headroom(cluster: Mapping[str, Any]) -> Iterator[str]:
     text = "Guests that would find no room elsewhere if this node were lost."
     yield from _family("drover_headroom_homeless_guests", text, without)
     largest = max(nodes, key=lambda name: (nodes[name]["promised"], name), default=None)
-    survives = [({}, float(largest not in cluster["homeless"]))] if largest else []
+    survives: list[Sample] = [({}, float(largest not in cluster["homeless"]))] if largest else []
     text = "Whether all guests of the node that has promised most find room elsewhere if it is lost."
     yield from _family("drover_headroom_survives_largest_node", text, survives)
 
@@ -114,12 +114,15 @@ def _history(told: Mapping[str, Any]) -> Iterator[str]:
         "By how much pauses were other than forecast, of moves asked for through the console.",
         [({}, told["forecast_errors"])],
     )
-    yield from _family("drover_nodes_lost_total", "Nodes that were lost, by the journal.", [({}, told["lost"])], "counter")
+    yield from _family(
+        "drover_nodes_lost_total", "Nodes that were lost, by the journal.", [({}, told["lost"])], "counter"
+    )
     drills = [
-        ({"drill": one["drill"], "variant": one["variant"], "result": one["result"]}, one["at"]) for one in told["drills"]
+        ({"drill": one["drill"], "variant": one["variant"], "result": one["result"]}, one["at"])
+        for one in told["drills"]
     ]
     yield from _family("drover_drill_timestamp_seconds", "When a drill was done last, and how it ended.", drills)
-    untold = [({}, told["untold"])]
+    untold: list[Sample] = [({}, told["untold"])]
     yield from _family("drover_stories_untold", "Messages that receivers of notifications do not have yet.", untold)
     ends = [({"name": one["name"], "what": one["what"]}, one["end"]) for one in told["certificates"]]
     yield from _family("drover_certificate_end_timestamp_seconds", "When a certificate of this node ends.", ends)

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What the guests of this node use: processor time, memory, bytes read, written, received and sent.
 
-Of VMs libvirt tells without asking QEMU (VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT): a migration holds up no such question,
-and it holds up no migration. Of containers the kernel's files tell (cgroup v2). No program is started. What nobody
-knows at the moment is left out.
+Of VMs libvirt tells without asking QEMU (VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT): a migration holds up no such
+question, and it holds up no migration. Of containers the kernel's files tell (cgroup v2). No program is started. What
+nobody knows at the moment is left out.
 """
 
 from __future__ import annotations

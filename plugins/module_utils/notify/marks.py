@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What the journal knows of stories: which are on record, which states are over, and who was told.
 
-Three kinds of entries, each with ``subject``, what it is about: ``story``, ready to be told, with its sentence as ``reason``
-and the names of the receivers that it is ``to``; ``story-told``, for each receiver that has it; ``story-over``, the end of
-a state. Their ids come of what they are about, so two nodes that write the same write one entry. All nodes have the
-journal, so each knows what another has told before it died.
+Three kinds of entries, each with ``subject``, what it is about: ``story``, ready to be told, with its sentence as
+``reason`` and the names of the receivers that it is ``to``; ``story-told``, for each receiver that has it;
+``story-over``, the end of a state. Their ids come of what they are about, so two nodes that write the same write one
+entry. All nodes have the journal, so each knows what another has told before it died.
 """
 
 from __future__ import annotations

@@ -88,7 +88,9 @@ def deaths(cib: str) -> Iterator[Death]:
     for state in ET.fromstring(cib).iterfind("status/node_state"):
         for resource in state.iterfind("lrm/lrm_resources/lrm_resource"):
             name = resource.get("id", "")
-            last = next((op for op in resource.iterfind("lrm_rsc_op") if op.get("id") == f"{name}_last_failure_0"), None)
+            last = next(
+                (op for op in resource.iterfind("lrm_rsc_op") if op.get("id") == f"{name}_last_failure_0"), None
+            )
             if last is None or name not in guests or last.get("operation") not in _ENDED:
                 continue
             # A probe that finds a guest running is recorded here as well.
@@ -148,7 +150,11 @@ def lost(loss: Loss, sight: Sight) -> Story | None:
         part
         for part in (
             f"{loss.node} was lost at {stamp(loss.noticed)[11:19]} UTC{_how(cut)}",
-            f"its guests run again: {', '.join(back)}" if back else "" if waiting else "no guest had to start elsewhere",
+            f"its guests run again: {', '.join(back)}"
+            if back
+            else ""
+            if waiting
+            else "no guest had to start elsewhere",
             f"still waiting: {', '.join(waiting)}" if waiting else "",
             _left(loss.node, cut, returned=returned),
         )
@@ -162,8 +168,8 @@ def states(sight: Sight) -> Iterator[Story]:
     status, live = sight.status, sight.live
     if not status.quorum:
         text = (
-            "The cluster has no quorum, so no guest is started anywhere; it goes on by itself once more than half of the "
-            "nodes are up again; see to these nodes."
+            "The cluster has no quorum, so no guest is started anywhere; it goes on by itself once more than half of "
+            "the nodes are up again; see to these nodes."
         )
         yield Story("no-quorum", "cluster", text, "failure")
     for one in unconfirmed(status):
@@ -178,8 +184,8 @@ def states(sight: Sight) -> Iterator[Story]:
             yield Story("gave-up", name, text, "failure")
         if name in status.notes:
             text = (
-                f"{_kind(live, name)} {name} is {status.notes[name]}; nothing of it is lost, and it goes on by itself; make "
-                "room there."
+                f"{_kind(live, name)} {name} is {status.notes[name]}; nothing of it is lost, and it goes on by itself; "
+                "make room there."
             )
             yield Story("full", name, text, "failure")
     for node in status.nodes:

@@ -79,8 +79,8 @@ class Teller:
         self._tried: set[tuple[str, str, int]] = set()
 
     def step(self, events: Sequence[Event] = ()) -> float:
-        """Look once, and tell what there is; the seconds until the next look. Raises DroverError where the cluster cannot
-        be asked."""
+        """Look once, and tell what there is; the seconds until the next look. Raises DroverError where the cluster
+        cannot be asked."""
         cluster = self._cluster()
         cib, status = both(cluster.query, cluster.status)
         sight = Sight(cib, status, self._now())

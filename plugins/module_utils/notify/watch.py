@@ -25,8 +25,8 @@ _SETTLED = 15.0
 
 @dataclass(frozen=True)
 class News:
-    """What one look gives: stories that are ``ready`` to be told, and whether others are still ``going on``; the kinds and
-    subjects of all ``states`` there are now."""
+    """What one look gives: stories that are ``ready`` to be told, and whether others are still ``going_on``; the kinds
+    and subjects of all ``states`` there are now."""
 
     ready: tuple[Story, ...]
     states: frozenset[tuple[str, str]]

@@ -56,8 +56,8 @@ def keep(
     entries: Callable[[], list[Entry]] = lambda: book.Book().entries(),
     record: Callable[[Mapping[str, Any]], None] = book.record,
 ) -> None:
-    """Keep what guests.yml has just declared. ``source`` has the ``commit`` that it came from, None for none, and whether
-    that was ``dirty``. One of the nodes is to ``tell`` the journal. Raises OSError."""
+    """Keep what guests.yml has just declared. ``source`` has the ``commit`` that it came from, None for none, and
+    whether that was ``dirty``. One of the nodes is to ``tell`` the journal. Raises OSError."""
     said = {**source, "guests": [asdict(spec) for spec in specs]}
     said["digest"] = _digest(said["guests"])
     text = json.dumps(said, separators=(",", ":"))
@@ -73,7 +73,7 @@ def keep(
 
 def drift(cib: str, status: ClusterStatus, entries: Iterable[Entry], path: Path = FILE) -> dict[str, Any]:
     """What is declared and whether it is so: ``commit`` and ``dirty`` of the last declaration and ``at``, its time;
-    ``drift``, what guests.yml would change, as phrases by guest, None when this node cannot tell, ``unknown`` being why."""
+    ``drift``, what guests.yml would change, as phrases by guest; None when nobody can tell, ``unknown`` being why."""
     last = _last(entries)
     if last is None:
         return _unknown(None, "guests.yml has not been run since the nodes remember what it declared")
@@ -87,10 +87,9 @@ def drift(cib: str, status: ClusterStatus, entries: Iterable[Entry], path: Path 
         return _unknown(last, f"{node_name()} has no record of what guests.yml declared last")
     except DroverError as error:
         return _unknown(last, f"guests.yml would refuse: {error.cause}")
-    names = [spec.name for spec in specs]
     found: dict[str, list[str]] = {}
     for change in difference.changes:
-        found.setdefault(_guest(change.id, names), []).append(str(change))
+        found.setdefault(_guest(change.id), []).append(str(change))
     return {**_head(last), "drift": dict(sorted(found.items())), "unknown": ""}
 
 
@@ -116,7 +115,9 @@ def reminder(told: Mapping[str, Any]) -> list[str]:
     if not told["drift"]:
         return []
     which = ", ".join(told["drift"])
-    return [f"not as declared ({_of(told)}): {which}; to see how, {_AGAIN} --check --diff, and without these to mend it"]
+    return [
+        f"not as declared ({_of(told)}): {which}; to see how, {_AGAIN} --check --diff, and without these to mend it"
+    ]
 
 
 def _of(told: Mapping[str, Any]) -> str:
@@ -148,11 +149,10 @@ def _spec(said: Mapping[str, Any]) -> GuestSpec:
     return GuestSpec(**{**said, **more, "recovery": Recovery(**said["recovery"])})
 
 
-def _guest(id: str, names: Sequence[str]) -> str:
+def _guest(id: str) -> str:
     """The guest that an object of the configuration is about: its resource, or a constraint (drover-KIND-GUEST, and for
-    two of them drover-KIND-GUEST.GUEST). A name may hold others, so the longest that fits is meant."""
-    about = id.removeprefix(PREFIX).partition("-")[2].partition(".")[0] if id.startswith(PREFIX) else id
-    return max((name for name in names if about == name or about.startswith(f"{name}-")), key=len, default=about or id)
+    two of them drover-KIND-GUEST.GUEST)."""
+    return id.removeprefix(PREFIX).partition("-")[2].partition(".")[0] if id.startswith(PREFIX) else id
 
 
 def _digest(guests: Sequence[Mapping[str, Any]]) -> str:

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Failovers, each as a line of time: lost, noticed, fenced, started, first answer.
 
-What the cluster went through stands in the story of the lost node (notify/stories.py). When its power went, and when its
-guests answered somebody again, nobody on a node can see: a drill that caused the loss has measured both.
+What the cluster went through stands in the story of the lost node (notify/stories.py). When its power went, and when
+its guests answered somebody again, nobody on a node can see: a drill that caused the loss has measured both.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _ITS_LOSS = 120.0
 
 
 def failovers(entries: Sequence[Entry], limit: int) -> list[dict[str, Any]]:
-    """The failovers of a journal, the newest first: ``id``, ``node``, ``text``, ``drill`` (its name, if it was one), and
-    ``steps`` in order, each with ``what``, the ``guest`` if it is about one, ``at``, and ``seconds`` since the first."""
+    """The failovers of a journal, the newest first: ``id``, ``node``, ``text``, ``drill`` (its name, if it was one),
+    and ``steps`` in order: ``what``, the ``guest`` if it is about one, ``at``, and ``seconds`` since the first."""
     stories = [entry for entry in entries if entry.get("kind") == "story" and entry.get("story") == "lost"]
     drills = [entry for entry in entries if entry.get("kind") == "drill"]
     return [_failover(story, drills) for story in stories[::-1][:limit]]

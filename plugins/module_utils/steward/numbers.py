@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The numbers that Prometheus is told of a node and its cluster, in three parts (see sampler.py).
 
-``cluster`` is the look that the page shows, with the headroom; every node tells the same. ``usage`` is what the guests of
-this node use, which no other tells, so that sums over all nodes are right during a move. ``history`` comes of the journal,
-which all nodes have, and of this node's own certificates.
+``cluster`` is the look that the page shows, with the headroom; every node tells the same. ``usage`` is what the guests
+of this node use, which no other tells, so that sums over all nodes are right during a move. ``history`` comes of the
+journal, which all nodes have, and of this node's own certificates.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def sampler(eyes: Eyes, ledger: Ledger) -> Sampler:
 
 
 def _cluster(eyes: Eyes, ledger: Ledger) -> dict[str, Any]:
-    look = document(eyes, ledger.entries("proof"), (), ledger.entries("declaration"))
+    look = document(eyes, ledger, ())
     found: dict[str, Any] = {"look": look, "homeless": {}, "usable": []}
     with suppress(ClusterError):
         sight = eyes.see()
@@ -96,7 +96,9 @@ def history(entries: Sequence[Entry], now: float) -> dict[str, Any]:
     with suppress(DroverError, OSError):
         names = list(receivers.receivers())
     return {
-        "moves": [{"kind": kind, "result": result, "count": count} for (kind, result), count in sorted(counted.items())],
+        "moves": [
+            {"kind": kind, "result": result, "count": count} for (kind, result), count in sorted(counted.items())
+        ],
         "pauses": pauses,
         "forecast_errors": histogram(_errors(entries, moves)),
         "lost": sum(entry.get("kind") == "story" and entry.get("story") == "lost" for entry in entries),

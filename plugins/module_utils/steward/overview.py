@@ -23,6 +23,7 @@ from ..migration import progress
 from ..peer import members
 from ..reporting import drift, reasons
 from ..reporting.status import overview
+from .records import Ledger
 
 __all__ = ["Eyes", "Sight", "document", "epoch_of", "guest_row"]
 
@@ -82,12 +83,7 @@ def epoch_of(live: Configuration) -> str:
     return f"{version.admin_epoch}.{version.epoch}.{version.num_updates}"
 
 
-def document(
-    eyes: Eyes,
-    proofs: Sequence[Entry],
-    operations: Sequence[Mapping[str, Any]],
-    declarations: Sequence[Entry] = (),
-) -> dict[str, Any]:
+def document(eyes: Eyes, ledger: Ledger, operations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The look as a document. A node whose cluster does not run tells that, and what to do."""
     try:
         sight = eyes.see()
@@ -96,7 +92,7 @@ def document(
     live, status = sight.live, sight.status
     seen = overview(live, status)
     addresses = members.known()
-    partial = None if status.quorum else _NO_QUORUM
+    partial, proofs = None if status.quorum else _NO_QUORUM, ledger.entries("proof")
     return {
         "cluster": {
             "name": live.properties.get("cluster-name", ""),
@@ -113,7 +109,7 @@ def document(
         "guests": [_guest(row, live, seen["problems"]) for row in seen["guests"]],
         "moves": [_move(one) for one in sight.moves],
         "operations": list(operations),
-        "declaration": eyes.drift(sight.cib, status, declarations),
+        "declaration": eyes.drift(sight.cib, status, ledger.entries("declaration")),
     }
 
 

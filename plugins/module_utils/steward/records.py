@@ -22,7 +22,6 @@ from .sessions import LONGEST, Session
 __all__ = ["Ledger", "seconds_of"]
 
 
-
 class Ledger:
     """The journal as this node has it, for what the steward asks of it."""
 

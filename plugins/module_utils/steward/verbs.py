@@ -26,7 +26,6 @@ from .operations import Desk
 from .overview import Eyes, document
 from .plans import Draft, draft, read_id
 from .records import Ledger
-from .sampler import Sampler
 from .trouble import Trouble, forbidden, invalid, not_logged_in, unknown
 from .wire import Request
 
@@ -95,11 +94,10 @@ class Steward:
         watched: Callable[[], Watched] = Watched,
         cluster: Callable[[], Pacemaker] = Pacemaker,
         keys: Callable[[], list[bytes]] = sessions.keys,
-        numbers: Sampler | None = None,
     ) -> None:
         self.identity, self.ledger = identity, ledger
         self.desk, self.eyes = desk or Desk(ledger), eyes or Eyes(cluster)
-        self.numbers = numbers or sampler(self.eyes, ledger)
+        self.numbers = sampler(self.eyes, ledger)
         self._watched, self._cluster, self._keys = watched, cluster, keys
         self._refused: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
@@ -149,8 +147,7 @@ class Steward:
         return self.identity.described(caller)
 
     def _look(self, _caller: Caller, _request: Request, _said: Mapping[str, Any]) -> dict[str, Any]:
-        shown = self._listed(_SHOWN)
-        return document(self.eyes, self.ledger.entries("proof"), shown, self.ledger.entries("declaration"))
+        return document(self.eyes, self.ledger, self._listed(_SHOWN))
 
     def _metrics(self, _caller: Caller, _request: Request, _said: Mapping[str, Any]) -> dict[str, Any]:
         return self.numbers.latest()

@@ -71,6 +71,15 @@ def _entry(number: int) -> dict[str, Any]:
     return {**base, **way, "result": "moved", "downtime_ms": pause, "seconds": 4.1, "forecast": forecast}
 
 
+def _failover() -> dict[str, Any]:
+    """A node that a drill took the power of."""
+    line: list[tuple[str, str | None, float]] = [("lost", None, 0.0), ("noticed", None, 1.9), ("fenced", None, 2.6)]
+    line += [("started", "minecraft", 3.1), ("answered", "minecraft", 6.8)]
+    steps = [{"what": what, "guest": guest, "seconds": at, "at": stamp(7200 - at)} for what, guest, at in line]
+    text = "node3 was lost at 10:00:02 UTC and node1 cut its power; its guests run again: minecraft on node1."
+    return {"id": "f1", "node": "node3", "text": text, "drill": "power", "steps": steps}
+
+
 class Played:
     """The steward's verbs on a cluster in memory. ``moved_on`` makes the next plan out of date, ``quorum`` is had."""
 
@@ -204,11 +213,7 @@ class Played:
         return {"entries": [_entry(number) for number in range(60)][: given.get("limit", 100)]}
 
     def _failovers(self, _given: object, _role: object) -> dict[str, Any]:
-        line = [("lost", None, 0.0), ("noticed", None, 1.9), ("fenced", None, 2.6), ("started", "minecraft", 3.1)]
-        line.append(("answered", "minecraft", 6.8))
-        steps = [{"what": what, "guest": guest, "seconds": at, "at": stamp(7200 - at)} for what, guest, at in line]
-        text = "node3 was lost at 10:00:02 UTC and node1 cut its power; its guests run again: minecraft on node1."
-        return {"failovers": [{"id": "f1", "node": "node3", "text": text, "drill": "power", "steps": steps}]}
+        return {"failovers": [_failover()]}
 
     def _operations(self, _given: object, _role: object) -> dict[str, Any]:
         return {"operations": self.operations}

@@ -119,8 +119,16 @@ class PlayedSteward:
 
     def _failovers(self, _user: str, limit: int = 20) -> Document:
         at = "2026-11-29T10:00:{:02}.000Z".format
-        steps = [("lost", None, 0), ("noticed", None, 2), ("fenced", None, 3), ("started", "mail", 4), ("answered", "mail", 7)]
-        told = [{"what": what, "guest": guest, "at": at(second), "seconds": float(second)} for what, guest, second in steps]
+        steps = [
+            ("lost", None, 0),
+            ("noticed", None, 2),
+            ("fenced", None, 3),
+            ("started", "mail", 4),
+            ("answered", "mail", 7),
+        ]
+        told = [
+            {"what": what, "guest": guest, "at": at(second), "seconds": float(second)} for what, guest, second in steps
+        ]
         text = "node2 was lost at 10:00:02 UTC and node1 cut its power; its guests run again: mail on node3."
         return {"failovers": [{"id": "lost-1", "node": "node2", "text": text, "drill": "power", "steps": told}][:limit]}
 

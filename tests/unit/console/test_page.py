@@ -144,7 +144,10 @@ def test_which_commit_runs_and_how_a_failover_went(visit: Open) -> None:
     failover = page.locator("#failover-f1")
     expect(failover).to_contain_text("drill power, over after 6.8 s")
     expect(failover.locator("ol li")).to_have_text(
-        [re.compile(words) for words in ("lost its power", "noticed", "known to be off", "minecraft started", "answered again")]
+        [
+            re.compile(words)
+            for words in ("lost its power", "noticed", "known to be off", "minecraft started", "answered again")
+        ]
     )
 
 

@@ -194,10 +194,16 @@ def fenced_between_two_looks(town: Town) -> None:
         (died, "VM mc ended on n2, and nobody had asked for that; it was started again there; find out why"),
         (failed, "VM mc failed on n1; it was started again on n2; find out why"),
         (down, "VM mc ended on n2, and nobody had asked for that; the cluster could not start it again so far"),
-        (gave_up, "VM mc failed too often (4 times on n2); it is not started again; * playbooks/start.yml -e guest=mc."),
+        (
+            gave_up,
+            "VM mc failed too often (4 times on n2); it is not started again; * playbooks/start.yml -e guest=mc.",
+        ),
         (full, "VM mc is paused until there is room on /srv/shared; nothing of it is lost, * make room there."),
         (no_quorum, "The cluster has no quorum, so no guest is started anywhere; it goes on by itself"),
-        (fenced_between_two_looks, "somebody has said that it is off; still waiting: web; find out why, and switch n3 on"),
+        (
+            fenced_between_two_looks,
+            "somebody has said that it is off; still waiting: web; find out why, and switch n3 on",
+        ),
         (old, None),
         (probe, None),
         (at_work, None),

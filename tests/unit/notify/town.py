@@ -29,7 +29,9 @@ def moment(when: float) -> str:
 
 
 def cut(target: str, when: float, **more: str) -> FenceEvent:
-    return FenceEvent(**{"target": target, "action": "reboot", "status": "success", "by": "n2", "when": moment(when), **more})
+    return FenceEvent(
+        **{"target": target, "action": "reboot", "status": "success", "by": "n2", "when": moment(when), **more}
+    )
 
 
 def failure(guest: str, node: str, when: float, operation: str = "asyncmon", rc: str = "1", interval: str = "0") -> str:

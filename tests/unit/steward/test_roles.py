@@ -21,7 +21,9 @@ from .conftest import FROM, KEY, NOW, THEIRS, House
 WHO = {
     "health": "nobody",
     "login": "nobody",
-    **dict.fromkeys(("logout", "whoami", "look", "metrics", "failovers", "guest", "journal", "operations", "operation"), "viewer"),
+    **dict.fromkeys(
+        ("logout", "whoami", "look", "metrics", "failovers", "guest", "journal", "operations", "operation"), "viewer"
+    ),
     **dict.fromkeys(("plan", "carry_out", "start", "stop", "migrate", "drain", "return"), "operator"),
 }
 #: Arguments with which each gets as far as it can.

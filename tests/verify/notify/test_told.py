@@ -96,7 +96,10 @@ def metrics(address: str) -> dict[str, float]:
 
 def test_a_receiver_that_cannot_be_is_refused_before_anything_is_touched(lab: Lab) -> None:
     before = lab.version()
-    for url, words in ((f"{SECRET} is no URL", "bad: it is no URL"), (f"nosuch://{SECRET}", "bad: apprise makes nothing")):
+    for url, words in (
+        (f"{SECRET} is no URL", "bad: it is no URL"),
+        (f"nosuch://{SECRET}", "bad: apprise makes nothing"),
+    ):
         outcome = play("site", **DECLARED, notify_receivers={"bad": url})
         assert outcome.rc != 0
         assert words in outcome.told
@@ -201,7 +204,9 @@ def drifted(lab: Lab) -> Callable[[], list[str]]:
 def test_what_is_changed_by_hand_has_drifted(lab: Lab, told: dict[str, Any]) -> None:
     succeed("guests")
     assert drifted(lab)() == []
-    lab.ssh("node1")(["crm_resource", "--resource", "game", "--meta", "--set-parameter", "priority", "--parameter-value", "7"])
+    lab.ssh("node1")(
+        ["crm_resource", "--resource", "game", "--meta", "--set-parameter", "priority", "--parameter-value", "7"]
+    )
     wait_for(drifted(lab), lambda names: names == ["game"], what="drift", timeout=20)
     document = succeed("status", "-eformat=json").output
     assert "update resource game" in document
@@ -215,7 +220,9 @@ def test_the_exporters_answer_and_go(lab: Lab, told: dict[str, Any]) -> None:
     for node in lab.nodes.values():
         for port, words in ((9100, "node_memory_MemTotal_bytes"), (9664, "ha_cluster_pacemaker_nodes")):
             there = lab.ssh(node.name)
-            fetch = f"import urllib.request as u; print(u.urlopen('http://{node.address}:{port}/metrics').read().decode())"
+            fetch = (
+                f"import urllib.request as u; print(u.urlopen('http://{node.address}:{port}/metrics').read().decode())"
+            )
             assert words in there(["python3", "-c", fetch], timeout=30).stdout
     succeed("site", **told)
     for name in lab.nodes:
