@@ -41,11 +41,9 @@ $(VENV)/setup: requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	touch $@
 
-$(VENV)/setup-dev: requirements-dev.lock $(VENV)/setup
+$(VENV)/setup-dev: requirements-dev.lock tests/setup-dev $(VENV)/setup
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	# The console's page is tested in a browser.
-	[ -x /usr/bin/chromium ] || { apt-get update -qq && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; }
+	tests/setup-dev
 	touch $@
 
 $(VENV)/setup-mutants: requirements-mutation.lock $(VENV)/setup-dev

@@ -9,6 +9,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.checkout import checkout
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.declaration import Declaration
 
 _ARGUMENTS = {
@@ -44,7 +45,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         try:
             if arguments["declared"] is None:
-                return result | _judged(arguments)
+                source = checkout((task_vars or {}).get("inventory_dir"))
+                return result | _judged(arguments) | {"source": source}
             return result | _planned(arguments)
         except DroverError as error:
             return result | {"failed": True, "msg": f"No guest was touched. {error}"}

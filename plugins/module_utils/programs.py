@@ -54,6 +54,10 @@ def start(name: str) -> int:
             from .agents.packet_filter_unit import main
         case "lxcfs":
             from .hypervisor.lxcfs import main
+        case "notify":
+            from .notify.teller import main
+        case "notify-alert":
+            from .notify.spool import alert as main
         case "console":
             from .console.service import main
         case "console-health":

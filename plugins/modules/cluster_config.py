@@ -51,6 +51,12 @@ options:
       - The address, with its prefix, at which a node whose console is healthy answers. Empty for none.
       - Without this option it is left as it is.
     type: str
+  notify:
+    description:
+      - Whether Pacemaker wakes the notifiers of the nodes (role notify) at what happens.
+      - Without this option it is left as it is.
+    type: bool
+    version_added: 0.4.0
   wait_timeout:
     description: Seconds to wait for the cluster, before and after the change.
     type: int
@@ -100,7 +106,12 @@ kept:
 from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster import console_address as console
-from ansible_collections.cspp.drover.plugins.module_utils.cluster import fence_arguments, fencing, options
+from ansible_collections.cspp.drover.plugins.module_utils.cluster import (
+    fence_arguments,
+    fencing,
+    notify_alert,
+    options,
+)
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import Configuration, read
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import NodeSettings, Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
@@ -123,6 +134,8 @@ def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
         properties["stonith-enabled"] = str(fenced).lower()
     address = params["console_address"]
     placed = [console.console_address(address)] if address else []
+    alerts = [(fencing.ALERT, bool(devices), described is not None and not devices)]
+    alerts += [(notify_alert.ALERT, params["notify"] is True, params["notify"] is False)]
     return Wanted(
         primitives=(*devices, *(resource for resource, _where in placed)),
         constraints=(*places, *(where for _resource, where in placed)),
@@ -140,13 +153,13 @@ def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
             )
             for name, node in sorted(params["nodes"].items())
         ),
-        alerts=(fencing.ALERT,) if devices else (),
+        alerts=tuple(alert for alert, there, _gone in alerts if there),
         levels=tuple(levels),
         absent=frozenset(
             {
                 *gone,
                 *levels_gone,
-                *([] if devices or described is None else [fencing.ALERT.id]),
+                *(alert.id for alert, _there, gone in alerts if gone),
                 *(console.IDS if address == "" else []),
             }
         ),
@@ -192,6 +205,7 @@ def main() -> None:
             "fencing_kept": {"type": "list", "elements": "str", "default": []},
             "fenced": {"type": "bool"},
             "console_address": {"type": "str"},
+            "notify": {"type": "bool"},
             "wait_timeout": {"type": "int", "default": 90},
         },
         supports_check_mode=True,

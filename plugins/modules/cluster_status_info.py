@@ -27,7 +27,7 @@ options:
     default: 0
     version_added: 0.4.0
   changes:
-    description: Whether to look at the guests that run on this node, for changes that wait.
+    description: Whether to look at the guests that run on this node, for changes that wait, and for what has drifted.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -83,6 +83,17 @@ unproven:
   type: list
   elements: str
   returned: on a member
+declaration:
+  description:
+    - The C(commit) that the guests were declared from last and whether that was C(dirty), C(at) its time, and C(drift),
+      what guests.yml would change now, as phrases by guest. None when this node cannot tell, C(unknown) being why.
+  type: dict
+  returned: on a member, with O(changes)
+drifted:
+  description: What to say of guests that are not as declared, a sentence, or none.
+  type: list
+  elements: str
+  returned: on a member, with O(changes)
 strays:
   description: The nodes of the cluster that are not among O(inventory), and what to do about each, by name.
   type: dict
@@ -133,7 +144,9 @@ from ansible_collections.cspp.drover.plugins.module_utils.guest.definition impor
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.packet_filter import PacketFilter
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book, power
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress
-from ansible_collections.cspp.drover.plugins.module_utils.reporting import changes, moves, reasons
+from ansible_collections.cspp.drover.plugins.module_utils.notify import receivers
+from ansible_collections.cspp.drover.plugins.module_utils.notify.marks import overdue
+from ansible_collections.cspp.drover.plugins.module_utils.reporting import changes, drift, moves, reasons
 from ansible_collections.cspp.drover.plugins.module_utils.reporting import status as overview
 from ansible_collections.cspp.drover.plugins.module_utils.reporting.fencing import reminder
 from ansible_collections.cspp.drover.plugins.module_utils.reporting.filtered import lines
@@ -148,15 +161,25 @@ def filtered() -> list[str]:
         return []
 
 
-def unproven(nodes: Collection[str], days: int) -> list[str]:
-    """What to say of nodes whose fencing was not proven of late, by this node's copy of the journal."""
-    if not days:
-        return []
+def known() -> list[book.Entry]:
+    """This node's copy of the journal; nothing where it cannot be read."""
     try:
-        entries = book.Book().entries()
+        return book.Book().entries()
     except OSError:
         return []
-    return reminder(power.unproven(entries, nodes, days, datetime.now(UTC)), days)
+
+
+def untold(entries: Sequence[book.Entry]) -> list[str]:
+    """Who could not be told of what happened."""
+    try:
+        return overdue(entries, receivers.receivers(), time.time())
+    except (DroverError, OSError) as error:
+        return [f"{node_name()} cannot read whom to tell of what happens: {error}"]
+
+
+def unproven(entries: Sequence[book.Entry], nodes: Collection[str], days: int) -> list[str]:
+    """What to say of nodes whose fencing was not proven of late."""
+    return reminder(power.unproven(entries, nodes, days, datetime.now(UTC)), days) if days else []
 
 
 def look(cluster: Pacemaker, inventory: Sequence[str], *, tell_changes: bool, days: int = 0) -> dict[str, Any]:
@@ -166,7 +189,9 @@ def look(cluster: Pacemaker, inventory: Sequence[str], *, tell_changes: bool, da
         return {"member": False, "reason": str(error), "waiting": []}
     status = reasons.explained(status)
     live = read(cib)
+    entries = known()
     seen = overview.overview(live, status, inventory)
+    seen["problems"] += untold(entries)
     under_way = progress.under_way(status)
     lines = [*overview.table(seen), *(f"> {moves.progress(move)}" for move in under_way)]
     able = status.quorum and status.dc is not None
@@ -180,8 +205,10 @@ def look(cluster: Pacemaker, inventory: Sequence[str], *, tell_changes: bool, da
         "table": lines,
         "waiting": [],
     }
-    found["unproven"] = unproven([node["name"] for node in seen["nodes"]], days if status.fencing else 0)
+    found["unproven"] = unproven(entries, [node["name"] for node in seen["nodes"]], days if status.fencing else 0)
     if tell_changes:
+        found["declaration"] = drift.drift(cib, status, entries)
+        found["drifted"] = drift.reminder(found["declaration"])
         # A node that cannot look at its guests tells of the cluster all the same.
         with suppress(DroverError, ImportError):
             found["waiting"] = waiting(

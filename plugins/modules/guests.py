@@ -144,60 +144,11 @@ kept:
 
 from typing import Any
 
-from ansible.module_utils.parsing.convert_bool import boolean
-
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.guest_specs import specified
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import GuestSpec
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.core.errors import InvalidValue
+from ansible_collections.cspp.drover.plugins.module_utils.host.guest_arguments import GUEST, permitted, specification
 from ansible_collections.cspp.drover.plugins.module_utils.host.module_failure import fail_on_error
 from ansible_collections.cspp.drover.plugins.module_utils.host.quiet_module import QuietModule
 from ansible_collections.cspp.drover.plugins.module_utils.verbs.declare import Declare
-
-GUEST = {
-    "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "stopped", "absent"], "default": "present"},
-    "remove_disks": {"type": "bool", "default": False},
-    "definition": {"type": "dict"},
-    "ha": {"type": "raw", "default": {}},
-    "prefer": {"type": "list", "elements": "str", "default": []},
-    "apart_from": {"type": "list", "elements": "str", "default": []},
-    "together_with": {"type": "list", "elements": "str", "default": []},
-    "home": {"type": "str"},
-}
-
-
-def specification(guest: dict[str, Any], monitor_interval: int = 10) -> GuestSpec:
-    """One guest of the arguments. Raises InvalidValue for a priority that isn't a number."""
-    ha = guest["ha"]
-    if not isinstance(ha, dict):
-        ha = {} if ha is None or truth(ha) else None
-    limits = ("priority", "max_restart", "max_relocate")
-    numbers = None if ha is None else {key: number(ha[key] or 0) for key in limits if key in ha}
-    return specified({**guest, "ha": numbers}, monitor_interval)
-
-
-def permitted(value: Any) -> frozenset[str] | bool:
-    """The guests that may be restarted: names, or True for all of them."""
-    if isinstance(value, list):
-        return frozenset(str(name) for name in value)
-    return truth(value)
-
-
-def truth(value: Any) -> bool:
-    """What YAML or a person takes for true or false. Raises InvalidValue for anything else."""
-    try:
-        return bool(boolean(value))
-    except TypeError as error:
-        raise InvalidValue(str(error)) from error
-
-
-def number(value: Any) -> int:
-    """A whole number. Raises InvalidValue for what is none."""
-    try:
-        return int(value)
-    except (TypeError, ValueError) as error:
-        raise InvalidValue(str(error)) from error
 
 
 def declared(cluster: Pacemaker, params: dict[str, Any]) -> Declare:

@@ -118,6 +118,11 @@ declared:
   description: All that was read, for the second call.
   type: dict
   returned: first call
+source:
+  description: The C(commit) of the git checkout that the inventory is in, and whether the inventory is C(dirty). Both
+    are None where there is none.
+  type: dict
+  returned: first call
 resources:
   description: Every guest for M(cspp.drover.guests).
   type: list

@@ -26,8 +26,8 @@ from ansible_collections.cspp.drover.plugins.module_utils.core.quantities import
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.declaration import Declaration
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.types import Guest, Nic
 from ansible_collections.cspp.drover.plugins.module_utils.guest import definition as definitions
+from ansible_collections.cspp.drover.plugins.module_utils.host.guest_arguments import specification
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import domain_xml, filter_rules, lxc_config
-from ansible_collections.cspp.drover.plugins.modules.guests import specification
 
 __all__ = ["broken"]
 

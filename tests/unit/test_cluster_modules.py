@@ -285,3 +285,14 @@ def test_the_consoles_address_comes_moves_and_goes(call: Call, on: Any) -> None:
     assert call(cluster_config, console_address="")["changed"]
     assert "console" not in cluster.cib
     assert not call(cluster_config, console_address="")["changed"]
+
+
+def test_the_alert_for_notifiers_comes_and_goes(call: Call, on: Any) -> None:
+    cluster = on(cluster_config, FakeCluster("fence", cib=transcript("cib-fresh")))
+    assert call(cluster_config, notify=True)["objects"][-1:] == ["create alert drover-notify-alert"]
+    assert "<select><select_fencing /><select_nodes /><select_resources /></select>" in cluster.cib
+    assert not call(cluster_config, notify=True)["changed"]
+    # A run that knows nothing of it leaves it alone.
+    assert not call(cluster_config)["changed"]
+    assert call(cluster_config, notify=False)["objects"] == ["remove alert drover-notify-alert"]
+    assert not call(cluster_config, notify=False)["changed"]

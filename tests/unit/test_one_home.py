@@ -15,6 +15,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.agents.leaving import 
 from ansible_collections.cspp.drover.plugins.module_utils.ceph.monitor import FORMED
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.accelerator import RECORD
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.packet_filter import FACTS
+from ansible_collections.cspp.drover.plugins.module_utils.notify.receivers import FILE as RECEIVERS
 from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import PKI
 from ansible_collections.cspp.drover.plugins.module_utils.steward.access import FOLDER as ACCESS
 from ansible_collections.cspp.drover.plugins.module_utils.trust.keyfiles import SECRETS
@@ -33,6 +34,7 @@ HOMES = {
     str(FORMED): "plugins/module_utils/ceph/monitor.py",
     str(SECRETS): "plugins/module_utils/trust/keyfiles.py",
     str(ACCESS): "plugins/module_utils/steward/access.py",
+    str(RECEIVERS): "plugins/module_utils/notify/receivers.py",
 }
 PATH = re.compile(r"/etc/drover/[\w.-]+")
 TEXTS = {"DOCUMENTATION", "EXAMPLES", "RETURN"}

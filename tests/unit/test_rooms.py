@@ -18,7 +18,7 @@ PREFIX = "ansible_collections.cspp.drover."
 
 #: From the ground up: a package imports itself and those before it.
 GROUND = ("core", "trust", "guest", "cluster", "ceph", "storage", "hypervisor")
-ACTING = ("preflight", "planning", "reporting", "declaration", "verbs", "steward", "console")
+ACTING = ("preflight", "planning", "reporting", "declaration", "verbs", "notify", "steward", "console")
 ON_NODES = (*GROUND, "peer", "journal", "measure", "migration", "agents", *ACTING)
 ELSEWHERE = ("images", "host", "lab", "drill")
 ORDER = (*ON_NODES, *ELSEWHERE)

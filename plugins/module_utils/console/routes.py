@@ -99,6 +99,10 @@ def _looking(api: Operations, steward: Steward) -> None:
         asked = await steward.ask("journal", caller, guest=guest, node=node, limit=limit, before=before)
         return JSONResponse(asked)
 
+    @api.operation("GET", "/failovers", "viewer", None)
+    async def failovers(caller: Known, limit: Limit = 20) -> Response:
+        return JSONResponse(await steward.ask("failovers", caller, limit=limit))
+
     @api.operation("GET", "/health", "nobody", documents.Health)
     async def health(caller: Anybody) -> Response:
         said = await steward.ask("health", caller)
@@ -109,8 +113,8 @@ def _looking(api: Operations, steward: Steward) -> None:
 
     @api.operation("GET", "/metrics", "viewer", None, also=_METRICS)
     async def metrics(caller: Known) -> Response:
-        look = await steward.ask("look", caller)
-        return PlainTextResponse(exposition(look), media_type="text/plain; version=0.0.4")
+        numbers = await steward.ask("metrics", caller)
+        return PlainTextResponse(exposition(numbers), media_type="text/plain; version=0.0.4")
 
 
 def _acting(api: Operations, steward: Steward) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..core.errors import DroverError
+from ..notify.receivers import FILE as RECEIVERS
+from ..reporting.drift import FILE as DECLARED
 from ..trust.keyfiles import SECRETS
 
 __all__ = ["DepartureError", "traces"]
@@ -32,6 +34,9 @@ _TRACES = (
     "var/lib/pacemaker/blackbox",
     "var/log/pacemaker",
     "var/lib/corosync",
+    # What was declared has guests' secrets in it, receivers of notifications have passwords.
+    str(DECLARED.relative_to("/")),
+    str(RECEIVERS.relative_to("/")),
     # Whom it takes for a node.
     "etc/ssh/ssh_known_hosts2",
 )

@@ -112,10 +112,10 @@ def gathered(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     if not able:
         return {"told": False, "causes": causes, "lines": [], "document": {"problems": wrong, "reminders": []}}
     seen = answers[able[0]]
-    parts = ((answers[name].get("waiting") for name in able), [seen.get("unproven")])
+    parts = ((answers[name].get("waiting") for name in able), [seen.get("unproven"), seen.get("drifted")])
     dropped = (one.get("filtered") for one in answers.values())
     notes = [line for part in (*parts, dropped) for lines in part for line in lines or []]
-    keys = ("cluster", "paused", "nodes", "guests", "moves", "fence_events")
+    keys = ("cluster", "paused", "nodes", "guests", "moves", "fence_events", "declaration")
     document = {
         "served_by": able[0],
         "silent": {name: why for name, why in causes.items() if name not in able},

@@ -98,7 +98,7 @@ class Desk:
                 "by": caller.name,
                 "origin": origin,
                 "plan": plan.hash,
-                "steps": [{"guest": move["guest"], "to": move["to"]} for move in moves],
+                "steps": [{key: move[key] for key in ("guest", "to", "forecast")} for move in moves],
                 "sentences": plan.document["sentences"],
                 "key": _key(key, caller) if key else None,
             }

@@ -21,8 +21,9 @@ from ..core.quantities import MIB
 from ..journal.book import Entry, stamp
 from ..migration import progress
 from ..peer import members
-from ..reporting import reasons
+from ..reporting import drift, reasons
 from ..reporting.status import overview
+from .records import Ledger
 
 __all__ = ["Eyes", "Sight", "document", "epoch_of", "guest_row"]
 
@@ -62,6 +63,7 @@ class Eyes:
         self._cluster, self._moves, self._clock = cluster, moves, clock
         self._lock = threading.Lock()
         self._last: Sight | None = None
+        self.drift = drift.Remembered()
 
     def see(self, *, fresh: bool = False) -> Sight:
         """The cluster as it is, or was a second ago at most. Raises ClusterError where it cannot be asked."""
@@ -81,7 +83,7 @@ def epoch_of(live: Configuration) -> str:
     return f"{version.admin_epoch}.{version.epoch}.{version.num_updates}"
 
 
-def document(eyes: Eyes, proofs: Sequence[Entry], operations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def document(eyes: Eyes, ledger: Ledger, operations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The look as a document. A node whose cluster does not run tells that, and what to do."""
     try:
         sight = eyes.see()
@@ -90,7 +92,7 @@ def document(eyes: Eyes, proofs: Sequence[Entry], operations: Sequence[Mapping[s
     live, status = sight.live, sight.status
     seen = overview(live, status)
     addresses = members.known()
-    partial = None if status.quorum else _NO_QUORUM
+    partial, proofs = None if status.quorum else _NO_QUORUM, ledger.entries("proof")
     return {
         "cluster": {
             "name": live.properties.get("cluster-name", ""),
@@ -107,6 +109,7 @@ def document(eyes: Eyes, proofs: Sequence[Entry], operations: Sequence[Mapping[s
         "guests": [_guest(row, live, seen["problems"]) for row in seen["guests"]],
         "moves": [_move(one) for one in sight.moves],
         "operations": list(operations),
+        "declaration": eyes.drift(sight.cib, status, ledger.entries("declaration")),
     }
 
 
@@ -139,6 +142,7 @@ def _alone(error: ClusterError, operations: Sequence[Mapping[str, Any]]) -> dict
         "guests": [],
         "moves": [],
         "operations": list(operations),
+        "declaration": drift.UNKNOWN,
     }
 
 

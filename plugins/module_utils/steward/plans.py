@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..cluster.capacity import capacity
 from ..cluster.cib import Configuration, read
 from ..cluster.pacemaker import Applied
 from ..cluster.prediction import Prediction
 from ..core.errors import DroverError, InvalidValue
 from ..declaration.yaml_patch import fragment, patch
+from ..planning.headroom import homeless
 from ..reporting.job_log import JobLog
 from . import sessions
 from .actions import Action, Watched, carry_out, substance
@@ -159,26 +159,6 @@ def _foreseen(
 
 
 def unplaced(live: Configuration, after: Prediction, usable: Sequence[str]) -> list[dict[str, Any]]:
-    """For each node, the guests that would find no room elsewhere if it died after the plan; the largest are placed
-    first, each where most memory is left."""
-    nodes = [name for name in usable if name not in live.standby()]
-    memory = {name: int(guest.utilization.get("memory", "0")) for name, guest in live.guests().items()}
-    places = {name: after.place(name) for name in memory}
-    total = {name: room.get("memory", 0) for name, room in capacity(live).items()}
-    found = []
-    for dead in nodes:
-        left = {
-            node: total.get(node, 0) - sum(memory[name] for name, place in places.items() if place == node)
-            for node in nodes
-            if node != dead
-        }
-        homeless = []
-        for name in sorted((n for n, place in places.items() if place == dead), key=lambda n: (-memory[n], n)):
-            best = max(left, key=lambda node: left[node], default=None)
-            if best is None or left[best] < memory[name]:
-                homeless.append(name)
-            else:
-                left[best] -= memory[name]
-        if homeless:
-            found.append({"node": dead, "guests": sorted(homeless)})
-    return found
+    """For each node, the guests that would find no room elsewhere if it died after the plan."""
+    places = {name: after.place(name) for name in live.guests()}
+    return [{"node": node, "guests": guests} for node, guests in homeless(live, places, usable).items()]

@@ -9,45 +9,30 @@ journal knows the same, and the death of one loses nothing.
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from ..core.node_name import node_name
-from ..core.stamp import Stamp, stamp_of
 from ..journal import book
 from ..journal.book import Entry
+from ..journal.kinds import Kinds
 from .sessions import LONGEST, Session
 
 __all__ = ["Ledger", "seconds_of"]
 
-#: Kinds of entries that the steward writes.
-_OWN = (b'"kind":"session-end"', b'"kind":"operation', b'"kind":"proof"')
-
 
 class Ledger:
-    """The journal as this node has it, for what the steward asks of it. The file is read again when it has changed, and
-    of its lines those alone are parsed that can matter."""
+    """The journal as this node has it, for what the steward asks of it."""
 
     def __init__(self, own: book.Book | None = None, record: Callable[[Mapping[str, Any]], None] = book.record) -> None:
         self.book, self._record = own or book.Book(), record
-        self._lock = threading.Lock()
-        self._stamp: Stamp = None
-        self._entries: list[Entry] = []
+        self._kinds = Kinds(self.book, "session-end", "operation", "proof", "story", "drill", "declaration")
 
     def entries(self, *kinds: str) -> list[Entry]:
-        """The entries of these kinds (session-end, operation, operation-end, proof), the newest last."""
-        with self._lock:
-            stamp = stamp_of(self.book.path)
-            if stamp is None:
-                return []
-            if stamp != self._stamp:
-                lines = self.book.lines().values()
-                self._entries = [json.loads(line) for line in lines if any(mark in line for mark in _OWN)]
-                self._stamp = stamp
-            return [entry for entry in self._entries if entry.get("kind") in kinds]
+        """The entries of these kinds (session-end, operation, operation-end, proof, story, drill, declaration), the
+        newest last."""
+        return self._kinds.entries(*kinds)
 
     def write(self, entry: Mapping[str, Any]) -> None:
         """Put an entry on record here and on every member that answers."""

@@ -20,7 +20,9 @@ from . import operations, sessions
 from .access import allows
 from .actions import ACTIONS, Action, Watched, written
 from .consoles import Consoles
+from .failovers import failovers
 from .identity import Caller, Identity
+from .numbers import sampler
 from .operations import Desk
 from .overview import Eyes, document
 from .plans import Draft, draft, proposal, read_id
@@ -62,12 +64,14 @@ VERBS: Mapping[str, Verb] = {
     "logout": Verb("viewer", "logout", {"everywhere": (bool, False)}),
     "whoami": Verb("viewer", "whoami"),
     "look": Verb("viewer", "look"),
+    "metrics": Verb("viewer", "metrics"),
     "guest": Verb("viewer", "guest", {"name": (str, True)}),
     "journal": Verb(
         "viewer",
         "journal",
         {"guest": (str, False), "node": (str, False), "limit": (int, False), "before": (str, False)},
     ),
+    "failovers": Verb("viewer", "failovers", {"limit": (int, False)}),
     "operations": Verb("viewer", "operations", {"limit": (int, False)}),
     "operation": Verb("viewer", "operation", {"id": (str, True)}),
     "console": Verb("operator", "console", {**_GUEST, "kind": (str, True)}),
@@ -112,6 +116,7 @@ class Steward:
         self.sign_on = sign_on or SignOn(identity.declared, keys, ledger)
         self.desk, self.eyes = desk or Desk(ledger), eyes or Eyes(cluster)
         self.consoles = consoles or Consoles(self.eyes)
+        self.numbers = sampler(self.eyes, ledger)
         self._watched, self._cluster, self._keys = watched, cluster, keys
         self._told: dict[tuple[str, ...], float] = {}
         self._lock = threading.Lock()
@@ -177,7 +182,10 @@ class Steward:
         return self.identity.described(caller)
 
     def _look(self, _caller: Caller, _request: Request, _said: Mapping[str, Any]) -> dict[str, Any]:
-        return document(self.eyes, self.ledger.entries("proof"), self._listed(_SHOWN))
+        return document(self.eyes, self.ledger, self._listed(_SHOWN))
+
+    def _metrics(self, _caller: Caller, _request: Request, _said: Mapping[str, Any]) -> dict[str, Any]:
+        return self.numbers.latest()
 
     def _guest(self, _caller: Caller, _request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
         from .one_guest import described
@@ -188,6 +196,9 @@ class Steward:
         from .one_guest import entries
 
         return {"entries": entries(self.ledger, said, _limit(said, 100))}
+
+    def _failovers(self, _caller: Caller, _request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
+        return {"failovers": failovers(self.ledger.entries("story", "drill"), _limit(said, 20))}
 
     def _operations(self, _caller: Caller, _request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
         return {"operations": self._listed(_limit(said, 50))}

@@ -94,6 +94,15 @@ def _entry(number: int) -> dict[str, Any]:
     return {**base, **way, "result": "moved", "downtime_ms": pause, "seconds": 4.1, "forecast": forecast}
 
 
+def _failover() -> dict[str, Any]:
+    """A node that a drill took the power of."""
+    line: list[tuple[str, str | None, float]] = [("lost", None, 0.0), ("noticed", None, 1.9), ("fenced", None, 2.6)]
+    line += [("started", "minecraft", 3.1), ("answered", "minecraft", 6.8)]
+    steps = [{"what": what, "guest": guest, "seconds": at, "at": stamp(7200 - at)} for what, guest, at in line]
+    text = "node3 was lost at 10:00:02 UTC and node1 cut its power; its guests run again: minecraft on node1."
+    return {"id": "f1", "node": "node3", "text": text, "drill": "power", "steps": steps}
+
+
 class Seen(ByProvider):
     """The cluster as it is told, and who may have it told."""
 
@@ -174,6 +183,7 @@ class Seen(ByProvider):
             "guests": self.guests,
             "moves": moving,
             "operations": self.operations,
+            "declaration": {"commit": "3f2c1a9d4e5b6071", "dirty": False, "at": stamp(600), "drift": {}, "unknown": ""},
         }
 
     def _problems(self) -> list[dict[str, str]]:
@@ -244,6 +254,14 @@ class Seen(ByProvider):
     def _journal(self, given: dict[str, Any], _role: object) -> dict[str, Any]:
         found = [one for one in self.journal if given.get("guest") in (None, one.get("guest"))]
         return {"entries": found[: given.get("limit", 100)]}
+
+    def _metrics(self, _given: object, _role: object) -> dict[str, Any]:
+        told = {"commit": None, "dirty": None, "at": None, "drift": None, "unknown": "nobody has declared anything"}
+        cluster = {"look": {**self.look(), "declaration": told}, "homeless": {}, "usable": []}
+        return {"age": {"cluster": 1.0}, "cluster": cluster, "usage": None, "history": None}
+
+    def _failovers(self, _given: object, _role: object) -> dict[str, Any]:
+        return {"failovers": [_failover()]}
 
     def _operations(self, _given: object, _role: object) -> dict[str, Any]:
         return {"operations": self.operations}

@@ -138,6 +138,20 @@ def test_the_overview_tells_of_problems_first_and_of_what_would_be_lost(visit: O
     expect(page.locator(".fate")).to_contain_text("2 guests would start again elsewhere. runner would stay down")
 
 
+def test_which_commit_runs_and_how_a_failover_went(visit: Open) -> None:
+    page = visit("viewer")
+    expect(page.get_by_text("Declared in commit 3f2c1a9d4e5b; no drift.")).to_be_visible()
+    page.goto(page.url.partition("#")[0] + "#/history")
+    failover = page.locator("#failover-f1")
+    expect(failover).to_contain_text("drill power, over after 6.8 s")
+    expect(failover.locator("ol li")).to_have_text(
+        [
+            re.compile(words)
+            for words in ("lost its power", "noticed", "known to be off", "minecraft started", "answered again")
+        ]
+    )
+
+
 def test_a_drain_is_read_confirmed_and_watched(stage: Stage, visit: Open) -> None:
     page = visit("operator", "nodes")
     drain(page, "node1")

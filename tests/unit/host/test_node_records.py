@@ -65,11 +65,13 @@ def test_a_node_that_has_left_holds_no_key(tmp_path: Path) -> None:
     kept = ["etc/corosync/uidgid.d/x", "etc/pki/qemu/dh-params.pem", "etc/ssh/ssh_host_ed25519_key"]
     gone = [
         "etc/corosync/corosync.conf",
+        "etc/drover/notify.json",
         "etc/drover/pki/node.key",
         "etc/drover/secrets/ca.key",
         "etc/pacemaker/authkey",
         "etc/pki/libvirt/private/serverkey.pem",
         "etc/pki/qemu/server-key.pem",
+        "var/lib/drover/declared.json",
         "var/lib/pacemaker/cib/cib.xml",
         "var/lib/pacemaker/pengine/pe-input-1.bz2",
         "var/log/pacemaker/pacemaker.log",

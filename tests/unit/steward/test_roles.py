@@ -22,7 +22,9 @@ WHO = {
     **dict.fromkeys(("ways", "oidc_begin", "oidc_end"), "nobody"),
     "health": "nobody",
     "login": "nobody",
-    **dict.fromkeys(("logout", "whoami", "look", "guest", "journal", "operations", "operation"), "viewer"),
+    **dict.fromkeys(
+        ("logout", "whoami", "look", "metrics", "failovers", "guest", "journal", "operations", "operation"), "viewer"
+    ),
     **dict.fromkeys(("console", "propose", "plan", "carry_out"), "operator"),
     **dict.fromkeys(("start", "stop", "migrate", "drain", "return"), "operator"),
 }

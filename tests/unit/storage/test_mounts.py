@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from typing import Any
 
@@ -18,6 +17,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.storage.mounts import 
     unit_name,
     units,
 )
+from ansible_collections.cspp.drover.tests.unit.needed import needed
 
 PATHS = {
     "/": "-.mount",
@@ -35,11 +35,9 @@ def test_unit_names(path: str, name: str) -> None:
     assert unit_name(path) == name
 
 
-@pytest.mark.skipif(not shutil.which("systemd-escape"), reason="systemd-escape is the oracle")
 def test_systemd_agrees() -> None:
-    shown = subprocess.run(
-        ["systemd-escape", "--path", "--suffix=mount", *PATHS], check=True, capture_output=True, text=True, timeout=10
-    )
+    argv = [needed("systemd-escape"), "--path", "--suffix=mount", *PATHS]
+    shown = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=10)
     assert shown.stdout.split() == list(PATHS.values())
 
 

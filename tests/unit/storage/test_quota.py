@@ -15,6 +15,7 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.quantities import MIB
 from ansible_collections.cspp.drover.plugins.module_utils.storage import quota
+from ansible_collections.cspp.drover.tests.unit.needed import needed
 
 
 def mounted(tmp_path: Path, kind: str, options: str) -> Path:
@@ -56,8 +57,10 @@ def test_where_nobody_counts_a_directory_is_one(tmp_path: Path, monkeypatch: pyt
 @pytest.fixture
 def btrfs(tmp_path: Path) -> Iterator[Path]:
     """A btrfs with qgroups in a file."""
-    if os.geteuid() or not all(map(shutil.which, ("mkfs.btrfs", "btrfs"))):
-        pytest.skip("takes root and btrfs-progs")
+    if os.geteuid():
+        pytest.skip("takes root")
+    for program in ("mkfs.btrfs", "btrfs"):
+        needed(program)
     image, place = tmp_path / "image", tmp_path / "pool"
     place.mkdir()
     with image.open("wb") as file:

@@ -6,6 +6,7 @@ import { html } from "../lib/html.js";
 import { journal, operations, readJournal } from "../lib/state.js";
 import { Empty, Failure, Waiting } from "../parts/empty.js";
 import { Pauses } from "../parts/plot.js";
+import { Failovers } from "./failovers.js";
 import { Journal } from "./journal.js";
 import { Operation } from "./operation.js";
 
@@ -24,6 +25,7 @@ export function History() {
         ? html`<ul class="tasks">${operations.value.slice(0, 20).map((one) => html`<${Operation} key=${one.id} operation=${one} />`)}</ul>`
         : html`<p class="hint">Nobody has asked for anything lately. What is asked for, here or by a play, stands here on every node.</p>`}
     </section>
+    <${Failovers} />
     ${error && html`<${Failure} error=${error} again=${read} />`}
     ${!entries && !error && html`<${Waiting} what="Reading the journal …" />`}
     ${entries && html`

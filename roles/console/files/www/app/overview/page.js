@@ -17,6 +17,15 @@ function verdict({ problems, cluster }) {
   return ["ok", "All is well"];
 }
 
+/** Which commit runs, and what has drifted from it. */
+function Declaration({ declaration }) {
+  if (!declaration?.commit) return null;
+  const { commit, dirty, drift, unknown } = declaration;
+  const names = Object.keys(drift ?? {});
+  const how = !drift ? unknown : names.length ? `not as declared: ${names.join(", ")}` : "no drift";
+  return html`<p class="hint">Declared in commit ${commit.slice(0, 12)}${dirty ? ", with changes that are not committed" : ""}; ${how}.</p>`;
+}
+
 export function Overview() {
   const seen = look.value;
   const [kind, text] = verdict(seen);
@@ -26,7 +35,8 @@ export function Overview() {
     <div class=${`verdict ${kind}`}>
       <span class="seal"><${Icon} name=${kind === "ok" ? "check" : "alert"} /></span>
       <div><h1 tabindex="-1">${text}</h1>
-        <p>${run} of ${count(guests.value.length, "guest")} running, ${up} of ${count(nodes.value.length, "node")} online, told by ${seen.cluster.served_by}</p></div>
+        <p>${run} of ${count(guests.value.length, "guest")} running, ${up} of ${count(nodes.value.length, "node")} online, told by ${seen.cluster.served_by}</p>
+        <${Declaration} declaration=${seen.declaration} /></div>
     </div>
     <${Problems} problems=${seen.problems} />
     <${Now} />
