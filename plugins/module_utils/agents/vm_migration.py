@@ -41,6 +41,7 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
     if leaving.stops_guests(source):
         ocf.info(f"{name} is shut down with {source}, and starts on {target}")
         return _shut_down(request, connect())
+    from ..migration.disk_switch import stand_back
     from ..migration.live import LiveMigration
     from ..migration.record import MigrationFailed
 
@@ -49,8 +50,10 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
         seen = host.seen(name)
         if seen.state is not State.RUNNING:
             raise AgentError(f"{name} cannot migrate: it {seen.predicate}")
+        for disk in stand_back(name, host):
+            ocf.warning(f"{name} moves: the copy of its disk {disk} to another pool is given up, and begun anew later")
         migration = LiveMigration(request.definition_to_change(), source, target, host)
-    except (AgentError, HostError) as error:
+    except (AgentError, HostError, WaitTimeout) as error:
         book.record(book.failure("vm", name, source, target, str(error)))
         raise
     try:
