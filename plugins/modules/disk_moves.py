@@ -52,11 +52,6 @@ plan:
   type: list
   elements: str
   returned: success
-notes:
-  description: What is left to the VM's next start, a line each.
-  type: list
-  elements: str
-  returned: success
 """
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
@@ -81,7 +76,6 @@ def main() -> None:
     )
     log = JobLog(module.params["log"])
     plan: list[str] = []
-    notes: list[str] = []
     changed = False
     with fail_on_error(module, OSError, remedy="What was finished stays; run the play again once this is put right."):
         moves = [
@@ -95,10 +89,7 @@ def main() -> None:
         for result in done:
             changed = changed or result["changed"]
             plan += result["plan"]
-            notes += result["notes"]
-    for note in notes:
-        module.warn(note)
-    module.exit_json(changed=changed, plan=plan, notes=notes)
+    module.exit_json(changed=changed, plan=plan)
 
 
 if __name__ == "__main__":

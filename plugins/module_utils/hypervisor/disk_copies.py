@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from .domain_xml import render_disk, source_of
-from .libvirt_connection import HostError
 from .libvirt_host import LibvirtHost
 
 __all__ = ["DiskCopies", "LiveDisk", "live_disks"]
@@ -73,24 +71,3 @@ class DiskCopies(LibvirtHost):
     def suspend(self, name: str) -> None:
         """Hold the VM, until it is resumed."""
         self._on(name, lambda domain: domain.suspend())
-
-    def detach(self, name: str, target: str) -> None:
-        """Ask the system in the VM to let go of a disk. Whether it does, the VM's XML tells later."""
-        disk = next(
-            (
-                disk
-                for disk in ET.fromstring(self.live_xml(name)).findall("devices/disk")
-                if disk.find(f"target[@dev='{target}']") is not None
-            ),
-            None,
-        )
-        if disk is None:
-            return
-        with suppress(HostError):  # asked again while it is about to
-            device, live = ET.tostring(disk, encoding="unicode"), self._libvirt.VIR_DOMAIN_AFFECT_LIVE
-            self._on(name, lambda domain: domain.detachDeviceFlags(device, live))
-
-    def attach(self, name: str, disk: Mapping[str, Any]) -> None:
-        """Give the running VM a disk."""
-        device, live = render_disk(disk), self._libvirt.VIR_DOMAIN_AFFECT_LIVE
-        self._on(name, lambda domain: domain.attachDeviceFlags(device, live))

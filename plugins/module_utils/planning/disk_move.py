@@ -23,10 +23,9 @@ __all__ = ["Seen", "Step", "Unclear", "Way", "next_step", "ways"]
 
 #: ``begin`` says in the cluster that the disk moves. ``copy`` begins QEMU's copy and ``wait`` waits for it; ``carry``
 #: copies the disk of a guest that does not run, and has the cluster told. ``clear`` removes a copy that is not whole.
-#: ``switch`` has the running VM and the cluster go on with the copy; ``swap`` does that with a seed, in the VM alone.
-#: ``tell`` says to the cluster what QEMU does already. ``remove`` removes the old volume, ``give up`` ends QEMU's copy.
-#: ``end`` says that nothing is left to be done, ``later`` that the rest waits for the VM's next start.
-Step = Literal["begin", "copy", "wait", "carry", "clear", "switch", "swap", "tell", "remove", "give up", "end", "later"]
+#: ``switch`` has the running VM and the cluster go on with the copy, ``tell`` says to the cluster what QEMU does
+#: already. ``remove`` removes the old volume, ``give up`` ends QEMU's copy, ``end`` says that nothing is left to do.
+Step = Literal["begin", "copy", "wait", "carry", "clear", "switch", "tell", "remove", "give up", "end"]
 
 
 class Unclear(DroverError):
@@ -57,8 +56,7 @@ class Seen:
 
     ``told`` is the volume in the guest's definition, ``begun`` whether the cluster knows of the move. Of a VM that
     ``runs``, ``live`` is what QEMU has (None: no such disk), ``copy`` what it copies that to, ``ready`` that both hold
-    the same. One that does not run may be ``held`` down. ``there`` are the volumes that exist. ``asked`` tells that the
-    VM was asked to let go of its seed and has not.
+    the same. One that does not run may be ``held`` down. ``there`` are the volumes that exist.
     """
 
     told: str
@@ -69,7 +67,6 @@ class Seen:
     ready: bool = False
     held: bool = False
     there: frozenset[str] = frozenset()
-    asked: bool = False
 
 
 def ways(guest: Primitive, wanted: Definition) -> list[Way]:
@@ -87,7 +84,7 @@ def ways(guest: Primitive, wanted: Definition) -> list[Way]:
             here = begun["to"] if on else here
         if here["path"] != goal["path"]:
             found.append(Way(target, here, goal, seed))
-    # A seed is only of use with the disk that it is the seed of.
+    # What matters first.
     return sorted(found, key=lambda way: way.seed)
 
 
@@ -105,8 +102,6 @@ def next_step(way: Way, seen: Seen) -> Step:
                 remedy="See whose it is, and remove it. To have the guest use it as it is: -e guests_recreate",
             )
         return "begin"
-    if way.seed:
-        return _seed(way, seen)
     if not seen.runs:
         return _ending(way, seen) if seen.told == goal else "clear" if goal in seen.there else "carry"
     if seen.live == goal:
@@ -131,8 +126,6 @@ def next_step(way: Way, seen: Seen) -> Step:
 
 def _back(way: Way, seen: Seen) -> Step:
     source, goal = way.ends
-    if seen.told == source and way.seed and seen.runs and seen.live != source and not seen.asked:
-        return "swap"
     if seen.told != source or (seen.runs and seen.live == goal):
         raise Unclear(
             f"its disk {way.target} is at {goal} already and cannot be taken back",
@@ -141,18 +134,6 @@ def _back(way: Way, seen: Seen) -> Step:
     if seen.copy == goal:
         return "give up"
     return "clear" if goal in seen.there else "end"
-
-
-def _seed(way: Way, seen: Seen) -> Step:
-    source, goal = way.ends
-    if goal not in seen.there:
-        return "copy" if seen.runs else "carry"
-    if seen.runs and seen.live != goal:
-        if seen.told == source:
-            return "tell" if seen.asked else "swap"
-        # Once the VM has not let go of it, it is not asked in every run.
-        return "later" if seen.live or seen.asked else "swap"
-    return "tell" if seen.told == source else _ending(way, seen)
 
 
 def _ending(way: Way, seen: Seen) -> Step:

@@ -103,7 +103,7 @@ class DiskSight:
                 remedy="Run this again: what was begun is carried on.",
             ) from error
 
-    def of(self, way: Way, *, asked: bool = False) -> Seen:
+    def of(self, way: Way) -> Seen:
         """What there is of one disk."""
         told = {disk["target"]: disk["source"]["path"] for disk in (guest_of(self.guest) or {}).get("disks") or ()}
         disk = self.disks().get(way.target, LiveDisk(None)) if self.runs else LiveDisk(None)
@@ -117,5 +117,4 @@ class DiskSight:
             ready=disk.ready,
             held=self.held,
             there=frozenset(path for path in way.ends if self._store.there(path)),
-            asked=asked,
         )

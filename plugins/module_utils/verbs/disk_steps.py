@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, NoReturn
 
 from ..cluster import disks, guest_health
@@ -18,7 +16,7 @@ from ..cluster.pacemaker import Applied, ClusterError, Pacemaker
 from ..core.command import CommandError
 from ..core.node_name import node_name
 from ..core.quantities import rough_size
-from ..core.wait import WaitTimeout, wait_for
+from ..core.wait import wait_for
 from ..guest.definition import Definition
 from ..hypervisor.disk_copies import LiveDisk
 from ..hypervisor.libvirt_connection import HostError
@@ -34,8 +32,8 @@ __all__ = ["Course", "DiskSteps"]
 _LOOK, _SAY = 1.0, 2.0
 #: Seconds without any progress after which a copy is given up.
 _STILL = 600.0
-#: Seconds for the system in a VM to let go of a disk, and for QEMU to close one that it no longer uses.
-_LETS_GO, _CLOSES = 20.0, 30.0
+#: Seconds for QEMU to close a disk that it no longer uses.
+_CLOSES = 30.0
 
 
 @dataclass
@@ -45,7 +43,6 @@ class Course:
     started: float = field(default_factory=time.time)
     size: int = 0
     pause: float | None = None
-    asked: bool = False
 
 
 class DiskSteps:
@@ -74,7 +71,6 @@ class DiskSteps:
             "carry": lambda: self._carry(way, course),
             "clear": lambda: self._store.discard(way.ends[1]),
             "switch": lambda: self._switch(way, course),
-            "swap": lambda: self._swap(way, course),
             "tell": lambda: self._tell(way),
             "remove": lambda: self._remove(way),
             "give up": lambda: self._sight.host.forget_copy(self.name, way.target),
@@ -94,9 +90,6 @@ class DiskSteps:
 
     def _copy(self, way: Way, course: Course) -> None:
         self._store.require_room(self.name, way.source, way.goal)
-        if way.seed:
-            self._store.copy(way.source, way.goal)
-            return
         size = self._sight.host.disk_sizes(self.name, [way.target])[way.target]
         self._store.make(way.goal, size)
         # An agent that is to move the VM gives the copy up first.
@@ -166,18 +159,6 @@ class DiskSteps:
         course.pause = switch(self.cluster, self._sight.host, self.name, way.target, way.goal, self._guard)
         self.say(f"{self.name}: {way.target} is at {way.ends[1]}, held for {course.pause * 1000:.0f} ms")
 
-    def _swap(self, way: Way, course: Course) -> None:
-        """Give the VM its seed from where that is to be, should it let go of the one it has."""
-        course.asked = True
-        self._sight.host.detach(self.name, way.target)
-        with suppress(WaitTimeout):
-            gone = partial(_lacks, way.target)
-            wait_for(self._sight.disks, gone, what="its release", timeout=_LETS_GO, interval=_LOOK)
-        if way.target not in self._sight.disks():
-            disk = {"target": way.target, "source": way.source if way.back else way.goal, "readonly": True}
-            with suppress(HostError):
-                self._sight.host.attach(self.name, disk)
-
     def _tell(self, way: Way) -> None:
         self._apply(lambda live: disks.told(live, self.name, way.target, way.goal, node_name()))
 
@@ -219,7 +200,3 @@ class DiskSteps:
                 "path": [f"disk {way.target} from {way.ends[0]} to {way.ends[1]}"],
             }
         )
-
-
-def _lacks(target: str, found: dict[str, LiveDisk]) -> bool:
-    return target not in found

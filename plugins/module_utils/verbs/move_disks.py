@@ -8,7 +8,7 @@ disk_steps.py. Runs on the node that the VM runs on, or that sees both pools.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..guest.definition import Definition
 from ..hypervisor.disk_copies import DiskCopies
 from ..journal import book
 from ..migration import disk_notes
+from ..migration.disk_switch import settle
 from ..planning.disk_move import Unclear, Way, next_step, ways
 from ..storage.disk_store import DiskStore
 from .disk_sight import DiskSight
@@ -50,47 +51,39 @@ class DiskMoves:
         store: DiskStore | None = None,
         record: Callable[[dict[str, Any]], None] = book.record,
     ) -> None:
-        self.wanted, self.asked, self.say = wanted, asked, say
+        self._cluster, self.wanted, self.asked, self.say = cluster, wanted, asked, say
         self.name = str(wanted["name"])
         self._store = store or DiskStore()
         self._sight = DiskSight(cluster, self.name, connect, self._store)
         self._steps = DiskSteps(cluster, self._sight, wanted, self._store, say=say, record=record)
 
     def run(self, check: bool) -> dict[str, Any]:
-        """What was, or would be, done: ``changed``, ``plan`` and ``notes`` as lines. Raises DroverError, OSError."""
+        """What was, or would be, done: ``changed``, and the ``plan`` as lines. Raises DroverError, OSError."""
         other = locked(LOCKS / f"disks-{self.name}", _OTHERS, what=f"the end of another run that moves {self.name}")
         if not check and disk_notes.copying(self.name):
             self.say(f"{self.name}: an earlier run may still be at its disks, which is waited for")
         with nullcontext() if check else other:
-            todo, notes = self._judged()
+            self._sight.renew()
+            if self._sight.runs and not check:
+                # Of a mover that died while it held the VM, should the VM's monitor not have been there yet.
+                settle(self.name, self._sight.host, lambda: self._cluster)
+            todo = self._judged()
             plan = [self._planned(way) for way in todo]
             for way in () if check else todo:
-                notes += list(self._go(way, todo[todo.index(way) :]))
+                self._go(way, todo[todo.index(way) :])
             if not check:
                 disk_notes.forget(self.name, copy=True)
-        return {"changed": bool(todo), "plan": plan, "notes": notes}
+        return {"changed": bool(todo), "plan": plan}
 
-    def _judged(self) -> tuple[list[Way], list[str]]:
-        """What is to be done, and what has to wait. Raises DroverError when any of it cannot be, before anything is."""
+    def _judged(self) -> list[Way]:
+        """What is to be done. Raises DroverError when any of it cannot be, before anything is."""
         self._sight.renew()
         begun = disks.record_of(self._sight.guest)
         todo: list[Way] = []
-        notes: list[str] = []
-        waiting: set[str] = set()
         for way in ways(self._sight.guest, self.wanted):
             # A second way of a disk comes after the end of the first, and is judged then.
             first = all(way.target != other.target for other in todo)
-            if way.target in waiting:
-                raise Unclear(
-                    f"{notes[-1]}, and is to go on to {way.ends[1]} already",
-                    remedy="Have the guest restarted first, with its disks where they are declared now: "
-                    f"-e guests_allow_restart={self.name}.",
-                )
             step = next_step(way, self._sight.of(way)) if first else "begin"
-            if step == "later":
-                notes.append(self._later(way))
-                waiting.add(way.target)
-                continue
             if not self.asked and not way.back and step not in _FINISHING:
                 more = "; a move there was begun: the same carries it on, the pool as it was takes it back"
                 raise Unclear(
@@ -101,13 +94,7 @@ class DiskMoves:
             if step == "begin" and first:
                 self._store.require_room(self.name, way.source, way.goal)
             todo.append(way)
-        return todo, notes
-
-    def _later(self, way: Way) -> str:
-        return (
-            f"{self.name}: its seed disk stays at {way.ends[0]} until its next start, for the system in it has not let "
-            "go of it"
-        )
+        return todo
 
     def _planned(self, way: Way) -> str:
         source, goal = way.ends
@@ -116,18 +103,15 @@ class DiskMoves:
         how = "while it runs" if self._sight.runs else "while it is down"
         return f"{self.name}: {way.target} goes from {source} to {goal}, {how}"
 
-    def _go(self, way: Way, todo: Sequence[Way]) -> Iterator[str]:
-        """Take one step after the other, each from what is seen then. Yields what people should know."""
+    def _go(self, way: Way, todo: Sequence[Way]) -> None:
+        """Take one step after the other, each from what is seen then."""
         course, taken = Course(), list[str]()
         while True:
             self._sight.renew()
-            step = next_step(way, self._sight.of(way, asked=course.asked))
+            step = next_step(way, self._sight.of(way))
             if taken.count(step) > 1:
                 raise Unclear(f"{self.name}: step {step!r} of disk {way.target} has come to nothing; run this again")
             taken.append(step)
-            if step == "later":
-                yield self._later(way)
-                return
             self._steps.does(step, way, course, todo)
             if step == "end":
                 return

@@ -78,16 +78,3 @@ def test_disks_and_their_copies_are_read() -> None:
         "vdb": LiveDisk("rbd:disks/mc.vdb", "/b/vdb"),
         "vdz": LiveDisk("/a/seed.img"),
     }
-
-
-def test_a_seed_is_taken_from_a_vm_and_given_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    libvirt = Libvirt()
-    monkeypatch.setattr(DiskCopies, "live_xml", lambda _self, _name: MIRRORED)
-    host = DiskCopies(libvirt)
-    host.detach("web", "vdz")
-    host.detach("web", "vdx")
-    source = {"type": "file", "path": "/b/seed.img", "format": "raw"}
-    host.attach("web", {"target": "vdz", "source": source, "readonly": True})
-    [(detach, old, live), (attach, new, _live)] = libvirt.calls
-    assert (detach, attach, live) == ("detachDeviceFlags", "attachDeviceFlags", LIVE)
-    assert "/a/seed.img" in old and "/b/seed.img" in new and "<readonly" in new

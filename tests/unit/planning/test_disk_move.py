@@ -15,7 +15,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.planning.disk_move imp
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import definition, primitive
 
 A, B = {"type": "file", "path": "/a", "format": "qcow2"}, {"type": "file", "path": "/b", "format": "qcow2"}
-DISK, SEED, BACK = Way("vda", A, B), Way("vdz", A, B, seed=True), Way("vda", A, B, back=True)
+DISK, BACK = Way("vda", A, B), Way("vda", A, B, back=True)
 
 
 def seen(told: str = "/a", there: str = "/a", **more: Any) -> Seen:
@@ -37,15 +37,6 @@ def seen(told: str = "/a", there: str = "/a", **more: Any) -> Seen:
         (DISK, seen(runs=False, live=None, held=True), "carry"),
         (DISK, seen(there="/a /b", runs=False, live=None, held=True), "clear"),
         (DISK, seen("/b", "/a /b", runs=False, live=None), "remove"),
-        (SEED, seen(), "copy"),
-        (SEED, seen(runs=False, live=None, held=True), "carry"),
-        (SEED, seen(there="/a /b"), "swap"),
-        (SEED, seen(there="/a /b", live=None), "swap"),
-        (SEED, seen(there="/a /b", asked=True), "tell"),
-        (SEED, seen("/b", "/a /b"), "later"),
-        (SEED, seen("/b", "/a /b", live=None), "swap"),
-        (SEED, seen("/b", "/a /b", live=None, asked=True), "later"),
-        (SEED, seen("/b", "/a /b", live="/b"), "remove"),
         (BACK, seen(there="/a /b", copy="/b", ready=True), "give up"),
         (BACK, seen(there="/a /b"), "clear"),
         (BACK, seen(), "end"),

@@ -19,7 +19,6 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.prediction import Prediction
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.disk_copies import LiveDisk
-from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_connection import HostError
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.vm_state import Seen, State
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import definition, guest, status
 
@@ -61,7 +60,7 @@ class World:
         self.volumes = {disk["source"]["path"]: 0 for disk in start["disks"]}
         self.unflushed: set[str] = set()
         self.kill_at, self.changes = kill_at, 0
-        self.stubborn = self.full = self.silent = False
+        self.full = False
         self.resource = guest("mc", *([NODE] if runs else []))
         self.log: list[dict[str, Any]] = []
 
@@ -128,7 +127,7 @@ class World:
 
         def change() -> None:
             self.qemu[target] = goal = self.copies.pop(target)
-            self.volumes[goal] = self.written
+            self.volumes[goal] = self.written if target == "vda" else 0
             self.unflushed.discard(goal)
 
         self._changed(change)
@@ -141,15 +140,6 @@ class World:
 
     def resume(self, _name: str) -> None:
         self._changed(lambda: setattr(self, "held", False))
-
-    def detach(self, _name: str, target: str) -> None:
-        if not self.stubborn:
-            self._changed(lambda: self.qemu.pop(target, None))
-
-    def attach(self, _name: str, disk: Mapping[str, Any]) -> None:
-        if disk["target"] in self.qemu:
-            raise HostError("there is one")
-        self._changed(lambda: self.qemu.update({disk["target"]: disk["source"]["path"]}))
 
     def live_xml(self, _name: str) -> str:
         disks_of = "".join(

@@ -33,7 +33,7 @@ def _node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for module in (move_disks, disk_switch):
         monkeypatch.setattr(module, "LOCKS", tmp_path / "locks")
     monkeypatch.setattr(disk_notes, "_FOLDER", tmp_path / "disks")
-    for name in ("_LOOK", "_LETS_GO", "_CLOSES"):
+    for name in ("_LOOK", "_CLOSES"):
         monkeypatch.setattr(disk_steps, name, 0.0)
     monkeypatch.setattr(disk_sight, "_SETTLES", 0.0)
 
@@ -99,13 +99,19 @@ def test_whoever_moves_them_may_be_killed_at_any_moment(runs: bool, back: bool) 
         else:
             assert moment > 8, "nobody was killed"
             break
-        # The VM's monitor comes first.
-        if runs:
+        # The VM's monitor comes first, mostly.
+        if runs and moment % 3:
             settle(world)
             assert not world.held
         wanted = OLD if back else NEW
+        held = disk_notes.told("mc")
         if back and world.told["vda"] != OLD["disks"][0]["source"]:
             # It has arrived, so it goes back as any disk goes anywhere.
+            run(world, wanted)
+        elif back and held and world.qemu["vda"] == held[1]["path"]:
+            # It arrives by that.
+            with pytest.raises(DroverError, match="only when asked"):
+                run(world, wanted, asked=False)
             run(world, wanted)
         else:
             run(world, wanted, asked=not back)
@@ -140,21 +146,6 @@ def test_the_monitor_leaves_a_vm_held_that_the_cluster_cannot_be_told_of(monkeyp
         assert world.held
     assert "the new one" in settle(world)
     assert not world.held and world.told["vda"] == goal
-
-
-def test_a_seed_that_the_vm_does_not_let_go_of_waits_for_its_next_start() -> None:
-    world = World(OLD, runs=True)
-    world.stubborn = True
-    [note] = run(world, NEW)["notes"]
-    assert "its seed disk stays at /a/vms/mc/seed.img until its next start" in note
-    assert world.told == {disk["target"]: disk["source"] for disk in NEW["disks"]}
-    assert "/a/vms/mc/seed.img" in world.volumes
-    again = run(world, NEW, asked=False)
-    assert (again["changed"], again["notes"]) == (False, [note])
-    # It has been started anew.
-    world.qemu = {target: its["path"] for target, its in world.told.items()}
-    assert run(world, NEW, asked=False)["changed"]
-    at_rest(world, NEW)
 
 
 def test_a_copy_that_fails_is_taken_back_and_said() -> None:
