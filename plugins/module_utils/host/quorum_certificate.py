@@ -14,6 +14,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from ..core.atomic import write
@@ -24,7 +25,8 @@ from ..core.lock import LOCKS, locked
 __all__ = ["NODE", "SERVER", "NodeSide", "QuorumCertificateError", "ServerSide"]
 
 SERVER, NODE = Path("/etc/corosync/qnetd"), Path("/etc/corosync/qdevice/net")
-_AUTHORITY = "QNet CA"
+#: Who runs the device, and has to read its database.
+_GROUP = "coroqnetd"
 #: Seconds for another that has a certificate signed.
 _PATIENCE = 60.0
 
@@ -48,7 +50,11 @@ class ServerSide:
         """Make the authority and the daemon's own certificate. Half of one, of an interrupted run, goes first."""
         if self._database.exists():
             shutil.rmtree(self._database)
-        self._run(["corosync-qnetd-certutil", "-i"])
+        self._run(["corosync-qnetd-certutil", "-i", "-G"])
+        # As Debian's package has it, whose folder is root's.
+        for path in (self._database, self._database / "cert9.db", self._database / "key4.db"):
+            with suppress(LookupError):
+                shutil.chown(path, group=_GROUP)
 
     def authority(self) -> str:
         """The authority's certificate as text, PEM alone."""

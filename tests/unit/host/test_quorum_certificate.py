@@ -37,12 +37,13 @@ class Tools:
         self.calls.append(f"{tool} {step}")
         if self.fails == f"{tool} {step}":
             raise CommandError("certutil: no")
-        words = dict(zip(argv[2::2], argv[3::2], strict=True))
+        words = {} if step == "-i" and tool == "qnetd" else dict(zip(argv[2::2], argv[3::2], strict=True))
         database = (self.server if tool == "qnetd" else self.node) / "nssdb"
         if step == "-i":
             assert not (database / "cert9.db").exists(), "the tools refuse to begin anew"
             database.mkdir(parents=True, exist_ok=True)
-            (database / "cert9.db").touch()
+            for name in ("cert9.db", "key4.db"):
+                (database / name).touch()
             if tool == "qnetd":
                 (database / "qnetd-cacert.crt").write_text(f"Certificate:\n  Data\n{PEM}\n")
             else:
@@ -93,7 +94,7 @@ def test_everything_is_made_once(tools: Tools) -> None:
     assert enrolled(tools) == [False, False]
     # Neither the key's copy nor what went between the two is left.
     left = [path.name for place in (tools.node, tools.server) for path in (place / "nssdb").iterdir()]
-    assert sorted(left) == ["cert9.db", "cert9.db", "qnetd-cacert.crt"]
+    assert sorted(left) == ["cert9.db", "cert9.db", "key4.db", "key4.db", "qnetd-cacert.crt"]
 
 
 def test_another_authority_and_another_name_of_the_cluster_make_new_ones(tools: Tools) -> None:
