@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..core.errors import DroverError
 from ..core.node_name import node_name
 from ..core.wait import WaitTimeout
 from ..hypervisor.emulator import emulator_pid
@@ -47,13 +48,13 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
 
     try:
         host = connect()
+        for disk in stand_back(name, host):
+            ocf.warning(f"{name} moves: the copy of its disk {disk} to another pool is given up, and begun anew later")
         seen = host.seen(name)
         if seen.state is not State.RUNNING:
             raise AgentError(f"{name} cannot migrate: it {seen.predicate}")
-        for disk in stand_back(name, host):
-            ocf.warning(f"{name} moves: the copy of its disk {disk} to another pool is given up, and begun anew later")
         migration = LiveMigration(request.definition_to_change(), source, target, host)
-    except (AgentError, HostError, WaitTimeout) as error:
+    except DroverError as error:
         book.record(book.failure("vm", name, source, target, str(error)))
         raise
     try:

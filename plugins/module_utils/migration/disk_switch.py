@@ -104,36 +104,40 @@ def settle(name: str, host: LibvirtHost, cluster: Callable[[], Pacemaker] = Pace
         return ""
     try:
         with _alone(name, 0.0):
-            note = disk_notes.told(name)
-            if note is None:  # it has just come to its end
-                return ""
-            target, goal = note
-            disk = live_disks(host.live_xml(name)).get(target)
-            changed = disk is not None and disk.path == goal["path"]
-            if changed:
-                cluster().apply(
-                    lambda cib: disks.told(read(cib), name, target, goal, node_name()), check=False, predict=False
-                )
-            if (seen := host.seen(name)).state is State.PAUSED and seen.reason == "user":
-                host.resume(name)
-            disk_notes.forget(name)
-    except WaitTimeout:
+            return _let_go(name, host, cluster)
+    except WaitTimeout:  # it is under way
         return ""
-    return f"whoever moved its disk {target} is dead: it goes on with {'the new' if changed else 'the old'} one"
 
 
-def stand_back(name: str, host: LibvirtHost) -> list[str]:
+def stand_back(name: str, host: LibvirtHost, cluster: Callable[[], Pacemaker] = Pacemaker) -> list[str]:
     """Give up the copies that are being made of a VM's disks: it is about to leave, and cannot with them.
 
-    Returns the disks, by target. Raises HostError, and WaitTimeout when a change-over does not come to its end.
+    Returns the disks, by target. Raises HostError, ClusterError, and WaitTimeout when a change-over does not end.
     """
-    if not disk_notes.copying(name):
+    if not (disk_notes.copying(name) or disk_notes.held(name)):
         return []
     with _alone(name, _PATIENCE):
+        _let_go(name, host, cluster)
         copied = [target for target, disk in live_disks(host.live_xml(name)).items() if disk.copy is not None]
         for target in copied:
             host.forget_copy(name, target)
     return copied
+
+
+def _let_go(name: str, host: LibvirtHost, cluster: Callable[[], Pacemaker]) -> str:
+    """What :func:`settle` does, while nobody else is at it."""
+    note = disk_notes.told(name)
+    if note is None:
+        return ""
+    target, goal = note
+    disk = live_disks(host.live_xml(name)).get(target)
+    changed = disk is not None and disk.path == goal["path"]
+    if changed:
+        cluster().apply(lambda cib: disks.told(read(cib), name, target, goal, node_name()), check=False, predict=False)
+    if (seen := host.seen(name)).state is State.PAUSED and seen.reason == "user":
+        host.resume(name)
+    disk_notes.forget(name)
+    return f"whoever moved its disk {target} is dead: it goes on with {'the new' if changed else 'the old'} one"
 
 
 @contextmanager
