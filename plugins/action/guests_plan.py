@@ -25,6 +25,7 @@ _ARGUMENTS = {
     "overcommit": {"type": "float", "default": 1.0},
     "may_restart": {"type": "raw", "default": False},
     "id_area": {"type": "dict"},
+    "move_disks": {"type": "raw", "default": False},
 }
 
 
@@ -68,5 +69,6 @@ def _judged(arguments: dict[str, Any]) -> dict[str, Any]:
 def _planned(arguments: dict[str, Any]) -> dict[str, Any]:
     declared = arguments["declared"]
     declaration = Declaration.read(declared["guests"], declared["cluster"])
-    more = {key: arguments[key] for key in ("seen", "recreate", "rooms", "overcommit", "may_restart", "id_area")}
+    keys = ("seen", "recreate", "rooms", "overcommit", "may_restart", "id_area", "move_disks")
+    more = {key: arguments[key] for key in keys}
     return declaration.plan(arguments["images"], declared["workers"], declared["first"], **more)

@@ -10,11 +10,13 @@ from typing import Any
 from ansible_collections.cspp.drover.plugins.module_utils.cluster import sizing
 from ansible_collections.cspp.drover.plugins.module_utils.declaration import nodes
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.filter_facts import filter_facts
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.quorum_device import quorum_device
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.timing import timing
 
 
 class FilterModule:
-    """cspp.drover.addresses and its like: see nodes.py, filter_facts.py and timing.py of declaration, and sizing.py."""
+    """cspp.drover.addresses and its like: see sizing.py, and nodes.py, filter_facts.py, quorum_device.py and timing.py
+    of declaration."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
@@ -29,5 +31,6 @@ class FilterModule:
             "filter_facts": filter_facts,
             "ipc_buffer": sizing.ipc_buffer,
             "ipc_limit": sizing.ipc_limit,
+            "quorum_device": quorum_device,
             "timing": timing,
         }

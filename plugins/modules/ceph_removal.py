@@ -14,7 +14,8 @@ description:
     majority would agree, when the others' OSDs had no room, and when Ceph is not whole or cannot do without the node.
     Then it has Ceph copy what is on the node's OSDs elsewhere, and waits until nothing would be lost with them.
   - With O(state=forgotten), once the daemons have stopped, takes them out of Ceph's maps with their keys.
-  - With O(state=replaced), takes out the OSDs of a machine that is lost for good, of whose data there are copies.
+  - With O(state=replaced), takes out the OSDs of a machine that is lost for good, of whose data there are copies. Those
+    that run are of the machine that has taken its place, and stay.
   - Run it on the node of a monitor that stays.
 options:
   node:
@@ -88,6 +89,8 @@ def main() -> None:
         removal = Removal(Ceph(), wish["node"], ["osd"] if wish["state"] == "replaced" else wish["tasks"])
         waits = wish["state"] != "empty" and not module.check_mode
         standing = removal.stopped(timeout=_STOPS) if waits else removal.look()
+        if wish["state"] == "replaced":
+            standing = removal.lost(standing)
         daemons = removal.forgettable(standing)
         troubles = {
             "empty": removal.troubles,

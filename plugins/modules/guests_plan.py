@@ -63,6 +63,11 @@ options:
         ids with others are given a range of their own. Second call.
     type: raw
     default: false
+  move_disks:
+    description: Guests whose disks may go to other pools; V(true) allows it for all. Second call.
+    type: raw
+    default: false
+    version_added: 0.5.0
   id_area:
     description: Role lxc's C(lxc_id_area), C(start) and C(count) of the ids for containers. Second call.
     type: dict
@@ -128,9 +133,15 @@ resources:
   type: list
   elements: dict
   returned: second call
+as_they_are:
+  description: The same, with the disks that are to be moved where they are now.
+  type: list
+  elements: dict
+  returned: second call
 nodes:
   description:
-    - By node the C(volumes) that it has to make and the C(leftovers) to remove, both for M(cspp.drover.volumes).
+    - By node the C(volumes) that it has to make, those that are there once they were C(moved), and the C(leftovers) to
+      remove, all for M(cspp.drover.volumes), and the C(moves) for M(cspp.drover.disk_moves).
   type: dict
   returned: second call
 """

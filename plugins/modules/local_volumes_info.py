@@ -39,6 +39,11 @@ options:
     type: list
     elements: str
     default: []
+  move_disks:
+    description: Guests whose disks may go to other pools; V(true) are all. Of these RV(moves) is told.
+    type: raw
+    default: false
+    version_added: 0.5.0
   ask_cluster:
     description: Whether this node is to ask the cluster.
     type: bool
@@ -77,6 +82,13 @@ guests:
       volumes were made from.
   type: dict
   returned: always
+moves:
+  description:
+    - By VM whose disks may be moved, or whose move was begun, the node that it is C(on) as it runs there or its data is
+      there (none otherwise), the sources of its C(disks) by target, and the targets whose move was C(begun).
+  type: dict
+  returned: always
+  sample: {minecraft: {on: node1, disks: {}, begun: [vda]}}
 id_ranges:
   description: By unprivileged container that the cluster knows, its range of user and group ids.
   type: dict
@@ -97,9 +109,11 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import Configuration, read
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.disks import record_of
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import data_id, guest_of
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Location
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
+from ansible_collections.cspp.drover.plugins.module_utils.core.choice import chosen
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.known_guests import identity
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.known_volumes import places
 from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import IDMAP
@@ -139,6 +153,26 @@ def id_ranges(live: Configuration) -> dict[str, Any]:
     }
 
 
+def moves(cluster: Pacemaker, live: Configuration, guests: list[str], asked: Any) -> dict[str, dict[str, Any]]:
+    """Where the VMs are whose disks may be moved, or are on their way, and what was begun."""
+    resources = live.guests()
+    begun = {name: record for name in guests if name in resources and (record := record_of(resources[name]))}
+    wanted = [name for name in guests if name in resources and (name in begun or chosen(name, asked))]
+    vms = {name: its for name in wanted if (its := guest_of(resources[name])) and its.get("kind") == "vm"}
+    if not vms:
+        return {}
+    status = cluster.status()
+    data = kept(live, list(vms))
+    return {
+        name: {
+            "on": (seen.node if (seen := status.resource(name)) else None) or data.get(name),
+            "disks": {disk["target"]: disk["source"] for disk in its["disks"]},
+            "begun": sorted(begun.get(name, {})),
+        }
+        for name, its in vms.items()
+    }
+
+
 def lent(more: Sequence[str] = (), folder: Path = Path("/etc")) -> list[list[int]]:
     """What root may give to containers, of users and of groups; ``more`` are lines that both files are to have."""
     found: list[set[tuple[int, int]]] = []
@@ -158,18 +192,22 @@ def main() -> None:
             "guests": {"type": "list", "elements": "dict", "required": True, "options": guest},
             "names": {"type": "list", "elements": "str", "default": []},
             "lends": {"type": "list", "elements": "str", "default": []},
+            "move_disks": {"type": "raw", "default": False},
             "ask_cluster": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )
     wanted: list[dict[str, Any]] = module.params["guests"]
     with fail_on_error(module, what="The cluster cannot be asked where guests have their data"):
-        live = read(Pacemaker().query()) if module.params["ask_cluster"] else None
+        cluster = Pacemaker()
+        live = read(cluster.query()) if module.params["ask_cluster"] else None
+        moving = moves(cluster, live, module.params["names"], module.params["move_disks"]) if live else {}
     module.exit_json(
         changed=False,
         kept=kept(live, [entry["name"] for entry in wanted]) if live else {},
         known=known(live, module.params["names"]) if live else {},
         guests=everybody(live) if live else {},
+        moves=moving,
         id_ranges=id_ranges(live) if live else {},
         lent=lent(module.params["lends"]),
         held=[entry["name"] for entry in wanted if held(entry["paths"])],

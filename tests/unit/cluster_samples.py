@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -12,6 +14,7 @@ from xml.etree import ElementTree as ET
 from ansible_collections.cspp.drover.plugins.module_utils.cluster import guests
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import Configuration
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import (
+    DISKS_MOVE,
     Constraint,
     NodeSettings,
     Primitive,
@@ -34,6 +37,16 @@ def definition(name: str = "mc", kind: str = "vm", **more: Any) -> dict[str, Any
 
 def primitive(name: str = "mc", **more: Any) -> Primitive:
     return guests.guest_primitive(definition(name, **more), priority=0, boot="old")
+
+
+def moving(name: str = "mc") -> Primitive:
+    """A VM whose first disk is on its way to another pool; the second has arrived, and of its seed nothing depends."""
+    record = {target: {"from": {"path": "/a"}, "to": {"path": "/b"}} for target in ("vda", "vdb", "vdz")}
+    found = (("vda", "/a", False), ("vdb", "/b", False), ("vdz", "/a", True))
+    disks = [
+        {"target": target, "source": {"type": "file", "path": path}, "readonly": seed} for target, path, seed in found
+    ]
+    return replace(primitive(name, disks=disks), meta={DISKS_MOVE: json.dumps(record)})
 
 
 def node(name: str, **more: Any) -> NodeStatus:

@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
 from ansible_collections.cspp.drover.plugins.modules import local_volumes_info
+from ansible_collections.cspp.drover.tests.unit.cluster_samples import guest, status
 
 Call = Callable[..., dict[str, Any]]
 
@@ -56,6 +57,20 @@ def test_the_cluster_knows_a_guest_by_the_volumes_with_its_data(call: Call, monk
         "db": {"vda": "/pool/vms/db/vda.qcow2"},
         "web": {"rootfs": "/pool/containers/web/rootfs"},
     }
+
+
+@pytest.mark.parametrize(("asked", "begun"), [(["db", "web"], []), (False, ["vda"]), (False, [])])
+def test_where_vms_are_whose_disks_may_be_moved(
+    call: Call, monkeypatch: pytest.MonkeyPatch, asked: Any, begun: list[str]
+) -> None:
+    ends = '{"vda":{"from":{"path":"/a"},"to":{"path":"/b"}}}'
+    pair = f"""<nvpair id="n" name="drover-disks" value='{ends}'/>"""
+    meta = f'<meta_attributes id="m">{pair}</meta_attributes></primitive>'
+    monkeypatch.setattr(Pacemaker, "query", lambda _self: CIB.replace("</primitive>", meta, 1) if begun else CIB)
+    monkeypatch.setattr(Pacemaker, "status", lambda _self: status(guest("db", "n3")))
+    told = call(local_volumes_info, guests=[], names=["db", "web", "new"], move_disks=asked)["moves"]
+    disks = {"vda": {"path": "/pool/vms/db/vda.qcow2"}, "vdz": {"path": "/pool/vms/db/seed.img"}}
+    assert told == ({"db": {"on": "n3", "disks": disks, "begun": begun}} if asked or begun else {})
 
 
 def test_the_ids_of_all_containers_are_known_whoever_is_asked_about(

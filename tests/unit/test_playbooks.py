@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
+ROLES = PLAYBOOKS.parent / "roles"
 
 
 def plays(name: str) -> list[dict[str, Any]]:
@@ -41,3 +42,44 @@ def test_a_node_is_empty_before_it_leaves_and_has_left_before_it_is_forgotten() 
     for play in plays("node_remove.yml")[-4:]:
         # Nothing of what comes later may happen when a step has failed on any node.
         assert play["any_errors_fatal"] is True
+
+
+def tasks_of(play: dict[str, Any]) -> list[tuple[str, str]]:
+    """The roles that a play's tasks import or include, in order, each with its part."""
+    found = []
+    for task in play.get("tasks", ()):
+        role = task.get("ansible.builtin.import_role") or task.get("ansible.builtin.include_role")
+        if role:
+            found.append((role["name"].removeprefix("cspp.drover."), role.get("tasks_from", "main")))
+    return found
+
+
+def test_a_node_that_leaves_serves_no_console_any_more() -> None:
+    leaving = next(play for play in plays("node_remove.yml") if "drover_leaving" in str(play.get("hosts")))
+    found = tasks_of(leaving)
+    # With its keys it would be asked to stop in vain.
+    assert found.index(("console", "none")) < found.index(("cluster", "leave"))
+    assert "when" not in next(task for task in leaving["tasks"] if task["name"] == "The console leaves the node")
+
+
+def test_certificates_are_not_touched_for_a_console_that_is_not_there() -> None:
+    first, last = plays("certificates.yml")[0], plays("certificates.yml")[-1]
+    found = tasks_of(first)
+    assert found.index(("console", "installed")) < found.index(("node", "trust"))
+    asked = [task["when"] for play in (first, last) for task in play["tasks"] if task["name"] == "Console"]
+    assert asked == ["console_enabled | default(false)"] * 2
+    refusal = yaml.safe_load((ROLES / "console/tasks/installed.yml").read_text())[-1]["ansible.builtin.assert"]
+    assert "playbooks/site.yml first" in refusal["fail_msg"]
+
+
+def test_nobody_is_asked_to_take_a_node_out_of_ceph_but_a_monitor_that_stays() -> None:
+    refusal, asking = yaml.safe_load((ROLES / "ceph/tasks/removal.yml").read_text())
+    assert refusal["ansible.builtin.assert"]["that"] == "__ceph_asked | length > 0"
+    assert "CEPH_MON_ALONE" in refusal["ansible.builtin.assert"]["fail_msg"]
+    assert asking["delegate_to"] == "{{ __ceph_asked | first }}"
+
+
+def test_corosync_hears_of_a_quorum_device_between_its_certificates_and_its_daemon() -> None:
+    site = plays("site.yml")[0]
+    assert site["roles"].index("cspp.drover.qdevice") < site["roles"].index("cspp.drover.cluster")
+    assert tasks_of(site)[0] == ("qdevice", "daemon")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..core.errors import DroverError
 from ..core.node_name import node_name
 from ..core.wait import WaitTimeout
 from ..hypervisor.emulator import emulator_pid
@@ -41,16 +42,19 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
     if leaving.stops_guests(source):
         ocf.info(f"{name} is shut down with {source}, and starts on {target}")
         return _shut_down(request, connect())
+    from ..migration.disk_switch import stand_back
     from ..migration.live import LiveMigration
     from ..migration.record import MigrationFailed
 
     try:
         host = connect()
+        for disk in stand_back(name, host):
+            ocf.warning(f"{name} moves: the copy of its disk {disk} to another pool is given up, and begun anew later")
         seen = host.seen(name)
         if seen.state is not State.RUNNING:
             raise AgentError(f"{name} cannot migrate: it {seen.predicate}")
         migration = LiveMigration(request.definition_to_change(), source, target, host)
-    except (AgentError, HostError) as error:
+    except DroverError as error:
         book.record(book.failure("vm", name, source, target, str(error)))
         raise
     try:

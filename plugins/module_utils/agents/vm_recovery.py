@@ -13,7 +13,7 @@ from ..hypervisor.libvirt_connection import HostError
 from ..hypervisor.libvirt_host import LibvirtHost
 from ..hypervisor.tap import open_up
 from ..hypervisor.vm_state import Seen, State
-from ..migration import progress
+from ..migration import disk_notes, progress
 from . import filtering, glance, ocf
 from .full_storage import tell_no_more, wait_for_room
 from .ocf import Request, house_keeping
@@ -29,6 +29,7 @@ def look_after(request: Request, host: LibvirtHost, seen: Seen) -> None:
     name = request.instance
     _settle_held(request)  # first: libvirt waits for an answer of the VM's process
     wait_for_room(request, host, seen)
+    _settle_disks(name, host)
     _call_off_orphan(name, host)
     _note_death(request)
     listen(request)
@@ -61,6 +62,17 @@ def _settle_held(request: Request) -> None:
 
     there = settle_held(name, str(target), request.deadline.left(_ASKING_RESERVE))
     ocf.warning(f"the agent that moved {name} is dead: it {'runs on ' + str(target) if there else 'goes on here'}")
+
+
+def _settle_disks(name: str, host: LibvirtHost) -> None:
+    """Let a VM go on that is held for the change-over to a copy of its disk, should whoever held it have died."""
+    if not disk_notes.held(name):
+        return
+    from ..migration.disk_switch import settle
+
+    with house_keeping(f"{name} runs"):
+        if words := settle(name, host):
+            ocf.warning(f"{name}: {words}")
 
 
 def _note_death(request: Request) -> None:

@@ -52,6 +52,10 @@ class Rbd:
         found = self._ask("info", place(path), missing=None)
         return None if found is None else int(found["size"])
 
+    def has_pool(self, pool: str) -> bool:
+        """Whether Ceph has a pool of this name for images."""
+        return self._ask("pool", "stats", pool, missing=None) is not None
+
     def open_by(self, path: str) -> list[str]:
         """The addresses of those that have the image open for writing."""
         found = self._ask("status", place(path), missing={"watchers": []})
@@ -114,6 +118,10 @@ class Rbd:
     def remove(self, path: str) -> None:
         """Remove an image."""
         self._tell("rm", "--no-progress", place(path))
+
+    def rename(self, path: str, name: str) -> None:
+        """Give an image another place in the same pool."""
+        self._tell("mv", place(path), place(name))
 
     def lockers(self, path: str) -> list[tuple[str, str]]:
         """Who holds the image's exclusive lock: cookies and clients."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ..core.errors import DroverError
@@ -167,8 +167,15 @@ class Removal:
             ) from late
 
     def replaceable(self, standing: Standing) -> list[str]:
-        """What speaks against forgetting OSDs whose machine is lost for good, with what was on them."""
-        return [*self.unstopped(standing), *(self._inactive() if standing.osds else [])]
+        """What speaks against forgetting OSDs whose machine is lost for good, with what was on them (see lost)."""
+        return self._inactive() if standing.osds else []
+
+    def lost(self, standing: Standing) -> Standing:
+        """The same with those OSDs alone that have stopped: the others are of the machine that is there now, made by a
+        run that was interrupted after that."""
+        if "osd" not in self.tasks:
+            return standing
+        return replace(standing, osds=tuple(number for number in standing.osds if number not in standing.up))
 
     def stopped(self, *, timeout: float) -> Standing:
         """How the node stands when its OSDs have stopped, or the time is over: of one that lost its power Ceph knows
@@ -191,7 +198,7 @@ class Removal:
             for number in standing.osds:
                 # Also its key, and its place in the map; Ceph refuses it for one that runs.
                 self._ceph.tell("osd", "purge", number, "--yes-i-really-mean-it")
-            if standing.osds:
+            if standing.osds and not standing.up:
                 self._ceph.tell("osd", "crush", "rm", self.node)
         if "mon" in self.tasks and self.node in standing.monitors:
             self._ceph.tell("mon", "rm", self.node)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 __all__ = [
+    "DISKS_MOVE",
     "FAILED",
     "PREFIX",
     "PROVIDER",
@@ -42,6 +43,8 @@ RECOVERY = "drover-recovery"
 STOPPED_BY = "drover-stopped"
 #: Says of a guest that failed too often, on which nodes and how many times.
 FAILED = "drover-failed"
+#: Says which disks of a guest are on their way to another pool (see disks.py).
+DISKS_MOVE = "drover-disks"
 
 
 @dataclass(frozen=True)

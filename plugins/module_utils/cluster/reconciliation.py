@@ -43,7 +43,7 @@ from .cib_xml import (
     version_of,
 )
 from .difference import Change, Difference
-from .objects import FAILED, STOPPED_BY, Alert, Constraint, Level, NodeSettings, Object, Primitive, Wanted
+from .objects import DISKS_MOVE, FAILED, STOPPED_BY, Alert, Constraint, Level, NodeSettings, Object, Primitive, Wanted
 from .recovery import MAX_RELOCATE
 
 __all__ = ["NotOurs", "reconcile"]
@@ -154,6 +154,9 @@ class _Reconciliation:
         ours = OUR_META | ({"target-role", STOPPED_BY, FAILED} if STOPPED_BY in live.meta else set())
         by_hand = {name: value for name, value in live.meta.items() if name not in ours}
         by_hand = {name: value for name, value in by_hand.items() if name not in wanted.meta}
+        # What a move of disks has left to do is neither declared nor anybody's hand.
+        if moving := by_hand.pop(DISKS_MOVE, None):
+            wanted = replace(wanted, meta={**wanted.meta, DISKS_MOVE: moving})
         if by_hand:
             told = ", ".join(f"{name}={value}" for name, value in sorted(by_hand.items()))
             self.kept.append(f"{wanted.id} keeps {told}, which was set by hand")

@@ -14,10 +14,15 @@ from typing import Any
 
 from ..core.errors import InvalidValue
 
-__all__ = ["LEAST_PING", "PROFILES", "Profile", "Timing", "timing"]
+__all__ = ["LEAST_DEVICE", "LEAST_PING", "PROFILES", "Profile", "Timing", "timing"]
 
 #: knet looks at its links so often; what is shorter has no effect or is refused.
 LEAST_PING = 200
+
+#: The least that a quorum device takes for its timeout, 0.8 of which is between two heartbeats: a second. And the least
+#: for which survivors wait for its vote.
+LEAST_DEVICE = 1250
+_LEAST_DEVICE_SYNC = 5000
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,11 @@ PROFILES: Mapping[str, Profile] = {
 
 @dataclass(frozen=True)
 class Timing:
-    """The timing of a cluster of so many ``nodes`` with so many ``links`` each."""
+    """The timing of a cluster of so many ``nodes`` with so many ``links`` each.
+
+    ``qdevice_timeout`` and ``qdevice_sync_timeout`` are those of a quorum device, should the cluster have one
+    (corosync-qdevice(8), ``timeout`` and ``sync_timeout``).
+    """
 
     token: int
     token_coefficient: int
@@ -49,6 +58,8 @@ class Timing:
     monitor_interval: int
     nodes: int
     links: int
+    qdevice_timeout: int = LEAST_DEVICE
+    qdevice_sync_timeout: int = _LEAST_DEVICE_SYNC
 
     @property
     def real_token(self) -> int:
@@ -64,6 +75,14 @@ class Timing:
     def loss(self) -> int:
         """From a node's last sign to the members without it: the token is lost, and the lost one asked in vain."""
         return self.real_token + self.consensus
+
+    @property
+    def device_loss(self) -> int:
+        """From a node's last sign to the quorum device that knows so, which gives nobody its vote before.
+
+        A heartbeat comes after 0.8 of the timeout, and the device hangs up when none has come for 1.5 times as long.
+        """
+        return self.qdevice_timeout * 12 // 10
 
 
 def timing(profile: str, own: Mapping[str, Any], *, nodes: int, links: int = 1) -> Timing:
@@ -82,15 +101,20 @@ def timing(profile: str, own: Mapping[str, Any], *, nodes: int, links: int = 1) 
     real = token + max(0, nodes - 2) * coefficient
     # As corosync has it, but never so often that a single ping that is lost takes the link down.
     interval = given.get("knet_ping_interval", max(LEAST_PING, real // 4))
+    consensus = given.get("consensus", real * 12 // 10)
+    # So that it notices a node's loss when the members do, and no survivor has to wait for its vote.
+    device = given.get("qdevice_timeout", max(LEAST_DEVICE, (real + consensus) * 10 // 12))
     return Timing(
         token=token,
         token_coefficient=coefficient,
-        consensus=given.get("consensus", real * 12 // 10),
+        consensus=consensus,
         knet_ping_interval=interval,
         knet_ping_timeout=given.get("knet_ping_timeout", max(2 * interval, real // 2)),
         monitor_interval=given.get("monitor_interval", base.monitor_interval),
         nodes=nodes,
         links=links,
+        qdevice_timeout=device,
+        qdevice_sync_timeout=given.get("qdevice_sync_timeout", max(_LEAST_DEVICE_SYNC, 3 * device)),
     )
 
 

@@ -9,13 +9,11 @@ and the agents' own limits (time_limits.py).
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 
-from ..core.errors import InvalidValue
 from . import time_limits
-from .timing import LEAST_PING, Timing
+from .timing import LEAST_DEVICE, LEAST_PING, Timing
+from .timing_site import AGENT, Device, Problem, Site, seconds
 
 __all__ = ["SHOT", "Device", "Problem", "Site", "problems", "seconds"]
 
@@ -33,67 +31,6 @@ _LATE = 5
 _LEAST_MONITOR = 2
 #: Seconds that a look at a fencing device may take (its operation's timeout in fencing.py).
 _DEVICE_MONITOR = 30
-#: Cluster options that are judged, with Pacemaker's or Drover's own defaults.
-_DEFAULTS = {
-    "stonith-timeout": "60s",
-    "stonith-watchdog-timeout": "0",
-    "cluster-delay": "60s",
-    "cluster-recheck-interval": "5min",
-}
-#: Seconds that fence agents have for parts of their work, by default (fence_ipmilan, fence_redfish).
-_AGENT = {"power_wait": 2, "power_timeout": 20, "login_timeout": 5, "shell_timeout": 3}
-
-_DURATION = re.compile(r"(?P<number>\d+)\s*(?P<unit>[a-z]*)")
-_UNITS = {"": 1.0, "s": 1, "sec": 1, "ms": 0.001, "msec": 0.001, "m": 60, "min": 60, "h": 3600, "hr": 3600}
-
-
-@dataclass(frozen=True)
-class Device:
-    """A fencing device of a node, as far as time goes: the ``options`` that its agent is given."""
-
-    node: str
-    options: Mapping[str, str] = field(default_factory=dict)
-
-    def seconds(self, option: str, default: float = 0.0) -> float:
-        value = self.options.get(option)
-        return default if value is None else seconds(f"fencing_bmc of {self.node}, {option}", value)
-
-    @property
-    def duration(self) -> float:
-        """Seconds that switching off may take, from asking the power controller to its word that the power is off."""
-        return sum(self.seconds(option, default) for option, default in _AGENT.items())
-
-
-@dataclass(frozen=True)
-class Site:
-    """All that is judged. ``watchdog`` are the seconds of a hardware watchdog that fences (SBD), ``failure_timeout``
-    those after which a guest's failures are forgotten; ``arbiter`` says that a quorum device decides between two."""
-
-    timing: Timing
-    properties: Mapping[str, str] = field(default_factory=dict)
-    devices: Sequence[Device] = ()
-    watchdog: float | None = None
-    failure_timeout: float = 600.0
-    arbiter: bool = False
-
-    def option(self, name: str) -> float:
-        return seconds(f"cluster_properties.{name}", self.properties.get(name) or _DEFAULTS[name])
-
-
-@dataclass(frozen=True)
-class Problem:
-    """An inequality that does not hold. Each of ``cures`` alone would do: a variable and its value."""
-
-    code: str
-    inequality: str
-    found: str
-    why: str
-    cures: tuple[tuple[str, str], ...]
-
-    def __str__(self) -> str:
-        would = " or ".join(f"{name}: {value}" for name, value in self.cures)
-        return f"{self.inequality} does not hold ({self.found}): {self.why}. What would do: {would}"
-
 
 Found = Iterator[Problem]
 
@@ -101,14 +38,6 @@ Found = Iterator[Problem]
 def problems(site: Site) -> list[Problem]:
     """What does not hold together; empty when all does. Raises InvalidValue for a duration that is none."""
     return [problem for rule in _RULES for problem in rule(site)]
-
-
-def seconds(name: str, value: object) -> float:
-    """A duration as Pacemaker reads it: 10s, 5min, or seconds. Raises InvalidValue."""
-    match = _DURATION.fullmatch(str(value).strip())
-    if match is None or match["unit"] not in _UNITS:
-        raise InvalidValue(f"{name} is {value!r}: take a duration such as 30s or 5min")
-    return int(match["number"]) * _UNITS[match["unit"]]
 
 
 def _token(site: Site) -> Found:
@@ -195,7 +124,8 @@ def _room(now: Timing, token: int) -> int:
 def _loss(site: Site) -> Found:
     """Who waits for a lost node has to wait until it is fenced: an agent that asks it, and Pacemaker itself."""
     now = site.timing
-    cut = SHOT + max((device.seconds("power_wait", _AGENT["power_wait"]) for device in site.devices), default=0.0)
+    yield from _device_loss(site)
+    cut = SHOT + max((device.seconds("power_wait", AGENT["power_wait"]) for device in site.devices), default=0.0)
     if now.loss / 1000 + cut > time_limits.ASKING:
         waits = [d for d in site.devices if now.loss / 1000 + SHOT + d.seconds("power_wait") > time_limits.ASKING]
         cures = [_token_for(now, time_limits.ASKING - cut)]
@@ -217,6 +147,23 @@ def _loss(site: Site) -> Found:
             f"{delay:g} s < {now.loss / 1000:g} s",
             "Pacemaker would take what a node does for failed before it knows that the node is lost",
             (("cluster_properties.cluster-delay", f"{_up(now.loss / 1000)}s"), _token_for(now, delay)),
+        )
+
+
+def _device_loss(site: Site) -> Found:
+    """The same where a quorum device has to notice the loss first."""
+    now = site.timing
+    if not site.arbiter:
+        return
+    cut = SHOT + max((device.seconds("power_wait", AGENT["power_wait"]) for device in site.devices), default=0.0)
+    if now.loss <= now.device_loss and now.device_loss / 1000 + cut > time_limits.ASKING:
+        longest = int((time_limits.ASKING - cut) * 1000) * 10 // 12
+        yield Problem(
+            "device_late",
+            f"{time_limits.ASKING} s, in which an agent asks other nodes, >= 1.2 * qdevice timeout + fencing",
+            f"{time_limits.ASKING} < {now.device_loss / 1000:g} + {cut:g}",
+            "guests would not start, because the quorum device takes a lost node for one that is there",
+            (("cluster_qdevice_timeout", str(max(LEAST_DEVICE, longest))),),
         )
 
 
@@ -282,17 +229,17 @@ def _devices(site: Site) -> Found:
             name = f"{of}.{option}" if own else "cluster_properties.stonith-timeout"
             yield Problem(
                 "off_short",
-                f"{option if own else 'stonith-timeout'} >= {' + '.join(_AGENT)}",
+                f"{option if own else 'stonith-timeout'} >= {' + '.join(AGENT)}",
                 f"{limit:g} s < {device.duration:g} s, for {device.node}",
                 "Pacemaker would give fencing up that is about to work",
                 ((name, f"{_up(device.duration)}s"),),
             )
             if not own:
                 break
-        asking = device.seconds("login_timeout", _AGENT["login_timeout"])
-        asking += device.seconds("shell_timeout", _AGENT["shell_timeout"])
+        asking = device.seconds("login_timeout", AGENT["login_timeout"])
+        asking += device.seconds("shell_timeout", AGENT["shell_timeout"])
         if asking > _DEVICE_MONITOR:
-            other = device.seconds("shell_timeout", _AGENT["shell_timeout"])
+            other = device.seconds("shell_timeout", AGENT["shell_timeout"])
             yield Problem(
                 "login_long",
                 f"{_DEVICE_MONITOR} s, the monitor of a fencing device, >= login_timeout + shell_timeout",
@@ -339,6 +286,34 @@ def _two(site: Site) -> Found:
         )
 
 
+def _arbiter(site: Site) -> Found:
+    """A quorum device hears often enough of the nodes, and the members wait for its answer."""
+    now = site.timing
+    if not site.arbiter:
+        return
+    if now.qdevice_timeout < LEAST_DEVICE:
+        yield Problem(
+            "device_hasty",
+            f"qdevice timeout >= {LEAST_DEVICE} ms",
+            f"{now.qdevice_timeout} < {LEAST_DEVICE}",
+            "0.8 of it is between two heartbeats, and the device takes none more often than once a second",
+            (("cluster_qdevice_timeout", str(LEAST_DEVICE)),),
+        )
+    least = 2 * now.device_loss
+    if now.qdevice_sync_timeout < least:
+        cures = [("cluster_qdevice_sync_timeout", str(least))]
+        shorter = now.qdevice_sync_timeout * 10 // 24
+        if shorter >= LEAST_DEVICE:
+            cures.append(("cluster_qdevice_timeout", str(shorter)))
+        yield Problem(
+            "device_unheard",
+            "qdevice sync_timeout >= 2 * 1.2 * qdevice timeout",
+            f"{now.qdevice_sync_timeout} < {least}",
+            "survivors would give up waiting for the device's vote before it knows who is left, and stop their guests",
+            tuple(cures),
+        )
+
+
 def _watchdog(site: Site) -> Found:
     counted = site.option("stonith-watchdog-timeout")
     if site.watchdog is None:
@@ -374,4 +349,14 @@ def _up(value: float) -> int:
     return int(-(-value // 1))
 
 
-_RULES: tuple[Callable[[Site], Found], ...] = (_token, _consensus, _links, _loss, _monitors, _devices, _two, _watchdog)
+_RULES: tuple[Callable[[Site], Found], ...] = (
+    _token,
+    _consensus,
+    _links,
+    _loss,
+    _monitors,
+    _devices,
+    _two,
+    _arbiter,
+    _watchdog,
+)

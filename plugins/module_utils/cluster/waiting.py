@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from .capacity import Room, free
 from .cib import Configuration
+from .disks import hold_id
 from .guests import data_id, pin_id
 from .objects import Location, Pin, Primitive
 from .recovery import USUAL, Failures, Recovery
@@ -44,6 +45,8 @@ def _against(guest: Primitive, node: NodeStatus, live: Configuration, left: Mapp
     if not node.usable:
         yield f"{node.name} is {'in maintenance' if node.word == 'maintenance' else node.word}"
     pin, data = live.constraints.get(pin_id(guest.id)), live.constraints.get(data_id(guest.id))
+    if hold_id(guest.id) in live.constraints:
+        yield f"its disks are on their way to another pool (playbooks/guests.yml -e guests_move_disks={guest.id})"
     if isinstance(pin, Pin) and pin.node != node.name:
         yield f"it is bound to {pin.node or 'no node'} (ha: false), not to {node.name}"
     if isinstance(data, Location) and data.node != node.name:

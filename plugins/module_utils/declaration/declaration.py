@@ -23,6 +23,7 @@ from .definitions import definition
 from .id_ranges import Area, Choice, choose
 from .known_guests import KnownGuests
 from .known_volumes import KnownVolumes
+from .moving_disks import MovingDisks, refuse
 from .nodes import addresses, capacities
 from .pool_promises import promises
 from .reader import Reading, read
@@ -88,25 +89,32 @@ class Declaration:
         overcommit: float = 1,
         may_restart: Collection[str] | bool = False,
         id_area: Mapping[str, int] | None = None,
+        move_disks: Collection[str] | bool = False,
     ) -> dict[str, Any]:
         """What every module is told once the images are built.
 
         ``images`` are those, by ``KIND/NAME``, as module image returns them. ``workers`` are the nodes that can be
         worked on; what is shared is the business of the ``first``. ``seen`` is what module local_volumes_info said on
         each. ``recreate`` names the guests (True: all) whose volumes may be made anew though the cluster knows them,
-        ``may_restart`` those that may be restarted. ``rooms`` has by node the sizes of its pools by path; up to
-        ``overcommit`` times as much may be promised. ``id_area`` is role lxc's ``lxc_id_area``.
+        ``may_restart`` those that may be restarted, ``move_disks`` those whose disks may go to other pools. ``rooms``
+        has by node the sizes of its pools by path; up to ``overcommit`` times as much may be promised. ``id_area`` is
+        role lxc's ``lxc_id_area``.
 
         ``resources``, for module guests, has every guest with its definition, its wishes and the ``home`` of one on
-        local storage; ``nodes`` has by worker its ``volumes`` and ``leftovers``, both for module volumes; and there is
-        what is ``worth_knowing``. Raises InvalidValue for an image that was not built, for guests whose data is on
-        several nodes or in another pool, and when there are no ids for a container.
+        local storage; ``as_they_are`` is the same with the disks that are moved where they are now. ``nodes`` has by
+        worker its ``volumes``, those that are there once they were ``moved``, and ``leftovers``, all three for module
+        volumes, and ``moves`` for module disk_moves. And there is what is ``worth_knowing``. Raises InvalidValue for an
+        image that was not built, for guests whose data is on several nodes or in another pool, and when there are no
+        ids for a container.
         """
-        homes, known = self._homes(seen), KnownVolumes.of(seen, recreate)
+        known = KnownVolumes.of(seen, recreate)
+        moving = MovingDisks.of(seen, known, move_disks)
+        homes = self._homes(seen, moving)
         ids = self._ids(seen, Area.read(id_area), may_restart)
         elsewhere: list[str] = []
         small: list[str] = []
-        parts: dict[str, dict[str, list[Any]]] = {node: {"volumes": [], "leftovers": []} for node in workers}
+        kinds = ("volumes", "moved", "leftovers", "moves")
+        parts: dict[str, dict[str, list[Any]]] = {node: {kind: [] for kind in kinds} for node in workers}
         resources: list[dict[str, Any]] = []
         wanted: dict[str, Definition | None] = {}
         for guest in self.reading.guests.values():
@@ -119,14 +127,17 @@ class Declaration:
             its, home = _definition(guest, self.pools, images, ids), homes.get(guest.name)
             resources.append({**_resource(guest, its), "home": home.node if home else None})
             wanted[guest.name] = its
-            elsewhere += known.elsewhere(guest.name, its)
+            elsewhere += moving.judge(guest.name, its, home.node if home else first, workers)
+            by_moving = moving.left_out(guest.name, its)
             own = set(_local_paths(guest, self.pools))
             small += _too_small(guest, its, images, known)
             for volume in _volumes(guest, its, self.pools, images):
                 maker = home.node if home and volume["path"] in own else first
                 if maker in parts:
-                    lost = {"known": guest.name} if known.has(guest.name, volume["path"]) else {}
-                    parts[maker]["volumes"].append(volume | lost)
+                    moved = volume["path"] in by_moving
+                    has = known.has(guest.name, volume["path"]) or (moved and volume["type"] == "disk")
+                    lost = {"known": guest.name} if has else {}
+                    parts[maker]["moved" if moved else "volumes"].append(volume | lost)
         if refusals := list(KnownGuests.of(seen).refusals(wanted)):
             raise InvalidValue("\n- ".join([f"{len(refusals)} problem(s) with guests the cluster knows:", *refusals]))
         if small:
@@ -140,10 +151,16 @@ class Declaration:
                 remedy=f"Add storage or make disks smaller, or allow more than {overcommit:g} times what there is "
                 "(storage_overcommit).",
             )
-        if elsewhere:
-            raise InvalidValue("\n- ".join([f"{len(elsewhere)} volume(s) would be left behind:", *elsewhere]))
+        refuse(elsewhere)
+        for node, moves in moving.entries.items():
+            parts[node]["moves"] = moves
+        as_they_are = [
+            {**its, "definition": moving.as_it_is(its["name"], its["definition"])} if moving.moves(its["name"]) else its
+            for its in resources
+        ]
         worries = [f"{promise}: when it is full, VMs are paused" for promise in beyond]
-        return {"resources": resources, "nodes": parts, "worth_knowing": [*worries, *ids.worth_knowing()]}
+        told = {"resources": resources, "as_they_are": as_they_are, "nodes": parts}
+        return {**told, "worth_knowing": [*worries, *ids.worth_knowing()]}
 
     def _ids(self, seen: Mapping[str, Mapping[str, Any]], area: Area, permitted: Collection[str] | bool) -> Choice:
         """The ids of each unprivileged container."""
@@ -152,13 +169,17 @@ class Declaration:
         lent = {node: its["lent"] for node, its in seen.items() if its.get("lent") is not None}
         return choose(wanted, known, area, permitted, lent)
 
-    def _homes(self, seen: Mapping[str, Mapping[str, Any]]) -> dict[str, Home]:
+    def _homes(self, seen: Mapping[str, Mapping[str, Any]], moving: MovingDisks) -> dict[str, Home]:
         """The home of each guest on local storage."""
         homes: dict[str, Home] = {}
         given = dict.fromkeys(seen, 0)
         for guest in self.present:
             name = guest.name
             if not _local_paths(guest, self.pools):
+                continue
+            if moves_on := moving.where(name):
+                # What is there of it elsewhere, a move has left.
+                homes[name] = Home(moves_on, new=False)
                 continue
             known = {its["kept"][name] for its in seen.values() if name in its["kept"]}
             holders = sorted(known) or [node for node, its in seen.items() if name in its["held"]]

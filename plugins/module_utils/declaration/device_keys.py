@@ -60,7 +60,7 @@ DISKS = (
         default=_default_pool,
         default_words="storage_default_pool",
         change="refused",
-        change_words="the run says how data is moved by hand",
+        change_words="unless it is asked for: `-e guests_move_disks=NAME` moves the disk while the VM runs",
     ),
     Key(
         "disks[].target",

@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..ceph.rbd import CLIENT, is_rbd
 from ..core.choice import chosen
 from ..guest.definition import Definition
 
@@ -57,26 +56,43 @@ class KnownVolumes:
         """Whether the cluster knows no volume of the guest."""
         return not self._of(guest)
 
-    def elsewhere(self, guest: str, wanted: Definition) -> Iterator[str]:
-        """What is wrong with a guest whose volumes the cluster knows in other places than the declaration has them."""
+    def gives_up(self, guest: str) -> bool:
+        """Whether the guest's data may be given up for new."""
+        return chosen(guest, self.recreate)
+
+    def of_guest(self, guest: str) -> Mapping[str, str]:
+        """The paths that the cluster knows a guest's data at, by a disk's target or ``rootfs``."""
+        return self._of(guest)
+
+    def elsewhere(self, guest: str, wanted: Definition, begun: Collection[str] = ()) -> Iterator[str]:
+        """What is wrong with a guest whose volumes the cluster knows in other places than the declaration has them.
+
+        ``begun`` are the disks whose move there was begun.
+        """
         known, new = self._of(guest), places(wanted)
-        for place in known.keys() & new.keys():
-            if known[place] != new[place]:
-                key = "rootfs.pool" if place == "rootfs" else f"disks[{place}].pool"
+        for place in sorted(known.keys() & new.keys()):
+            if known[place] == new[place]:
+                continue
+            if place == "rootfs":
                 yield (
-                    f"guests.{guest}.{key}: its data is at {known[place]}, and no play moves it to another pool. Leave "
-                    "the pool as it was. To move it by hand: stop the guest, "
+                    f"guests.{guest}.rootfs.pool: its data is at {known[place]}, and no play moves a container to "
+                    "another pool. Leave the pool as it was. To move it by hand: stop the guest, "
                     f"{_copying(known[place], new[place])}, and run this again with -e guests_recreate={guest}, which "
                     "takes what it finds there. With nothing there, the same begins anew from the image"
                 )
+                continue
+            stage = "the move there was begun and is not finished" if place in begun else "it is moved only when asked"
+            yield (
+                f"guests.{guest}.disks[{place}].pool: its data is at {known[place]}, and {stage}: -e "
+                f"guests_move_disks={guest} moves it, while the guest runs. With the pool as it was, it stays. To give "
+                "the data up and begin anew from the image, or to take what is in the new pool: "
+                f"-e guests_recreate={guest}"
+            )
 
     def _of(self, guest: str) -> Mapping[str, str]:
         return {} if chosen(guest, self.recreate) else self.known.get(guest, {})
 
 
 def _copying(source: str, target: str) -> str:
-    """How a person copies a volume to its place in another pool."""
-    if is_rbd(source) or is_rbd(target):
-        ends = [f"{path}:id={CLIENT}" if is_rbd(path) else path for path in (source, target)]
-        return f"copy its disk (qemu-img convert -p -O {'raw' if is_rbd(target) else 'qcow2'} {' '.join(ends)})"
+    """How a person copies a root file system to its place in another pool."""
     return f"copy {source} to {target} with owners, modes and holes (cp --archive --sparse=always)"

@@ -29,7 +29,8 @@ def timing(
     """The profile with the site's ``own`` values, as corosync.conf has them, and ``problems`` in words.
 
     ``hosts`` are the variables of each host, ``members`` corosync's nodes once they are settled (more than the
-    inventory has, perhaps), ``properties`` the site's own cluster options. ``watchdog`` are seconds.
+    inventory has, perhaps), ``properties`` the site's own cluster options. ``watchdog`` are seconds, ``arbiter`` says
+    that there is a quorum device.
     """
     hosts = list(hosts)
     links = max((len(node.get("cluster_links") or [1]) for node in hosts), default=1)

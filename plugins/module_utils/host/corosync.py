@@ -20,6 +20,8 @@ __all__ = ["RELOADED", "differences", "from_cmap", "members"]
 RELOADED = ("totem.token", "totem.token_coefficient", "totem.consensus")
 #: The same of a link.
 _LINK_TIMERS = re.compile(r"totem\.interface\.\d+\.knet_ping_(interval|timeout)")
+#: What comes and goes with a quorum device.
+_QUORUM = re.compile(r"quorum\.(device\.|two_node$)")
 
 _CMAP = re.compile(r"(?P<key>\S+) \(\w+\) = (?P<value>.*)")
 _LINK = re.compile(r"ring\d_addr")
@@ -46,6 +48,13 @@ def differences(declared: Mapping[str, str], running: Mapping[str, str]) -> list
         for key in declared
         if (key in RELOADED or _LINK_TIMERS.fullmatch(key)) and declared[key] != running.get(key)
     ]
+    quorum = sorted({key for its in (declared, running) for key in its if _QUORUM.match(key)})
+    if any(key.startswith("quorum.device.") for key in quorum):
+        lines += [
+            f"{key}: {running.get(key)} becomes {declared.get(key)}"
+            for key in quorum
+            if declared.get(key) != running.get(key)
+        ]
     return lines
 
 

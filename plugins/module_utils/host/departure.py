@@ -18,6 +18,7 @@ _TRACES = (
     # corosync's and Pacemaker's keys, and the authorities' own.
     str(SECRETS.relative_to("/")),
     "etc/corosync/corosync.conf",
+    "etc/corosync/qdevice/net",
     "etc/pacemaker/authkey",
     # The node's certificates with their keys.
     "etc/drover/pki",

@@ -30,6 +30,7 @@ __all__ = [
     "render",
     "render_disk",
     "render_interface",
+    "source_of",
     "started_from",
 ]
 
@@ -297,19 +298,20 @@ def _disk_changes(live: ET.Element, definition: Definition, sizes: Mapping[str, 
     wanted = {disk["target"]: disk for disk in definition["disks"]}
     for target, element in present.items():
         if target not in wanted:
-            yield Change(f"disks[{target}]", _source_of(element), None, "detach-disk", device=_pretty(element))
+            yield Change(f"disks[{target}]", source_of(element), None, "detach-disk", device=_pretty(element))
     for target, disk in wanted.items():
         path, source = f"disks[{target}]", disk["source"]["path"]
         if target not in present:
             yield Change(path, None, source, "attach-disk", device=render_disk(disk))
-        elif _source_of(present[target]) != source:
-            yield restart(f"{path}.source", _source_of(present[target]), source)
+        elif source_of(present[target]) != source:
+            yield restart(f"{path}.source", source_of(present[target]), source)
         elif not disk["readonly"] and sizes.get(target, disk["size"]) < disk["size"]:
             shown = format_size(sizes[target]), format_size(disk["size"])
             yield Change(f"{path}.size", *shown, "grow-disk", value=disk["size"], target=target)
 
 
-def _source_of(disk: ET.Element) -> str | None:
+def source_of(disk: ET.Element) -> str | None:
+    """The place of a disk's volume, as a definition writes it; None for a drive that is empty."""
     source = disk.find("source")
     if source is not None and source.get("protocol") == "rbd":
         return f"{PREFIX}{source.get('name')}"

@@ -57,6 +57,10 @@ class LiveDevices(LibvirtConnection):
             raise HostError(f"a running VM has no {change.action}")
         self._on(name, do[change.action])
 
+    def forget_copy(self, name: str, target: str) -> None:
+        """Have the running VM give up the copy that is being made of a disk. It goes on with the disk it has."""
+        self._on(name, lambda domain: domain.blockJobAbort(target, 0))
+
     def bring_online(self, name: str, vcpus: int) -> None:
         """Have the running VM's guest agent bring so many processors online, should there be one."""
         with suppress(HostError):

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from ..cluster import paused
 from ..cluster.capacity import free
 from ..cluster.cib import Configuration
+from ..cluster.disks import under_way
 from ..cluster.objects import RECOVERY, Colocation
 from ..cluster.status import ClusterStatus, NodeStatus
 from .reasons import Finding
@@ -78,6 +79,10 @@ class ClusterChecks:
         if primitive.meta.get("maintenance") == "true" and RECOVERY not in primitive.meta:
             remedy = f"when that is over: crm_resource --resource {guest} --meta --delete-parameter maintenance"
             return [Finding("guest_unmanaged", f"somebody told the cluster to leave {guest} alone", remedy)]
+        if moving := under_way(primitive):
+            message = f"disk {' and '.join(moving)} of {guest} is on its way to another pool"
+            remedy = f"wait, or carry it on (playbooks/guests.yml -e guests_move_disks={guest})"
+            return [Finding("disks_moving", message, remedy)]
         if guest in self.status.notes:
             message = f"{guest} is {self.status.notes[guest]}"
             return [Finding("storage_full", message, "make room there: it goes on by itself, and can move then")]

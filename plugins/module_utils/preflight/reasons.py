@@ -20,6 +20,7 @@ CODES: Mapping[str, tuple[Severity, str]] = {
     "guest_not_running": ("blocks", "the guest is stopped"),
     "ha_paused": ("blocks", "high availability is paused, so nothing moves"),
     "guest_unmanaged": ("blocks", "somebody told the cluster to leave the guest alone"),
+    "disks_moving": ("blocks", "a disk of the guest is on its way to another pool, by playbooks/guests.yml"),
     "guest_in_trouble": ("blocks", "the guest failed, is blocked, or is seen on more than one node"),
     "guest_under_way": ("warns", "the guest is being moved or changed already; a move waits for the end of that"),
     "node_busy": ("warns", "another guest is on its way from or to one of the two nodes and shares the wire"),

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..cluster.capacity import Room, capacity, free
 from ..cluster.cib import Configuration
+from ..cluster.disks import under_way
 from ..cluster.fencing import is_device, node_of
 from ..cluster.guests import addresses_of, guest_of, home_id, pin_id
 from ..cluster.objects import PROVIDER, Location, Pin, Primitive
@@ -180,6 +181,11 @@ def _problems(live: Configuration, status: ClusterStatus) -> list[str]:
     for name, guest in live.guests().items():
         problems += _problems_of(name, guest, live, status)
         problems += failed_of_late(name, live)
+        if moving := under_way(guest):
+            problems.append(
+                f"guest {name} has {' and '.join(moving)} on the way to another pool; where nobody is at that any "
+                f"more: playbooks/guests.yml -e guests_move_disks={name}"
+            )
         if name in status.notes:
             problems.append(f"guest {name} is {status.notes[name]}")
         if guest.meta.get("maintenance") == "true":

@@ -23,7 +23,7 @@ from ..core.lock import LOCKS, locked
 from . import quota
 from .volumes import Found, Step, Volume
 
-__all__ = ["StorageHost", "exclusive"]
+__all__ = ["StorageHost", "exclusive", "make_folders"]
 
 _LOCK = LOCKS / "volumes"
 
@@ -95,7 +95,7 @@ class StorageHost:
                 "seed": self._make_seed,
                 "rootfs": self._make_rootfs,
             }
-            _folders(path.parent)
+            make_folders(path.parent)
             with _beside(path) as draft:
                 makers[volume.type](volume, draft)
                 self._run(["sync", "--file-system", str(draft)], timeout=_LONG)
@@ -215,7 +215,7 @@ def _put(root: Path, name: str, content: str, owner: int) -> None:
         os.chown(path, owner, owner)
 
 
-def _folders(path: Path) -> None:
+def make_folders(path: Path) -> None:
     """Make the folders up to here. The users of QEMU and of containers pass through them, and read nothing."""
     for folder in [*reversed(path.parents), path]:
         if not folder.exists():

@@ -12,8 +12,8 @@ import pytest
 from ansible_collections.cspp.drover.plugins.module_utils.agents import container, full_storage
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import accelerator
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book
+from ansible_collections.cspp.drover.plugins.module_utils.migration import disk_notes, disk_switch, whereabouts
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress as moves
-from ansible_collections.cspp.drover.plugins.module_utils.migration import whereabouts
 from ansible_collections.cspp.drover.plugins.module_utils.storage import id_shift
 from ansible_collections.cspp.drover.tests.unit.agents.vm_node import RECORDED
 
@@ -25,6 +25,8 @@ def node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(accelerator, "RECORD", tmp_path / "accelerator.json")
     monkeypatch.setattr(moves, "_FOLDER", tmp_path / "moves")
     monkeypatch.setattr(full_storage, "_TOLD", tmp_path / "notes")
+    monkeypatch.setattr(disk_notes, "_FOLDER", tmp_path / "disks")
+    monkeypatch.setattr(disk_switch, "LOCKS", tmp_path / "locks")
     RECORDED.clear()
     monkeypatch.setattr(book, "record", RECORDED.append)
     monkeypatch.setattr(book, "members", list)

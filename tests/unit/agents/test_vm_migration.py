@@ -7,12 +7,13 @@ from __future__ import annotations
 import datetime
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.agents import leaving, libvirt_daemon, vm_migration
+from ansible_collections.cspp.drover.plugins.module_utils.agents import leaving, libvirt_daemon, vm, vm_migration
 from ansible_collections.cspp.drover.plugins.module_utils.agents.ocf import AgentError, Code
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_connection import (
     HostError,
@@ -21,7 +22,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_con
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_migration import Outcome
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.vm_state import Seen, State
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book
-from ansible_collections.cspp.drover.plugins.module_utils.migration import live, whereabouts
+from ansible_collections.cspp.drover.plugins.module_utils.migration import disk_notes, live, whereabouts
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress as moves
 from ansible_collections.cspp.drover.plugins.module_utils.migration.record import MigrationFailed
 from ansible_collections.cspp.drover.plugins.module_utils.storage import ownership
@@ -192,3 +193,33 @@ def test_migrate_from_does_not_take_a_shell_for_the_vm(node: Path, state: State,
     [entry] = RECORDED
     assert (entry["result"], entry["from"], entry["to"]) == ("failed", "n1", os.uname().nodename)
     assert re.search(reason, entry["reason"])
+
+
+def disks_of(state: str) -> str:
+    """The XML of the VM whose disk goes to another pool."""
+    mirror = '<mirror ready="yes"><source file="/b"/></mirror>' if state == "copied" else ""
+    disk = f'<disk><source file="/{state[0]}"/>{mirror}<target dev="vda"/></disk>'
+    return f"<domain><devices>{disk}</devices></domain>"
+
+
+def test_a_vm_that_moves_gives_up_the_copies_of_its_disks(node: Path) -> None:
+    host: Any = Host(State.RUNNING)
+    host.live_xml = lambda _name: disks_of("copied")
+    host.fails["migrate"] = HostError("connection refused")
+    disk_notes.note_copy("web")
+    with pytest.raises(AgentError, match="it goes on here"):
+        vm_migration.migrate_to(request(node, "migrate_to"), lambda: host)
+    # libvirt moves no VM with a copy under way.
+    assert host.calls[0] == "forget_copy web vda"
+
+
+@pytest.mark.parametrize("ask", [vm.monitor, lambda call, host: vm_migration.migrate_to(call, lambda: host)])
+def test_a_vm_that_was_held_for_its_disk_goes_on_when_whoever_held_it_is_dead(node: Path, ask: Any) -> None:
+    host: Any = Host(State.PAUSED, State.RUNNING, reason="user")
+    host.live_xml = lambda _name: disks_of("a")
+    host.fails["migrate"] = HostError("connection refused")
+    disk_notes.note_hold("web", "vda", {"path": "/b"})
+    with suppress(AgentError):
+        ask(request(node, "monitor"), host)
+    assert host.calls[0] == "resume web"
+    assert not disk_notes.held("web")

@@ -23,6 +23,8 @@ from ansible_collections.cspp.drover.plugins.module_utils.ceph.removal import (
     refusals,
 )
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult
+from ansible_collections.cspp.drover.plugins.modules import ceph_removal
+from ansible_collections.cspp.drover.tests.unit.conftest import Call
 
 GIB = 1024**3
 #: Four nodes with an OSD each, of which the first three are monitors and two of those the rest.
@@ -68,6 +70,8 @@ class Cluster:
 
     def __init__(self, *, up: bool = True, inside: bool = True, busy: int = 0, clean: bool = True) -> None:
         self.up, self.inside, self.busy, self.clean = up, inside, busy, clean
+        #: Whether there is OSD 4 on d as well, and runs.
+        self.new = False
         self.told: list[str] = []
 
     def run(self, argv: list[str], **_how: Any) -> CommandResult:
@@ -93,6 +97,9 @@ class Cluster:
             {"id": -2 - n, "type": "host", "name": name, "children": [n], "kb": 100, "kb_used": 9}
             for n, name in enumerate("abcd")
         ]
+        if self.new:
+            hosts[3]["children"] = [3, 4]
+            osds.append({"id": 4, "type": "osd", "name": "osd.4", "status": "up", "reweight": 1})
         tree = {"nodes": [*hosts, *osds]}
         state = "active+clean" if self.clean else "down"
         return {
@@ -159,6 +166,25 @@ def test_what_runs_is_not_forgotten() -> None:
     assert removal(Cluster(), "mon").unstopped(going.look()) == []
     lost = removal(Cluster(up=False, clean=False), "osd")
     assert [text.split(":")[0] for text in lost.replaceable(lost.look())] == ["CEPH_INACTIVE"]
+
+
+def test_of_a_machine_that_was_replaced_only_what_is_down_is_forgotten(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted after the new machine's OSDs had come up, the same play comes here again."""
+    cluster = Cluster(up=False)
+    monkeypatch.setattr(ceph_removal, "Ceph", lambda: Ceph(runner=cluster.run))
+    monkeypatch.setattr(ceph_removal, "_STOPS", 0.0)
+    asked = {"node": "d", "state": "replaced"}
+    assert call(ceph_removal, check=True, **asked)["daemons"] == ["osd.3"]
+    assert call(ceph_removal, **asked)["daemons"] == ["osd.3"]
+    assert cluster.told == ["osd purge 3 --yes-i-really-mean-it", "osd crush rm d"]
+    cluster.up, cluster.new, cluster.told = False, True, []
+    assert call(ceph_removal, **asked)["daemons"] == ["osd.3"]
+    # The new one stays, and the node's place in the map with it.
+    assert cluster.told == ["osd purge 3 --yes-i-really-mean-it"]
+    cluster.up = True
+    assert not call(ceph_removal, **asked)["changed"]
 
 
 def test_a_node_s_daemons_end_for_good(tmp_path: Path) -> None:

@@ -147,6 +147,13 @@ def test_refuses_to_touch_what_is_not_ours(wanted: Wanted) -> None:
         reconcile(cib, wanted)
 
 
+def test_keeps_the_record_of_a_move_of_disks_and_says_nothing_of_it() -> None:
+    live = reconcile(FRESH, Wanted(primitives=(WEB,))).xml
+    live = reconcile(live, Wanted(meta={"website": {"drover-disks": "{}"}})).xml
+    again = reconcile(live, Wanted(primitives=(WEB,)))
+    assert (again.changed, again.kept) == (False, ())
+
+
 def test_keeps_and_reports_what_was_set_in_an_emergency() -> None:
     live = reconcile(FRESH, Wanted(primitives=(WEB,))).xml
     live = reconcile(live, Wanted(meta={"website": {"target-role": "Stopped"}})).xml

@@ -24,7 +24,16 @@ from ansible_collections.cspp.drover.plugins.module_utils.declaration.timing imp
 #: What a wrong combination is made of: a profile, a cluster, and variables by their names.
 Wrong = dict[str, Any]
 PROPERTY, OPTION = re.compile(r"cluster_properties\.(.+)"), re.compile(r"fencing_bmc of (\w+), options\.(.+)")
-OWN = ("token", "token_coefficient", "consensus", "knet_ping_interval", "knet_ping_timeout", "monitor_interval")
+OWN = (
+    "token",
+    "token_coefficient",
+    "consensus",
+    "knet_ping_interval",
+    "knet_ping_timeout",
+    "monitor_interval",
+    "qdevice_timeout",
+    "qdevice_sync_timeout",
+)
 
 
 def site(wrong: Wrong) -> Site:
@@ -52,7 +61,15 @@ def site(wrong: Wrong) -> Site:
 @pytest.mark.parametrize("links", [1, 2])
 @pytest.mark.parametrize("nodes", range(1, 33))
 def test_a_profile_holds_together_in_clusters_of_any_size(profile: str, links: int, nodes: int) -> None:
-    assert problems(site({"profile": profile, "links": links, "nodes": nodes})) == []
+    for arbiter in (False, True):
+        assert problems(site({"profile": profile, "links": links, "nodes": nodes, "arbiter": arbiter})) == []
+
+
+@pytest.mark.parametrize(("profile", "nodes", "device"), [("safe", 2, 1833), ("safe", 4, 2291), ("fast", 2, 1250)])
+def test_a_quorum_device_notices_a_loss_when_the_members_do(profile: str, nodes: int, device: int) -> None:
+    found = resolved(profile, {}, nodes=nodes)
+    assert found.qdevice_timeout == device
+    assert found.device_loss <= max(found.loss, 1500)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +129,9 @@ TABLE: list[tuple[Wrong, str, str]] = [
         "10 s < 12 s",
     ),
     ({"fencing_watchdog_timeout": 3}, "watchdog_hasty", "3 s < 3.475 s"),
+    ({"nodes": 2, "arbiter": True, "cluster_qdevice_timeout": 1000}, "device_hasty", "1000 < 1250"),
+    ({"nodes": 4, "arbiter": True, "cluster_qdevice_sync_timeout": 3500}, "device_unheard", "3500 < 5498"),
+    ({"nodes": 2, "arbiter": True, "cluster_qdevice_timeout": 50_000}, "device_late", "55 < 60 + 7"),
 ]
 
 
@@ -173,6 +193,8 @@ def test_an_inventory_becomes_what_corosync_is_told() -> None:
         "monitor_interval": 5,
         "nodes": 5,
         "links": 2,
+        "qdevice_timeout": 1512,
+        "qdevice_sync_timeout": 5000,
         "problems": [],
     }
 

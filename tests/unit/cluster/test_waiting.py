@@ -59,6 +59,13 @@ N1, N2, N3 = node("n1"), node("n2"), node("n3")
             {},
             "n1 is offline; its data is on n1, not on n2",
         ),
+        (
+            (N1,),
+            (Pin("drover-disks-mc", "mc", None),),
+            4096,
+            {},
+            "its disks are on their way to another pool (playbooks/guests.yml -e guests_move_disks=mc)",
+        ),
     ],
 )
 def test_each_node_says_what_it_has_against_it(

@@ -217,7 +217,58 @@ def test_a_guest_is_not_left_without_its_data_by_another_pool() -> None:
         "- guests.web.rootfs.pool",
     ]
     assert "-e guests_recreate=web" in str(refused.value)
+    assert "-e guests_move_disks=mail moves it" in str(refused.value)
     planned(guests, LOCAL, seen, recreate=["mail", "web"])
+
+
+MAIL = {"vda": "/own/vms/mail/vda.qcow2", "vdb": "/own/vms/mail/vdb.qcow2"}
+SEED = {"type": "file", "path": "/own/vms/mail/seed.img", "format": "raw", "shared": False}
+
+
+def moving(on: str | None, *begun: str) -> Seen:
+    """What is seen of a VM whose disks may be moved, or whose move was begun."""
+    found = {"on": on, "disks": {"vdz": SEED}, "begun": list(begun)}
+    return {"node1": {**NOTHING, "known": {"mail": MAIL}, "moves": {"mail": found}}, "node2": NOTHING}
+
+
+def test_disks_are_moved_where_the_guest_runs_and_not_made() -> None:
+    plan = planned({"mail": ON_LOCAL["mail"]}, LOCAL, moving("node3"), move_disks=["mail"])
+    moves = {node: part["moves"] for node, part in plan["nodes"].items() if part["moves"]}
+    [entry] = moves["node3"]
+    assert (set(moves), entry["move"], entry["definition"]) == ({"node3"}, True, plan["resources"][0]["definition"])
+    # The disk that stays is looked at by the node that has it, those that move when they are there.
+    assert paths(plan, "volumes") == {"node1": [], "node2": [], "node3": ["/own/vms/mail/vdb.qcow2"]}
+    assert paths(plan, "moved")["node2"] == ["/pool/vms/mail/vda.qcow2", "/pool/vms/mail/seed.img"]
+    assert plan["nodes"]["node2"]["moved"][0]["known"] == "mail"
+    seeds = [its[0]["definition"]["disks"][-1]["source"] for its in (plan["as_they_are"], plan["resources"])]
+    assert seeds == [SEED, {"type": "file", "path": "/pool/vms/mail/seed.img", "format": "raw"}]
+
+
+def test_what_was_begun_is_finished_or_taken_back_without_leave_and_carried_on_with_it() -> None:
+    disks = [{**disk, "pool": "fast"} for disk in ON_LOCAL["mail"]["disks"]]
+    as_it_was = {"mail": {**ON_LOCAL["mail"], "disks": disks}}
+    [entry] = planned(as_it_was, LOCAL, moving("node3", "vda"))["nodes"]["node3"]["moves"]
+    assert not entry["move"]
+    assert all(not part["moves"] for part in planned(as_it_was, LOCAL, moving("node3"))["nodes"].values())
+    guests = {"mail": ON_LOCAL["mail"]}
+    with pytest.raises(ValueError, match=r"mail.disks\[vda\].pool: .* begun and is not finished: -e guests_move_disks"):
+        planned(guests, LOCAL, moving("node3", "vda"))
+    with pytest.raises(ValueError, match="they are not made anew: first finish it"):
+        planned(guests, LOCAL, moving("node3", "vda"), recreate=["mail"])
+    with pytest.raises(ValueError, match="node9, which is not among the nodes of this run"):
+        planned(guests, LOCAL, moving("node9"), move_disks=True)
+
+
+def test_a_guest_that_is_down_is_moved_by_the_node_that_makes_its_volumes() -> None:
+    plan = planned({"mail": {**GUESTS["mail"], "state": "stopped"}}, LOCAL, moving(None), move_disks=True)
+    assert [node for node, part in plan["nodes"].items() if part["moves"]] == ["node2"]
+
+
+def test_containers_are_not_moved() -> None:
+    seen = {"node1": {**NOTHING, "known": {"web": {"rootfs": "/pool/containers/web/rootfs"}}}}
+    with pytest.raises(ValueError, match="no play moves a container") as refused:
+        planned({"web": ON_LOCAL["web"]}, LOCAL, seen, move_disks=True)
+    assert "cp --archive --sparse=always" in str(refused.value)
 
 
 def test_what_is_left_over_is_removed_where_it_is() -> None:

@@ -53,6 +53,31 @@ def test_what_a_reload_would_change(nodes: dict[str, str], token: int, found: li
     assert differences(from_file(conf(nodes, token)), from_cmap(cmap(NODES))) == found
 
 
+DEVICE = {"quorum.device.model": "net", "quorum.device.net.host": "192.0.2.50"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "running", "found"),
+    [
+        (DEVICE, DEVICE, []),
+        (
+            DEVICE,
+            {"quorum.two_node": "1"},
+            [
+                "quorum.device.model: None becomes net",
+                "quorum.device.net.host: None becomes 192.0.2.50",
+                "quorum.two_node: 1 becomes None",
+            ],
+        ),
+        ({}, {"quorum.device.model": "net"}, ["quorum.device.model: net becomes None"]),
+        # Of a cluster without a device nothing else is looked at than before there could be one.
+        ({"quorum.two_node": "1"}, {}, []),
+    ],
+)
+def test_a_quorum_device_comes_and_goes(declared: dict[str, str], running: dict[str, str], found: list[str]) -> None:
+    assert differences(declared, running) == found
+
+
 TIMERS = """
 totem {
     token: 550

@@ -17,6 +17,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.preflight import check
 from ansible_collections.cspp.drover.plugins.module_utils.preflight.cluster_checks import ClusterChecks
 from ansible_collections.cspp.drover.plugins.module_utils.preflight.reasons import CODES, Finding
 from ansible_collections.cspp.drover.plugins.module_utils.preflight.survey import NodeView
+from ansible_collections.cspp.drover.tests.unit import cluster_samples
 from ansible_collections.cspp.drover.tests.unit.cluster_samples import NODES, guest, live, node, primitive, status
 
 DISK, ROOTFS = "/pool/vms/mc/vda.qcow2", "/pool/containers/mc/rootfs"
@@ -156,6 +157,7 @@ ROWS: list[tuple[str, str, Spoil]] = [
     ("unknown_guest", "the guests are: mc", put(guest="nope")),
     ("guest_not_running", "mc is not running", put(seen=status(guest("mc")))),
     ("guest_unmanaged", "leave mc alone", unmanaged),
+    ("disks_moving", "disk vda of mc is on its way to another pool", put(others=(cluster_samples.moving(),))),
     ("ha_paused", "high availability is paused by hand", put(properties={"maintenance-mode": "true"})),
     (
         "storage_full",

@@ -21,6 +21,7 @@ from ansible_collections.cspp.drover.tests.unit.cluster_samples import (
     failure,
     guest,
     live,
+    moving,
     node,
     primitive,
     status,
@@ -158,6 +159,12 @@ def test_failures_of_late_are_counted_for_all_to_see() -> None:
         "guest mc has failed 2 times on n1 of late: if it goes on, it is started again 1 more times there",
         "guest mc has failed 5 times on n2 of late: if it goes on, it is not started there again",
     ]
+
+
+def test_a_disk_on_its_way_to_another_pool_is_told() -> None:
+    [problem] = overview(live(moving()), status(guest("mc", "n1")))["problems"]
+    assert problem.startswith("guest mc has vda on the way to another pool")
+    assert problem.endswith("playbooks/guests.yml -e guests_move_disks=mc")
 
 
 TOLD = {"cluster": {"quorum": True}, "nodes": [], "guests": [], "paused": "", "moves": [], "fence_events": []}

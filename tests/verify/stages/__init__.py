@@ -55,6 +55,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "guests/test_container.py",
         "storage/test_local_container.py",
         "storage/test_own_pool.py",
+        "storage/test_disk_moves.py",
         "storage/test_container_size.py",
         "migration/test_live_migration.py",
         "guests/test_partial_failures.py",
