@@ -361,8 +361,7 @@ def test_no_path_leads_out_of_a_release(path: str) -> None:
 
 def test_every_program_that_nodes_are_given_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     source = ROLE.parents[1] / "plugins" / "module_utils"
-    files = gather(source, CODE["__cluster_code"])
-    assert not [path for path in files if "/lab/" in path]
+    assert not [path for path in gather(source, CODE["__cluster_code"]) if "/lab/" in path]
     imported = sys.modules[programs.__package__ or ""]
     mains = {
         **dict.fromkeys(("vm", "container"), "agents.glance.main"),
