@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils.steward.numbers import history
-from ansible_collections.cspp.drover.tests.unit.console.small_cluster import Cluster
+from ansible_collections.cspp.drover.tests.unit.console.played import Played
 
 __all__ = ["JOURNAL", "NUMBERS"]
 
@@ -63,7 +63,7 @@ JOURNAL: list[dict[str, Any]] = [
         "variant": "off",
     },
 ]
-_LOOK = Cluster().look()
+_LOOK = Played(calm=True).look()
 NUMBERS: dict[str, Any] = {
     "age": {"cluster": 3.5, "usage": 1.0, "history": 2.0},
     "cluster": {
