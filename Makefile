@@ -7,13 +7,14 @@ COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup setup-dev demo demo-ceph test docs vendor lock lint unit scenario fuzz mutants faults drills real bench-second-run bench-agents bench-declaration \
-	bench-migration bench-failover bench-scale soak-migration upgrade-test lab-up lab-down clean
+.PHONY: help setup setup-dev demo demo-ceph test test-whole docs screenshots vendor lock lint unit scenario fuzz mutants faults drills real bench-second-run bench-agents bench-declaration \
+	bench-migration bench-failover bench-failover-ceph bench-scale soak-migration upgrade-test lab-up lab-down clean
 
 help:
 	@echo "make demo       a three-node cluster on this machine, shown at work"
 	@echo "make demo-ceph  the same with all guests on Ceph"
-	@echo "make test       linters, unit tests and the cluster scenarios"
+	@echo "make test       linters, unit tests and the cluster scenario"
+	@echo "make test-whole the cluster scenarios with everything that takes long, two nodes, the console and Ceph among them"
 	@echo "make lint unit scenario   the parts of it"
 	@echo "make fuzz SEED=1   ten minutes of declarations nobody would think of"
 	@echo "make mutants    200 small errors planted into what decides, and whether a unit test notices; MUTANTS='--seed 3 --only CIB'"
@@ -22,10 +23,11 @@ help:
 	@echo "make bench-second-run NODES=12   what a run of site.yml takes that has nothing to do"
 	@echo "make bench-agents      what a monitor of a guest costs, on a lab with guests"
 	@echo "make drills COUNT=30 SEED=1   power cuts, frozen nodes, partitions: whether anything ran twice, or was lost"
-	@echo "make bench-failover    power cut to first answer, beside stock agents"
+	@echo "make bench-failover    power cut to first answer, beside stock agents; bench-failover-ceph: with guests on Ceph"
 	@echo "make faults     200 faults while guests move; FAULTS='--seed 7 --count 20 --only power' for others"
 	@echo "make upgrade-test FROM=REV   a lab that the commit REV built is brought to this checkout, unnoticed by its guests"
 	@echo "make real       what containers cannot show, on two emulated machines with Debian's own kernel; REAL=--help tells more"
+	@echo "make screenshots   the pictures of the console's page in README and docs"
 	@echo "make vendor     the libraries of the console's page anew from npm, verified"
 	@echo "make lab-up     three bare nodes; lab-down removes them"
 	@echo "make clean      removes labs, caches and the virtual environment"
@@ -81,6 +83,10 @@ lab-down: setup
 vendor:
 	python3 -m tests.vendor
 
+# The pictures of the console's page in README.md and docs/.
+screenshots: setup-dev
+	$(BIN)/python -m tests.screenshots
+
 docs: setup
 	$(BIN)/python -m tests.docs
 
@@ -102,6 +108,12 @@ mutants: setup-dev $(VENV)/setup-mutants
 
 scenario: setup-dev
 	$(BIN)/molecule test
+
+# Everything that make test takes a sample of, and the scenarios that have labs of their own.
+WHOLE := default pair console ceph
+test-whole: export DROVER_WHOLE := 1
+test-whole: setup-dev
+	for name in $(WHOLE); do $(BIN)/molecule test --scenario-name $$name || exit 1; done
 
 COUNT := 30
 drills: setup
@@ -136,6 +148,13 @@ bench-migration: setup
 
 # Power cuts, under Drover and under stock agents in turn; ARGS=--help tells all of it.
 bench-failover: setup
+	$(BIN)/python -u -m tests.bench.failover $(ARGS)
+
+# The same cuts with both guests on Ceph, while a survivor writes to it.
+bench-failover-ceph: export DROVER_LAB_KIND := ceph
+bench-failover-ceph: export DROVER_LAB := failceph
+bench-failover-ceph: export DROVER_LAB_SUBNET := 10.229.0.0/24
+bench-failover-ceph: setup
 	$(BIN)/python -u -m tests.bench.failover $(ARGS)
 
 # What a thousand guests cost; ARGS=--help tells the rest.

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.bench.failover.configuration import DEFAULTS, retimed, stock
-from tests.bench.failover.figures import misses, table
+from tests.bench.failover.figures import ceph_misses, misses, stalls, table
 
 CIB = """<cib epoch="7"><configuration><crm_config><cluster_property_set id="o"><nvpair id="x" name="placement-strategy"
 value="balanced"/></cluster_property_set></crm_config><nodes><node id="1" uname="node1"/></nodes><resources>
@@ -62,3 +62,36 @@ def test_misses(records: list[dict[str, Any]], profile: str, missed: list[str]) 
     found = misses(records, profile)
     assert len(found) == len(missed)
     assert all(said in line for said, line in zip(missed, found, strict=True))
+
+
+def on_ceph(vm: float | None = 9.0, container: float = 12.0, rbd: float = 4.0, lost: int = 0) -> list[dict[str, Any]]:
+    guests = [record("drover", vm), record("drover", container, kind="container")]
+    return guests + [
+        {"way": "drover", "kind": kind, "stall": stall, "lost": lost} for kind, stall in (("rbd", rbd), ("file", 9.0))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("records", "missed"),
+    [
+        (on_ceph(), []),
+        (on_ceph(vm=None), ["vm: never s"]),
+        (on_ceph(container=15.1), ["container: 15.1 s in the median, aimed at 15.0"]),
+        (on_ceph(rbd=6.1), ["rbd: a write stalled for 6.1 s"]),
+        ([*on_ceph(), *on_ceph(rbd=7.0)], ["rbd: a write stalled for 7.0 s"]),
+        (on_ceph(lost=1), ["rbd: 1 acknowledged", "file: 1 acknowledged"]),
+        (on_ceph()[:2], ["rbd: a write stalled for ?", "file: a write stalled for ?"]),
+    ],
+)
+def test_misses_on_ceph(records: list[dict[str, Any]], missed: list[str]) -> None:
+    found = ceph_misses(records)
+    assert len(found) == len(missed)
+    assert all(line.startswith(said) for said, line in zip(missed, found, strict=True))
+
+
+def test_writers_have_a_table_of_their_own() -> None:
+    assert [line.split() for line in stalls([*on_ceph(rbd=2.0), *on_ceph()])[1:]] == [
+        ["rbd", "2", "3.0", "4.0", "0"],
+        ["file", "2", "9.0", "9.0", "0"],
+    ]
+    assert not [line for line in table(on_ceph()) if "rbd" in line]

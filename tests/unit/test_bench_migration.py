@@ -86,6 +86,11 @@ def test_turns_are_interleaved_and_the_rare_spread_over_all_of_it() -> None:
     assert schedule({}) == []
 
 
+def test_every_other_round_goes_the_other_way_round() -> None:
+    turns = schedule({("idle", "drover"): 2, ("idle", "unfiltered"): 2})
+    assert [way for _load, way in turns] == ["drover", "unfiltered", "unfiltered", "drover"]
+
+
 def test_the_table_tells_failures_and_leaves_them_out_of_the_measures() -> None:
     rows = summary([record(pause_ms=10), record(pause_ms=30), record(error="timed out", pause_ms=None)])
     assert [(row["count"], row["failed"]) for row in rows] == [(3, 1)]
@@ -120,6 +125,20 @@ def test_filtering_may_cost_a_twentieth(pause: float, met: bool) -> None:
     found = criteria([record(load="udp-1000", pause_ms=pause), record("unfiltered", load="udp-1000")])
     assert of(found, "filter and firewall, udp-1000, median pause").met is met
     assert of(found, "filter and firewall, idle, median pause").met is None
+
+
+def test_a_bound_that_chance_may_have_missed_is_told_apart_from_one_that_was_missed() -> None:
+    """Pauses that spread widely say little of a twentieth; pauses that hardly do say it with few."""
+    spread = [record(load="udp-1000", pause_ms=value) for value in (10, 30, 22, 60, 90)]
+    without = [record("unfiltered", load="udp-1000", pause_ms=value) for value in (10, 28, 20, 60, 90)]
+    unclear = of(criteria([*spread, *without]), "filter and firewall, udp-1000, median pause")
+    assert unclear.met is False and unclear.chance and "NOT MET, which may be chance" in verdicts([unclear])
+    narrow = [record(load="udp-1000", pause_ms=value) for value in (30, 31, 32)]
+    missed = of(
+        criteria([*narrow, *(record("unfiltered", load="udp-1000") for _ in range(3))]),
+        "filter and firewall, udp-1000, median pause",
+    )
+    assert missed.met is False and not missed.chance and "1.50 to 1.60" in missed.measured
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,24 @@ def test_every_test_says_a_stage_that_lists_its_file() -> None:
     argv = [sys.executable, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider", str(VERIFY)]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("whole", "there"), [("", False), ("1", True)])
+def test_what_takes_long_is_left_out_unless_everything_is_to_run(whole: str, there: bool) -> None:
+    file = VERIFY / "nodes/test_come_and_go.py"
+    argv = [sys.executable, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider", "--stage=nodes", str(file)]
+    done = subprocess.run(
+        argv,
+        cwd=ROOT,
+        env={**os.environ, "DROVER_WHOLE": whole},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ("test_the_first_node_is_replaced_by_an_empty_machine" in done.stdout) is there
+    assert done.stdout.count("test_a_removal_may_be_killed_anywhere[") == (4 if there else 1)
 
 
 FIRST, LAST = (str(VERIFY / STAGES["changed"][number]) for number in (0, -1))

@@ -10,7 +10,7 @@ import pytest
 
 from .lab import Lab
 from .plays import variable
-from .stages import STAGES, VERIFY, StageError, choose, complaint, unlisted
+from .stages import STAGES, VERIFY, WHOLE, StageError, choose, complaint, unlisted
 
 #: Folders that stand for stages: nothing is to be collected there.
 collect_ignore = ["stages"]
@@ -62,6 +62,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     elif len(found := set(stages.values())) > 1 and not config.option.collectonly:
         names = ", ".join(name for name in STAGES if name in found)
         raise pytest.UsageError(f"These tests are of more than one stage ({names}): choose one with --stage.")
+    if not WHOLE and not _named(config):
+        long = [item for item in items if item in stages and item.get_closest_marker("whole")]
+        items[:] = [item for item in items if item not in long]
+        config.hook.pytest_deselected(items=long)
+
+
+def _named(config: pytest.Config) -> bool:
+    """Whether somebody asks for single tests by their names."""
+    return any("::" in argument for argument in config.args)
 
 
 def _stage(item: pytest.Item) -> str | None:

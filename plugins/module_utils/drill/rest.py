@@ -30,9 +30,14 @@ def cluster(ground: Ground, *, but: Collection[str] = ()) -> Pacemaker:
 
 def at_rest(seen: Snapshot, nodes: Collection[str], guests: Collection[str]) -> bool:
     """Whether every node is a member and nothing is under way, nor about to be."""
-    usable = {node.name for node in seen.status.nodes if node.usable}
-    whole = set(nodes) <= usable and seen.status.quorum
+    whole = not _away(seen, nodes) and seen.status.quorum
     return whole and seen.idle(list(guests)) and not seen.ahead.sentences()
+
+
+def _away(seen: Snapshot, nodes: Collection[str]) -> list[str]:
+    """The nodes that are no usable members, each with what it is instead."""
+    found = {name: seen.status.node(name) for name in nodes}
+    return [f"{name} is {at.word if at else 'unknown'}" for name, at in found.items() if not (at and at.usable)]
 
 
 def unfit(seen: Snapshot, nodes: Collection[str], guests: Collection[str]) -> list[str]:
@@ -66,7 +71,7 @@ def settle(ground: Ground, guests: Sequence[str], timeout: float, tell: Callable
             seen = cluster(ground).look()
             if at_rest(seen, list(ground.nodes), guests):
                 return
-            last = str(seen)
+            last = ", ".join([*_away(seen, ground.nodes), str(seen)])
         except (CommandError, ClusterError) as error:
             last = str(error)
         if waited > timeout:

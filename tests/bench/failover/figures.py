@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.table import columns
 
-__all__ = ["PARTS", "TARGETS", "Record", "misses", "table"]
+__all__ = ["PARTS", "TARGETS", "Record", "ceph_misses", "misses", "stalls", "table"]
 
 #: One guest in one power cut: ``way``, ``kind``, the parts in seconds from the cut, ``error``.
 Record = Mapping[str, Any]
@@ -23,10 +23,14 @@ TARGETS: Mapping[str, Mapping[str, float]] = {
     "safe": {"container": 6.0, "vm": 9.0},
 }
 RATIO = 0.5
+#: The same with guests on Ceph, whatever the profile; and seconds that a survivor's write may stall.
+ON_CEPH: Mapping[str, float] = {"container": 15.0, "vm": 11.0}
+STALLS: Mapping[str, float] = {"rbd": 6.0, "file": 12.0}
 
 
 def table(records: Sequence[Record]) -> list[str]:
     """Median and most of each part, by kind and way, and Drover's part of stock's."""
+    records = [record for record in records if record["kind"] not in STALLS]
     heads = ["GUEST", "WAY", "CUTS", *(f"{part.upper()} {what}" for part in PARTS for what in ("p50", "max"))]
     rows = []
     for kind in dict.fromkeys(record["kind"] for record in records):
@@ -37,6 +41,31 @@ def table(records: Sequence[Record]) -> list[str]:
         ratios = [cell for part in PARTS for cell in (_ratio(records, kind, part), "")]
         rows.append([kind, "ratio", "", *ratios])
     return columns(heads, rows)
+
+
+def stalls(records: Sequence[Record]) -> list[str]:
+    """Median and most of the survivors' longest stalls, and records lost, by kind of storage."""
+    rows = []
+    for kind in STALLS:
+        mine = [record for record in records if record["kind"] == kind]
+        rows.append([kind, str(len(mine)), *_cells(mine, "stall"), str(sum(record["lost"] for record in mine))])
+    return columns(["WRITER", "CUTS", "STALL p50", "STALL max", "LOST"], rows)
+
+
+def ceph_misses(records: Sequence[Record]) -> list[str]:
+    """What was aimed at on Ceph and not reached, a sentence each."""
+    found = [f"{record['kind']}: {record['error']}" for record in records if record.get("error")]
+    for kind, aimed in ON_CEPH.items():
+        own = _median(_of(records, "drover", kind), "answered")
+        if own is None or own > aimed:
+            found.append(f"{kind}: {_shown(own)} s in the median, aimed at {aimed:.1f} s")
+    for kind, most in STALLS.items():
+        mine = _of(records, "drover", kind)
+        if not mine or (worst := max(_values(mine, "stall"))) > most:
+            found.append(f"{kind}: a write stalled for {worst if mine else '?'} s, aimed at {most:.0f} s at most")
+        if lost := sum(record["lost"] for record in mine):
+            found.append(f"{kind}: {lost} acknowledged records are lost")
+    return found
 
 
 def misses(records: Sequence[Record], profile: str) -> list[str]:

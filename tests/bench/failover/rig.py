@@ -5,16 +5,14 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
-from ansible_collections.cspp.drover.plugins.module_utils.drill import timeline
-from ansible_collections.cspp.drover.plugins.module_utils.drill.clients import Asker, Service
+from ansible_collections.cspp.drover.plugins.module_utils.drill.clients import Service
 from ansible_collections.cspp.drover.plugins.module_utils.drill.ground import LabGround
 from ansible_collections.cspp.drover.plugins.module_utils.drill.rest import cluster, settle
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import domain_xml, lxc_config
@@ -22,30 +20,26 @@ from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import doma
 from ...verify.lab import Lab
 from ...verify.plays import succeed
 from .configuration import DEFAULTS, retimed, stock
+from .figures import Record
+from .power_cut import PATIENCE, Subject, cut
 
 __all__ = ["WAYS", "Rig"]
 
 _FOLDER = PurePosixPath("/srv/drover/shared/bench")
 _CONF = "/etc/corosync/corosync.conf"
-#: Seconds until both guests answer after a change of configuration, and after a cut; and until the cluster is at rest.
-_PATIENCE, _SETTLES = 180.0, 240.0
+#: Seconds until the cluster is at rest.
+_SETTLES = 240.0
 WAYS = ("drover", "stock")
 
 
-class Subject(NamedTuple):
-    """A guest under test: whose, of which kind, where it answers."""
-
-    way: str
-    kind: str
-    name: str
-    service: Service
-
-
 class Rig:
-    """A lab with four guests, of which two run at a time: Drover's, or those of stock agents."""
+    """A lab with four guests, of which two run at a time: Drover's, or those of stock agents.
 
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
+    ``profile`` is the cluster's timing while it is Drover's; the lab has it already.
+    """
+
+    def __init__(self, lab: Lab, profile: str) -> None:
+        self.lab, self._profile = lab, profile
         self.ground = LabGround(lab.folder)
         prefix, self._bits = str(lab.description["subnet"]).split("/")
         prefix = prefix.rpartition(".")[0]
@@ -98,7 +92,7 @@ class Rig:
             lambda: [one.name for one in cluster(self.ground).status().resources if one.active and one.name in others],
             lambda running: not running,
             what="the end of the other configuration's guests",
-            timeout=_PATIENCE,
+            timeout=PATIENCE,
         )
         # Agents of Drover's that were still at work have put it back.
         self._filter(way)
@@ -112,59 +106,9 @@ class Rig:
                 ours if way == "drover" else ["nft", "delete", "table", "bridge", "drover"], ok=None
             )
 
-    def cut(self, way: str) -> list[dict[str, Any]]:
+    def cut(self, way: str) -> list[Record]:
         """Cut the power of the node on which both guests of a way run. What came of it, a record for each."""
-        subjects = self.of(way)
-        victim = self._gather(way)
-        asker = Asker({subject.name: subject.service for subject in subjects})
-        asker.start()
-        wait_for(
-            lambda: [one.name for one in subjects if not asker.answers(one.name)],
-            lambda silent: not silent,
-            what="answers before the cut",
-            timeout=_PATIENCE,
-            interval=0.2,
-        )
-        time.sleep(2)
-        strike = time.time()
-        self.ground.cut_power(victim)
-        error = None
-        try:
-            wait_for(
-                lambda: [one.name for one in subjects if not _ends(asker, one, strike)],
-                lambda away: not away,
-                what=f"the return of {way}'s guests",
-                timeout=_PATIENCE,
-                interval=0.1,
-            )
-            self._settle(way)
-        except DroverError as failure:
-            error = str(failure)
-        time.sleep(1)
-        ends = {one.name: next(iter(_ends(asker, one, strike)), None) for one in subjects}
-        asker.stop()
-        events = sorted(
-            event
-            for name in self.ground.nodes
-            if name != victim
-            for event in timeline.read(self.ground.runner(name), strike)
-        )
-        records = []
-        for one in subjects:
-            moments = timeline.moments(events, strike, one.name, [victim])
-            answered = ends[one.name]
-            records.append(
-                {
-                    "way": way,
-                    "kind": one.kind,
-                    "node": victim,
-                    "at": strike,
-                    **vars(moments),
-                    "answered": None if answered is None else round(answered - strike, 2),
-                    "error": error,
-                }
-            )
-        return records
+        return cut(self.ground, self._gather(way), self.of(way), lambda: self._settle(way))
 
     def _gather(self, way: str) -> str:
         """The node on which both guests of a way run."""
@@ -173,7 +117,7 @@ class Rig:
         if self.lab.where(container.name) != where:
             if way != "drover":
                 raise DroverError(f"{container.name} is not where {vm.name} is")
-            succeed("migrate", guest=container.name, to=where)
+            succeed("migrate", cluster_timing=self._profile, guest=container.name, to=where)
         return where
 
     def _settle(self, way: str) -> None:
@@ -194,7 +138,7 @@ class Rig:
 
         guests = {subject.name: guest(subject) for subject in self.subjects}
         guests["web"]["placement"] = {"together_with": ["game"]}
-        succeed("guests", guests=guests, guests_allow_restart="all")
+        succeed("guests", cluster_timing=self._profile, guests=guests, guests_allow_restart="all")
         primitives = self.lab.configuration().primitives
         first = self.ground.runner(next(iter(self.ground.nodes)))
         accelerator = json.loads(first(["cat", "/etc/drover/accelerator.json"]).stdout)["accelerator"]
@@ -205,7 +149,7 @@ class Rig:
         self._give_container(config)
         # Their disks stay.
         stopped = {name: {**one, "state": "absent"} for name, one in guests.items() if name.startswith("stock")}
-        succeed("guests", guests={**guests, **stopped})
+        succeed("guests", cluster_timing=self._profile, guests={**guests, **stopped})
 
     def _give_container(self, config: str) -> None:
         """What lxc@.service reads, on every node."""
@@ -215,8 +159,3 @@ class Rig:
         for name in self.ground.nodes:
             write = "mkdir -p /var/lib/lxc/stockct && cat > /var/lib/lxc/stockct/config"
             self.ground.runner(name)(["sh", "-c", write], stdin="\n".join([*own, ""]))
-
-
-def _ends(asker: Asker, subject: Subject, strike: float) -> list[float]:
-    """When outages ended that lasted beyond the strike."""
-    return [one.end for one in asker.outages(subject.name) if one.end is not None and one.end > strike]

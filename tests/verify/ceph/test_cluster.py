@@ -5,7 +5,6 @@ refused."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -14,15 +13,11 @@ from ansible_collections.cspp.drover.plugins.module_utils.ceph.health import jud
 
 from ..lab import Lab
 from ..plays import play, succeed
+from .asking import ceph
 
 pytestmark = pytest.mark.stage("ceph")
 
 SECRET_PLACES = "/etc/ceph /etc/drover/secrets /var/lib/ceph /etc/libvirt/secrets"
-
-
-def ceph(lab: Lab, *words: str, node: str = "node1") -> Any:
-    """The answer to a command, as the administrator of Ceph gets it."""
-    return json.loads(lab.ssh(node)(["ceph", *words, "--format", "json"], timeout=60).stdout)
 
 
 def test_it_is_whole(lab: Lab) -> None:

@@ -14,7 +14,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_
 
 from ..lab import Lab, address, wait_until_answering
 from ..plays import succeed, variable
-from .test_cluster import ceph
+from .asking import ceph
 
 pytestmark = pytest.mark.stage("ceph")
 

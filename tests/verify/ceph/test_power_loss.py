@@ -19,7 +19,7 @@ from ansible_collections.cspp.drover.tests.witness import Witness
 
 from ..lab import SERVICE, Lab, address, wait_until_answering
 from ..plays import succeed
-from .test_cluster import ceph
+from .asking import ceph
 from .writers import Writers
 
 pytestmark = pytest.mark.stage("ceph")

@@ -59,6 +59,7 @@ def authorities(lab: Lab, bundle: str) -> set[str]:
     return {lab.ssh(node)(["cat", bundle]).stdout for node in lab.nodes}
 
 
+@pytest.mark.whole
 def test_the_authorities_are_replaced_and_a_vm_still_migrates(lab: Lab) -> None:
     bundles = (NODES[0], QEMU[0])
     before = {bundle: authorities(lab, bundle) for bundle in bundles}

@@ -29,6 +29,7 @@ def runtime(lab: Lab) -> list[tuple[str, ...]]:
     return found
 
 
+@pytest.mark.whole
 def test_another_profile_reaches_running_nodes(lab: Lab) -> None:
     before = runtime(lab)
     assert {node[:4] for node in before} == {("1125", "1350", "281", "562")}

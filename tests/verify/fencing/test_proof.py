@@ -17,6 +17,7 @@ Declared = dict[str, dict[str, Any]]
 REMINDER = "was not proven in the last 30 days"
 
 
+@pytest.mark.whole
 def test_a_proof_is_made_and_remembered(lab: Lab, declared: Declared) -> None:
     node = lab.where("web")
     before = succeed("status", fencing_proof_days=30).told

@@ -38,6 +38,7 @@ def running(lab: Lab, device: str) -> bool:
     return found is not None and found.running
 
 
+@pytest.mark.whole
 def test_a_controller_that_was_silent_is_relied_on_again_by_itself(lab: Lab) -> None:
     node = next(reversed(lab.nodes))
     device = device_id(node)

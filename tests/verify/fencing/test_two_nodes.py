@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,11 +18,12 @@ from ansible_collections.cspp.drover.plugins.module_utils.lab.chassis import Beh
 
 from ..lab import Lab
 from ..plays import succeed, variable
+from ..stages import sample
 
 pytestmark = pytest.mark.stage("pair")
 
-#: How often they lose sight of each other; DROVER_ROUNDS says otherwise.
-ROUNDS = int(os.environ.get("DROVER_ROUNDS", "3"))
+#: How often they lose sight of each other.
+ROUNDS = sample(3, 10)
 #: Seconds from then on in which both would have been cut off if both were to be.
 LONG = 20.0
 CUT_OFF = "; ".join(

@@ -123,6 +123,7 @@ def test_sessions_live_over_ipv6_too_and_past_firewalls_that_track_connections(
     assert not seen["broken"]
 
 
+@pytest.mark.whole
 def test_passes_that_take_long_are_no_stall_while_they_get_shorter(
     lab: Lab, declared: Declared, six: dict[str, Any]
 ) -> None:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,13 +14,14 @@ from ansible_collections.cspp.drover.plugins.module_utils.measure.probe import P
 from ..lab import Lab, address, boot, wait_until_answering
 from ..plays import succeed
 from ..sessions import session_to
+from ..stages import sample
 from .hostile import Attacker, attempts, container, prove
 
 pytestmark = pytest.mark.stage("changed")
 
 Declared = dict[str, dict[str, Any]]
-#: Moves of the neighbour under attack: a sample, or as many as are asked for.
-MOVES = int(os.environ.get("DROVER_HOSTILE_MOVES", "2"))
+#: Moves of the neighbour under attack.
+MOVES = sample(2, 10)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from ..plays import succeed
 pytestmark = pytest.mark.stage("changed")
 
 
+@pytest.mark.whole
 def test_what_an_interrupted_run_left_is_finished_by_the_next(lab: Lab) -> None:
     # The test of an upgrade brings new code alone; what else runs from it is begun anew by this.
     succeed("site")

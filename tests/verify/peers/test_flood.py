@@ -9,7 +9,6 @@ a second: DROVER_FLOOD="10 500".
 from __future__ import annotations
 
 import copy
-import os
 import socket
 import time
 from contextlib import suppress
@@ -23,10 +22,11 @@ from ansible_collections.cspp.drover.tests.flood import Flood
 from ..lab import Lab, wait_until_answering
 from ..plays import succeed
 from ..sessions import session_to
+from ..stages import sample
 
 pytestmark = pytest.mark.stage("changed")
 
-MOVES, RATE = map(int, os.environ.get("DROVER_FLOOD", "2 300").split())
+MOVES, RATE = sample((2, 300), (10, 500))
 PEER, LIBVIRT = 16515, 16514
 #: Seconds for which each is held: some thousands are open at a time.
 HOLD = 10.0

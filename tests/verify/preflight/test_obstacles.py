@@ -69,6 +69,7 @@ def codes(outcome: Outcome) -> dict[str, set[str]]:
     return {one["to"]: {finding["code"] for finding in one["findings"]} for one in outcome.result(CHECK)["checks"]}
 
 
+@pytest.mark.whole
 def test_obstacles_are_found_and_refused_before_anything_is_touched(
     lab: Lab, declared: dict[str, dict[str, Any]]
 ) -> None:

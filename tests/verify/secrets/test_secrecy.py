@@ -9,7 +9,6 @@ devices take to be looked at. How long: DROVER_SECRECY, in seconds.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import time
 
@@ -17,11 +16,13 @@ import pytest
 
 from ..lab import Lab
 from ..plays import succeed
+from ..stages import sample
 from .search import looking_at_processes, needle, places, within
 
 pytestmark = pytest.mark.stage("changed")
 
-LIFE = float(os.environ.get("DROVER_SECRECY", "30"))
+#: Seconds of life that are searched.
+LIFE = sample(30.0, 300.0)
 SECRETS, PKI, QEMU = "/etc/drover/secrets", "/etc/drover/pki", "/etc/pki/qemu"
 NODES_OWN = (f"{PKI}/node.key", f"{QEMU}/server-key.pem")
 #: Where secrets may lie, for root and the service that needs them.

@@ -6,16 +6,26 @@ The tests lie in folders by what they are about. Each says its stage, with the m
 order counts, for some tests change the cluster: it is that of the table below and, within a file, that of the file.
 
 A stage is chosen with ``--stage NAME`` or by the path of its folder here, as Molecule does, which only takes paths.
+
+`make test` runs what costs little of each subject. Tests marked ``whole`` are left out there, and others do less of the
+same; `make test-whole` sets DROVER_WHOLE, and with it everything runs.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 
-__all__ = ["STAGES", "VERIFY", "StageError", "choose", "complaint", "unlisted"]
+__all__ = ["STAGES", "VERIFY", "WHOLE", "StageError", "choose", "complaint", "sample", "unlisted"]
+
+T = TypeVar("T")
+
+#: Whether everything is to run, rather than samples.
+WHOLE = bool(os.environ.get("DROVER_WHOLE"))
 
 _FOLDERS = Path(__file__).resolve().parent
 #: Where the tests lie, by what they are about.
@@ -117,6 +127,11 @@ def choose(stage: str | None, given: Sequence[str]) -> tuple[str | None, list[st
     if not chosen:
         raise StageError(f"No tests of the stage {name!r} are in {', '.join(within)}.")
     return name, chosen
+
+
+def sample(part: T, whole: T) -> T:
+    """How much of something a test does: a part of it, or the whole where everything is to run."""
+    return whole if WHOLE else part
 
 
 def complaint(file: Path, stage: str | None) -> str:

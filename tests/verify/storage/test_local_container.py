@@ -212,6 +212,7 @@ def test_it_moves_with_everything_and_back(lab: Lab, guests: Declared) -> None:
     assert tree(lab, "node1", odd) == after
 
 
+@pytest.mark.whole
 def test_it_moves_while_thousands_of_its_files_come_and_go(lab: Lab, guests: Declared) -> None:
     home = lab.ssh("node1")
     # Of the folders the last ones are there; the others have gone while somebody may have been reading them.
@@ -253,12 +254,14 @@ def test_nothing_that_its_root_makes_of_its_files_keeps_it_from_moving(lab: Lab,
     home(["rm", "-r", f"{ROOT}/srv/hostile"])
 
 
+@pytest.mark.whole
 def test_a_killed_controller_changes_nothing(lab: Lab, guests: Declared) -> None:
     killed_at("migrate", "Move the guest", lambda: copying(lab, "node2"), guest=NAME, to="node2")
     succeed("migrate", guest=NAME, to="node2")
     settled(lab, "node2")
 
 
+@pytest.mark.whole
 def test_a_copy_goes_on_when_the_other_nodes_service_was_killed(lab: Lab, guests: Declared) -> None:
     killed_at("migrate", "Move the guest", lambda: copying(lab, "node3"), guest=NAME, to="node3")
     lab.ssh("node3")(["systemctl", "kill", "--signal=KILL", "drover-peer.service"])
