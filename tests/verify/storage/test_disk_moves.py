@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A VM's disks go to another pool while it runs and while it is down, whoever is killed meanwhile, and lose nothing.
 
-The tests are one story, in this order: the last one undoes all.
+The tests are one story, in this order, of one guest.
 """
 
 from __future__ import annotations
@@ -37,6 +37,15 @@ pkill -KILL -f disk_moves
 """
 #: What was acknowledged to a client in all of the story.
 ACKNOWLEDGED: list[Record] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _undone(lab: Lab, declared: Declared) -> Iterator[None]:
+    """In the end the guest is gone, and all that it had in any pool on any node."""
+    yield
+    succeed("guests", guests={**declared, NAME: {"state": "absent", "remove_disks": True}})
+    assert lab.instances(NAME) == {NAME: 0}
+    assert [volumes(lab, pool, node) for pool in POOLS for node in lab.nodes] == [[]] * (2 * len(lab.nodes))
 
 
 def roaming(declared: Declared, pool: str, **more: Any) -> Declared:
@@ -130,6 +139,7 @@ def test_a_running_vm_goes_on_with_its_disks_in_another_pool(lab: Lab, declared:
     assert f"disk vda from {POOLS['shared']}" in told
 
 
+@pytest.mark.whole
 def test_what_a_killed_run_has_begun_is_carried_on(lab: Lab, declared: Declared) -> None:
     there = roaming(declared, "shared")
     with undisturbed(there[NAME]):
@@ -141,6 +151,7 @@ def test_what_a_killed_run_has_begun_is_carried_on(lab: Lab, declared: Declared)
     assert succeed("guests", guests=there).changed == set()
 
 
+@pytest.mark.whole
 def test_what_a_killed_run_has_begun_is_taken_back(lab: Lab, declared: Declared) -> None:
     here = roaming(declared, "shared")
     with undisturbed(here[NAME]):
@@ -150,16 +161,13 @@ def test_what_a_killed_run_has_begun_is_taken_back(lab: Lab, declared: Declared)
     settled(lab, "shared")
 
 
+@pytest.mark.whole
 def test_the_disks_of_a_vm_that_is_down_are_copied(lab: Lab, declared: Declared) -> None:
     down, up = (roaming(declared, "local", state=state) for state in ("stopped", "present"))
     succeed("guests", guests=roaming(declared, "shared", state="stopped"))
     succeed("guests", guests=down, guests_move_disks="all")
-    assert volumes(lab, "shared") == []
+    settled(lab, "local")
     succeed("guests", guests=up)
     wait_until_answering(up[NAME], timeout=60)
     whole(up[NAME])
     assert lab.instances(*up) == dict.fromkeys(up, 1)
-
-    succeed("guests", guests={**declared, NAME: {"state": "absent", "remove_disks": True}})
-    assert lab.instances(NAME) == {NAME: 0}
-    assert [volumes(lab, pool, node) for pool in POOLS for node in lab.nodes] == [[]] * (2 * len(lab.nodes))
