@@ -75,10 +75,11 @@ def edit(cluster: Pacemaker, guest: str, changes: Mapping[str, Any], *, check: b
 
 
 def release(cluster: Pacemaker, guest: str, *, check: bool) -> Any:
-    """Have a guest be none of a YAML's from now on, so that it is edited in the console."""
+    """Have a guest be none of a YAML's from now on, so that it is edited in the console. To do it once more, when the
+    first time was interrupted, changes nothing."""
     live = read(cluster.query())
     known, told = _known(live, guest), wishes(guest, live)
-    if known.get("declared") is False:
+    if known.get("declared") is False and check:
         raise DroverError(f"{guest} is not declared as it is", remedy="Edit it.")
     said = f"{guest} is edited in the console from now on; guests.yml takes it back, should its YAML still be there"
     return _declare(cluster, _spec({**known, "declared": False}, told), (said,), check=check)

@@ -50,3 +50,13 @@ def test_what_cannot_be_bound_leaves_nothing(tmp_path: Path) -> None:
 def test_it_is_the_groups_that_is_told(tmp_path: Path) -> None:
     with unix_socket.listen(tmp_path / "socket", group=os.getgid()):
         assert (tmp_path / "socket").stat().st_gid == os.getgid()
+
+
+def test_nobody_names_a_socket_in_another_way() -> None:
+    root = Path(unix_socket.__file__).parents[1]
+    naming = [
+        str(file.relative_to(root))
+        for file in root.rglob("*.py")
+        if "start_unix_server" in (text := file.read_text()) or ("AF_UNIX" in text and ".bind(" in text)
+    ]
+    assert naming == ["core/unix_socket.py"]

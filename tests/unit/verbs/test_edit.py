@@ -99,6 +99,7 @@ def test_a_declared_guest_is_only_foretold_until_it_is_released() -> None:
     assert now(fake) == {**known(), "declared": False}
     with pytest.raises(DroverError, match="not declared as it is"):
         release(pacemaker, "web", check=True)
+    assert not release(pacemaker, "web", check=False)["changed"]
     edit(pacemaker, "web", {"memory": "1GiB"}, check=False)
     assert now(fake)["memory"] == GIB
 
