@@ -64,11 +64,14 @@ JOURNAL: list[dict[str, Any]] = [
     },
 ]
 _LOOK = Played(calm=True).look()
+#: Three nodes of one size, as much promised on each.
+_NODES = [{**node, "memory": {"total": 64 << 30, "promised": 24 << 30}} for node in _LOOK["nodes"]]
 NUMBERS: dict[str, Any] = {
     "age": {"cluster": 3.5, "usage": 1.0, "history": 2.0},
     "cluster": {
         "look": {
             **_LOOK,
+            "nodes": _NODES,
             "problems": [{"severity": "error", "text": "a", "remedy": "b"}],
             "declaration": {"commit": "3f2c1a", "dirty": False, "at": None, "drift": {"mc": ["update"]}, "unknown": ""},
         },
