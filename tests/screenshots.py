@@ -8,6 +8,7 @@ that pictures made twice show the same.
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,6 +53,8 @@ def main() -> int:
             take(stage.anew(), browser, wanted)
             print(f"{(PICTURES / wanted.file).relative_to(ROOT)}", flush=True)
         browser.close()
+        # The console notices only now that nobody listens for its events, and would tell of it at length.
+        logging.disable()
     return 0
 
 
