@@ -16,7 +16,6 @@ from ansible_collections.cspp.drover.plugins.module_utils.agents import guest_co
 from ansible_collections.cspp.drover.plugins.module_utils.core import frames
 from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import Peer, PeerError
 from ansible_collections.cspp.drover.plugins.module_utils.steward import consoles
-from ansible_collections.cspp.drover.plugins.module_utils.steward.access import hashed
 from ansible_collections.cspp.drover.plugins.module_utils.steward.consoles import Consoles, carry
 from ansible_collections.cspp.drover.plugins.module_utils.steward.overview import Eyes
 from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import Trouble
@@ -154,11 +153,11 @@ def test_both_ways_until_the_guest_goes(house: House, ends: Ends) -> None:
 
 
 def test_it_is_over_when_the_role_is_lost(house: House, ends: Ends) -> None:
-    users = {role: {"hash": hashed(role, b"salt"), "role": role} for role in ("operator",)}
     request = Request("console", {"guest": "mc", "kind": "vnc"}, house.session("operator"), FROM)
     browser = Browser(house, ends, lambda: house.steward._against(request), 0.02)
     browser.vm.sendall(b"hello")
     assert next(browser.messages) == (frames.BYTES, b"hello")
+    users = json.loads((house.folder / "users.json").read_text())
     users["operator"]["role"] = "viewer"
     (house.folder / "users.json").write_text(json.dumps(users))
     last = browser.over()
