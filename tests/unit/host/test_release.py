@@ -365,8 +365,7 @@ def test_every_program_that_nodes_are_given_is_one(monkeypatch: pytest.MonkeyPat
     assert not [path for path in files if "/lab/" in path]
     imported = sys.modules[programs.__package__ or ""]
     mains = {
-        "vm": "agents.glance.main",
-        "container": "agents.glance.main",
+        **dict.fromkeys(("vm", "container"), "agents.glance.main"),
         "peer": "agents.peer_services.main",
         "watch": "agents.watch.main",
         "copy": "migration.rsync_shell.launch",
