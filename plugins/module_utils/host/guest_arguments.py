@@ -32,9 +32,10 @@ def specification(guest: dict[str, Any], monitor_interval: int = 10) -> GuestSpe
     ha = guest["ha"]
     if not isinstance(ha, dict):
         ha = {} if ha is None or _truth(ha) else None
-    limits = ("priority", "max_restart", "max_relocate")
-    numbers = None if ha is None else {key: _number(ha[key] or 0) for key in limits if key in ha}
-    return specified({**guest, "ha": numbers}, monitor_interval)
+    if ha is not None:
+        limits = {key: _number(ha[key]) for key in ("max_restart", "max_relocate") if key in ha}
+        ha = {"priority": _number(ha.get("priority") or 0), **limits}
+    return specified({**guest, "ha": ha}, monitor_interval)
 
 
 def permitted(value: Any) -> frozenset[str] | bool:

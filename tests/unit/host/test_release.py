@@ -362,7 +362,6 @@ def test_no_path_leads_out_of_a_release(path: str) -> None:
 def test_every_program_that_nodes_are_given_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     source = ROLE.parents[1] / "plugins" / "module_utils"
     assert not [path for path in gather(source, CODE["__cluster_code"]) if "/lab/" in path]
-    imported = sys.modules[programs.__package__ or ""]
     mains = {
         **dict.fromkeys(("vm", "container"), "agents.glance.main"),
         "peer": "agents.peer_services.main",
@@ -388,7 +387,7 @@ def test_every_program_that_nodes_are_given_is_one(monkeypatch: pytest.MonkeyPat
     }
     assert set(CODE["__cluster_agents"] + CODE["__cluster_programs"]) == mains.keys()
     for number, (name, main) in enumerate(mains.items()):
-        monkeypatch.setattr(f"{imported.__name__}.{main}", lambda *kind, number=number: (number, *kind))
+        monkeypatch.setattr(f"{programs.__package__}.{main}", lambda *kind, number=number: (number, *kind))
         answer: object = programs.start(name)
         assert answer == ((number, name) if main == "agents.glance.main" else (number,))
     assert programs.start("unheard-of") == 1

@@ -23,7 +23,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.steward.wire import On
 from ansible_collections.cspp.drover.tests.unit.fake_cluster import ARRIVED, STATUS
 from ansible_collections.cspp.drover.tests.unit.peer.test_splice import Ends, ends
 
-from .conftest import FROM, HASHES, House
+from .conftest import FROM, House
 
 __all__ = ["ends"]
 
@@ -153,11 +153,11 @@ def test_both_ways_until_the_guest_goes(house: House, ends: Ends) -> None:
 
 
 def test_it_is_over_when_the_role_is_lost(house: House, ends: Ends) -> None:
-    users = {role: {"hash": HASHES[role], "role": role} for role in ("operator",)}
     request = Request("console", {"guest": "mc", "kind": "vnc"}, house.session("operator"), FROM)
     browser = Browser(house, ends, lambda: house.steward._against(request), 0.02)
     browser.vm.sendall(b"hello")
     assert next(browser.messages) == (frames.BYTES, b"hello")
+    users = json.loads((house.folder / "users.json").read_text())
     users["operator"]["role"] = "viewer"
     (house.folder / "users.json").write_text(json.dumps(users))
     last = browser.over()
