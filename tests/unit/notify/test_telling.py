@@ -13,7 +13,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.stopped import failed_too_often
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book
-from ansible_collections.cspp.drover.plugins.module_utils.notify.marks import overdue
+from ansible_collections.cspp.drover.plugins.module_utils.notify.marks import Marks, overdue
 from ansible_collections.cspp.drover.plugins.module_utils.notify.spool import Event
 from ansible_collections.cspp.drover.plugins.module_utils.notify.teller import turn
 from ansible_collections.cspp.drover.tests.unit.fake_cluster import CIB
@@ -56,6 +56,8 @@ def test_a_lost_node_is_told_once_though_it_is_the_one_that_would_tell(town: Tow
     [story] = [e for e in book.Book(town.folder / "n2").entries() if e["kind"] == "story"]
     assert story["steps"]["noticed"] == book.stamp(noticed)
     assert story["steps"]["fenced"] is not None
+    # The others leave it to the first of those that are left.
+    assert [name for name, kind in town.written if kind == "story"] == ["n2"]
     # And is lost again, which is another story.
     town.now += 300
     town.lose("n1")
@@ -76,6 +78,46 @@ def test_a_story_whose_teller_dies_before_it_has_told_is_told_by_another(town: T
     town.become(n1={"online": False}, n3={"standby": True})
     town.pass_by(400)
     assert ["n3 is in maintenance and empty" in text for text in town.bodies()] == [True]
+
+
+def test_who_noticed_a_moment_later_does_not_tell_again(town: Town) -> None:
+    noticed = town.now
+    town.asleep = {"n3"}
+    town.lose("n1")
+    town.pass_by(10, Event("node", "n1", noticed - 3))
+    fence(town, "n1")
+    town.pass_by(60)
+    assert len(town.sent) == 1
+    # The one that has told is shut down, and the other is the first by now.
+    town.up = ["n3"]
+    town.become(n1={"online": False}, n2={"online": False})
+    town.runs(mc="n3")
+    town.pass_by(200)
+    assert len(town.sent) == 1
+
+
+def test_one_that_was_away_asks_the_others_before_it_tells(town: Town) -> None:
+    town.refusing = {"ops"}
+    town.become(n3={"standby": True})
+    town.runs(web="n2")
+    town.pass_by(5)
+    # n3 alone knows that it was told after all.
+    known = book.Book(town.folder / "n3")
+    [waiting] = Marks(known.entries()).untold(["ops"], town.now)
+    known.add([Marks.told(waiting, "n1", town.now)])
+    town.refusing, town.up = set(), ["n2", "n3"]
+    town.become(n1={"online": False}, n3={"standby": True})
+    town.pass_by(400)
+    assert town.sent == []
+
+
+def test_a_trouble_that_lasts_is_told_once_though_tries_fail_now_and_then(town: Town) -> None:
+    unfenced(town)
+    told = town.seen.fence_events
+    for events in (told, (), told):
+        town.seen = replace(town.seen, fence_events=events)
+        town.pass_by(60)
+    assert len(town.sent) == 1
 
 
 def test_who_reaches_nobody_leaves_it_to_the_next(town: Town) -> None:
@@ -173,6 +215,8 @@ def probe(town: Town) -> None:
 
 def at_work(town: Town) -> None:
     """Somebody has cut the power of a node in maintenance."""
+    town.become(n1={"online": False, "standby": True, "unclean": True})
+    town.pass_by(5)
     town.become(n1={"online": False, "standby": True})
     town.seen = replace(town.seen, fence_events=(cut("n1", town.now, action="off"),))
 
