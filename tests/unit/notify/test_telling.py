@@ -225,6 +225,24 @@ def shut_down(town: Town) -> None:
     town.become(n1={"online": False})
 
 
+def back_at_once(town: Town) -> None:
+    """It has booted before its guest runs elsewhere."""
+    town.lose("n3")
+    town.pass_by(5)
+    town.become()
+    town.runs(web="n1")
+    town.seen = replace(town.seen, fence_events=(cut("n3", town.now - 3),))
+
+
+def not_fenced(town: Town) -> None:
+    """Its power was cut an hour ago; this time nobody has done anything about it."""
+    town.seen = replace(town.seen, fence_events=(cut("n3", town.now - 3600),))
+    town.lose("n3")
+    town.pass_by(5)
+    town.become(n3={"online": False})
+    town.runs(web="n1")
+
+
 def fenced_between_two_looks(town: Town) -> None:
     town.become(n3={"online": False})
     town.runs(web="")
@@ -248,6 +266,8 @@ def fenced_between_two_looks(town: Town) -> None:
             fenced_between_two_looks,
             "somebody has said that it is off; still waiting: web; find out why, and switch n3 on",
         ),
+        (back_at_once, "n2 cut its power; its guests run again: web on n1; n3 is up again; find out why"),
+        (not_fenced, " UTC; its guests run again: web on n1; find out why, and switch n3 on again."),
         (old, None),
         (probe, None),
         (at_work, None),

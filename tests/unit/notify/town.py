@@ -106,7 +106,8 @@ class Town:
         """Let time go by, in which each that is up looks as often as that."""
         until, told = self.now + seconds, list(events)
         while self.now <= until:
-            for name in list(self.up):
+            # Whose turn it is, is not said by who looks first.
+            for name in self.up[::-1]:
                 try:
                     self.tellers[name].step([] if name in self.asleep else told)
                 except DroverError:
