@@ -114,10 +114,12 @@ def test_one_that_was_away_asks_the_others_before_it_tells(town: Town) -> None:
 def test_a_trouble_that_lasts_is_told_once_though_tries_fail_now_and_then(town: Town) -> None:
     unfenced(town)
     told = town.seen.fence_events
+    assert town.tellers["n1"].step() == 2.0
     for events in (told, (), told):
         town.seen = replace(town.seen, fence_events=events)
         town.pass_by(60)
     assert len(town.sent) == 1
+    assert town.tellers["n1"].step() == 10.0
 
 
 def test_who_reaches_nobody_leaves_it_to_the_next(town: Town) -> None:
@@ -153,6 +155,8 @@ def test_a_state_is_told_again_when_it_comes_again(town: Town) -> None:
         town.become(n3={"standby": True})
         town.runs(web="n2")
         town.pass_by(60)
+        # What was told keeps nobody busy.
+        assert [town.tellers[name].step() for name in town.up] == [10.0, 20.0, 20.0]
         town.become()
         town.runs(web="n3")
         town.pass_by(60)
