@@ -87,23 +87,20 @@ class Teller:
         news = self._watch.see(sight, events)
         rank, nodes = _place(self._here, status)
         marks = self._marks()
-        # What another has put on record meanwhile is known by now.
-        names, fresh = sorted(self._declared()), False
+        names, due = sorted(self._declared()), {}
         for story in news.ready:
-            if marks.knows(story):
-                self._watch.told(story)
-                continue
-            since = self._due.setdefault((story.kind, story.subject, story.key), sight.now)
-            if sight.now - since >= rank * _RECORDING:
-                if not fresh:
-                    self._catch_up()
-                    marks, fresh = self._marks(), True
+            key = (story.kind, story.subject, story.key)
+            since = self._due.get(key, sight.now)
+            if not marks.knows(story):
+                if sight.now - since < rank * _RECORDING:
+                    due[key] = since
+                    continue
+                self._catch_up()
+                marks = self._marks()
                 if not marks.knows(story):
                     self._record(marks.entry(story, self._here, names, sight.now))
-                self._watch.told(story)
-        ready = {(story.kind, story.subject, story.key) for story in news.ready}
-        self._due = {key: since for key, since in self._due.items() if key in ready}
-        marks = self._marks()
+            self._watch.told(story)
+        self._due, marks = due, self._marks()
         if rank == 0:
             for entry in marks.over(news.states, self._here, sight.now):
                 self._record(entry)

@@ -19,6 +19,8 @@ __all__ = ["News", "Watch"]
 
 #: Seconds after which what has happened is no news any more.
 _OLD = 600.0
+#: Seconds for which a loss is looked at often: what cannot be fenced may stay so for days.
+_BUSY = 120.0
 #: Seconds that quorum has to be away before people are told: nodes come and go.
 _SETTLED = 15.0
 
@@ -51,7 +53,7 @@ class Watch:
         going_on = False
         for loss in list(self._losses.values()):
             story = lost(loss, sight)
-            going_on = going_on or story is None
+            going_on = going_on or (story is None and sight.now - loss.noticed < _BUSY)
             ready += [story] if story is not None else []
         for death in deaths(sight.cib):
             if sight.now - death.when < _OLD:

@@ -13,7 +13,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.stopped import failed_too_often
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book
-from ansible_collections.cspp.drover.plugins.module_utils.notify.marks import overdue
+from ansible_collections.cspp.drover.plugins.module_utils.notify.marks import Marks, overdue
 from ansible_collections.cspp.drover.plugins.module_utils.notify.spool import Event
 from ansible_collections.cspp.drover.plugins.module_utils.notify.teller import turn
 from ansible_collections.cspp.drover.tests.unit.fake_cluster import CIB
@@ -56,6 +56,8 @@ def test_a_lost_node_is_told_once_though_it_is_the_one_that_would_tell(town: Tow
     [story] = [e for e in book.Book(town.folder / "n2").entries() if e["kind"] == "story"]
     assert story["steps"]["noticed"] == book.stamp(noticed)
     assert story["steps"]["fenced"] is not None
+    # The others leave it to the first of those that are left.
+    assert [name for name, kind in town.written if kind == "story"] == ["n2"]
     # And is lost again, which is another story.
     town.now += 300
     town.lose("n1")
@@ -76,6 +78,48 @@ def test_a_story_whose_teller_dies_before_it_has_told_is_told_by_another(town: T
     town.become(n1={"online": False}, n3={"standby": True})
     town.pass_by(400)
     assert ["n3 is in maintenance and empty" in text for text in town.bodies()] == [True]
+
+
+def test_who_noticed_a_moment_later_does_not_tell_again(town: Town) -> None:
+    noticed = town.now
+    town.asleep = {"n3"}
+    town.lose("n1")
+    town.pass_by(10, Event("node", "n1", noticed - 3))
+    fence(town, "n1")
+    town.pass_by(60)
+    assert len(town.sent) == 1
+    # The one that has told is shut down, and the other is the first by now.
+    town.up = ["n3"]
+    town.become(n1={"online": False}, n2={"online": False})
+    town.runs(mc="n3")
+    town.pass_by(200)
+    assert len(town.sent) == 1
+
+
+def test_one_that_was_away_asks_the_others_before_it_tells(town: Town) -> None:
+    town.refusing = {"ops"}
+    town.become(n3={"standby": True})
+    town.runs(web="n2")
+    town.pass_by(5)
+    # n3 alone knows that it was told after all.
+    known = book.Book(town.folder / "n3")
+    [waiting] = Marks(known.entries()).untold(["ops"], town.now)
+    known.add([Marks.told(waiting, "n1", town.now)])
+    town.refusing, town.up = set(), ["n2", "n3"]
+    town.become(n1={"online": False}, n3={"standby": True})
+    town.pass_by(400)
+    assert town.sent == []
+
+
+def test_a_trouble_that_lasts_is_told_once_though_tries_fail_now_and_then(town: Town) -> None:
+    unfenced(town)
+    told = town.seen.fence_events
+    assert town.tellers["n1"].step() == 2.0
+    for events in (told, (), told):
+        town.seen = replace(town.seen, fence_events=events)
+        town.pass_by(60)
+    assert len(town.sent) == 1
+    assert town.tellers["n1"].step() == 10.0
 
 
 def test_who_reaches_nobody_leaves_it_to_the_next(town: Town) -> None:
@@ -111,6 +155,8 @@ def test_a_state_is_told_again_when_it_comes_again(town: Town) -> None:
         town.become(n3={"standby": True})
         town.runs(web="n2")
         town.pass_by(60)
+        # What was told keeps nobody busy.
+        assert [town.tellers[name].step() for name in town.up] == [10.0, 20.0, 20.0]
         town.become()
         town.runs(web="n3")
         town.pass_by(60)
@@ -173,12 +219,32 @@ def probe(town: Town) -> None:
 
 def at_work(town: Town) -> None:
     """Somebody has cut the power of a node in maintenance."""
+    town.become(n1={"online": False, "standby": True, "unclean": True})
+    town.pass_by(5)
     town.become(n1={"online": False, "standby": True})
     town.seen = replace(town.seen, fence_events=(cut("n1", town.now, action="off"),))
 
 
 def shut_down(town: Town) -> None:
     town.become(n1={"online": False})
+
+
+def back_at_once(town: Town) -> None:
+    """It has booted before its guest runs elsewhere."""
+    town.lose("n3")
+    town.pass_by(5)
+    town.become()
+    town.runs(web="n1")
+    town.seen = replace(town.seen, fence_events=(cut("n3", town.now - 3),))
+
+
+def not_fenced(town: Town) -> None:
+    """Its power was cut an hour ago; this time nobody has done anything about it."""
+    town.seen = replace(town.seen, fence_events=(cut("n3", town.now - 3600),))
+    town.lose("n3")
+    town.pass_by(5)
+    town.become(n3={"online": False})
+    town.runs(web="n1")
 
 
 def fenced_between_two_looks(town: Town) -> None:
@@ -204,6 +270,8 @@ def fenced_between_two_looks(town: Town) -> None:
             fenced_between_two_looks,
             "somebody has said that it is off; still waiting: web; find out why, and switch n3 on",
         ),
+        (back_at_once, "n2 cut its power; its guests run again: web on n1; n3 is up again; find out why"),
+        (not_fenced, " UTC; its guests run again: web on n1; find out why, and switch n3 on again."),
         (old, None),
         (probe, None),
         (at_work, None),

@@ -52,6 +52,9 @@ class Town:
         self.seen = status(guest("mc", "n2"), guest("web", "n3"), fencing=True)
         self.sent: list[tuple[str, str]] = []
         self.deaf: set[str] = set()
+        #: Who wrote what kind of entry, and who is not woken by alerts.
+        self.written: list[tuple[str, str]] = []
+        self.asleep: set[str] = set()
         self.refusing: set[str] = set()
         #: Who loses its power in the moment in which it would send.
         self.dies_sending = ""
@@ -74,13 +77,17 @@ class Town:
             name,
             cluster=lambda: self,  # type: ignore[arg-type, return-value]
             journal=own,
-            record=lambda entry: self.spread([dict(entry)]),
+            record=lambda entry: self.write(name, dict(entry)),
             catch_up=lambda: self.spread(own.entries()),
             declared=lambda: self.receivers,
             send=send,
             now=lambda: self.now,
             say=lambda _text: None,
         )
+
+    def write(self, name: str, entry: dict[str, Any]) -> None:
+        self.written.append((name, entry["kind"]))
+        self.spread([entry])
 
     def spread(self, entries: list[dict[str, Any]]) -> None:
         """What one that is up writes, all that are up have; and what they have, it has."""
@@ -99,9 +106,10 @@ class Town:
         """Let time go by, in which each that is up looks as often as that."""
         until, told = self.now + seconds, list(events)
         while self.now <= until:
-            for name in list(self.up):
+            # Whose turn it is, is not said by who looks first.
+            for name in self.up[::-1]:
                 try:
-                    self.tellers[name].step(told)
+                    self.tellers[name].step([] if name in self.asleep else told)
                 except DroverError:
                     continue
             told = []

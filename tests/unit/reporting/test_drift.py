@@ -58,6 +58,8 @@ def test_nobody_can_tell_before_anything_was_declared(own: book.Book) -> None:
 def test_what_was_declared_is_kept_with_its_commit_and_compared(own: book.Book, call: Call, on: Any) -> None:
     said = {"guests": [ASKED], "commit": COMMIT, "dirty": True}
     assert not call(declared, check=True, **said, tell=True)["changed"]
+    call(declared, **said)
+    # One node tells for all.
     assert own.entries() == []
     for _time in range(2):
         assert not call(declared, **said, tell=True)["changed"]
