@@ -189,7 +189,7 @@ class Seen(ByProvider):
     def _problems(self) -> list[dict[str, str]]:
         return [
             {"text": "The fencing of node3 was last proven 94 days ago.", "severity": "warning",
-             "remedy": "Prove it again at a quiet hour: ansible-playbook playbooks/fencing.yml -e prove=true -e node=node3"},
+             "remedy": "Prove it again at a quiet hour: playbooks/fencing.yml -e prove=true -e node=node3"},
             {"text": "scratch does not start on any node: its disk is not there.", "severity": "error",
              "remedy": "Restore its disk from a backup, or stop it until then."},
         ]  # fmt: skip
