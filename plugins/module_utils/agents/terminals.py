@@ -91,7 +91,8 @@ def _why(container: str) -> tuple[int, str]:
 
 def _opened(path: str) -> int:
     device = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
-    tty.setraw(device)
+    # At once: what the VM has said already is not to be thrown away.
+    tty.setraw(device, termios.TCSANOW)
     return device
 
 

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+import tty
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -104,6 +105,8 @@ def test_it_outlives_who_looks_and_is_shown_again(first: Look, tmp_path: Path) -
 
 def test_a_serial_port_is_passed_on_as_it_is_until_its_vm_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vm, port = os.openpty()
+    # As QEMU leaves it.
+    tty.setraw(port)
 
     def begin(listener: socket.socket, path: Path, kind: str, what: str) -> None:
         words = ["terminal", kind, what, str(path), str(os.dup(listener.fileno()))]
