@@ -21,13 +21,13 @@ class Buckets:
         self._size, self._rate, self._clock = size, rate, clock
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, address: str) -> bool:
-        """Whether the address may ask once more, which it then has."""
+    def take(self, address: str, cost: float = 1.0) -> bool:
+        """Whether the address may ask once more, which it then has. What is cheap to answer takes less than one."""
         now = self._clock()
         left, since = self._left.pop(address, (self._size, now))
         left = min(self._size, left + (now - since) * self._rate)
-        allowed = left >= 1
-        self._left[address] = (left - 1 if allowed else left, now)
+        allowed = left >= cost
+        self._left[address] = (left - cost if allowed else left, now)
         if len(self._left) > _MOST:
             self._left.popitem(last=False)
         return allowed

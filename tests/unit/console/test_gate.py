@@ -163,6 +163,7 @@ def test_who_asks_too_often_waits() -> None:
     assert buckets.take("b")
     now = 1.0
     assert [buckets.take("a") for _ in range(2)] == [True, False]
+    assert [buckets.take("c", 0.5) for _ in range(7)] == [True] * 6 + [False]
 
 
 @pytest.mark.parametrize("socket", ["nowhere", "refusing", "silent", "broken", "odd"])
