@@ -36,8 +36,9 @@ from .attach import RUNNING, inside
 __all__ = ["FOLDER", "Begin", "Terminal", "connection", "main", "run", "start"]
 
 FOLDER = Path("/run/drover/terminals")
-#: Seconds that it lives on while nobody looks, and that a farewell may take.
-_GRACE, _FAREWELL = 60.0, 2.0
+#: Seconds that it lives on while nobody looks, that a farewell may take, and until what is typed goes to a program that
+#: has not shown anything yet: lxc-attach throws away what came before it had its terminal set up.
+_GRACE, _FAREWELL, _FIRST_WORD = 60.0, 2.0, 5.0
 #: Bytes of what was shown that who comes anew is shown again; that may wait for somebody slow, who is then let go; that
 #: are read at a time; and of input that the program has not read yet.
 _KEPT, _SLOW, _CHUNK, _TYPED = 256 << 10, 4 << 20, 1 << 16, 1 << 20
@@ -75,9 +76,11 @@ def main() -> int:
     over: Over
     if kind == "device":
         device, over = _opened(what), lambda: (frames.AGAIN, "its VM has ended here, or moved on")
+        patience = 0.0
     else:
+        patience = _FIRST_WORD
         device, over = run(inside(what, "root", _SHELL)), lambda: _why(what)
-    Terminal(socket.socket(fileno=int(number)), Path(path), device, over).run()
+    Terminal(socket.socket(fileno=int(number)), Path(path), device, over, patience=patience).run()
     return 0
 
 
@@ -121,12 +124,23 @@ class Terminal:
     """What a program or a serial port shows, told to all who look, and what they type.
 
     ``listener`` has the name ``path``, ``device`` is a pseudo-terminal's descriptor, ``over`` says why it has ended.
+    What is typed waits until the program has shown something, for so many seconds of ``patience``.
     """
 
-    def __init__(self, listener: socket.socket, path: Path, device: int, over: Over, *, grace: float = _GRACE) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        path: Path,
+        device: int,
+        over: Over,
+        *,
+        grace: float = _GRACE,
+        patience: float = _FIRST_WORD,
+    ) -> None:
         self._listener, self._path = listener, path
         self._device, self._over, self._grace = device, over, grace
         self._shown, self._typed = bytearray(), bytearray()
+        self._listens_at = time.monotonic() + patience
         self._onlookers: list[_Onlooker] = []
         self._selector = selectors.DefaultSelector()
         listener.setblocking(False)
@@ -146,7 +160,8 @@ class Terminal:
 
     def _turn(self) -> bool:
         """Do what is to be done now; False once the program has ended."""
-        for key, events in self._selector.select(None if self._onlookers else min(1.0, self._grace)):
+        waits = self._onlookers and (not self._typed or self._listens)
+        for key, events in self._selector.select(None if waits else min(1.0, self._grace)):
             if key.fileobj is self._listener:
                 self._welcome()
             elif key.fd == self._device:
@@ -154,7 +169,13 @@ class Terminal:
                     return False
             elif key.data in self._onlookers:
                 self._of(key.data, events)
+        self._watch_device()
         return True
+
+    @property
+    def _listens(self) -> bool:
+        """Whether the program has its terminal by now."""
+        return bool(self._shown) or time.monotonic() >= self._listens_at
 
     def _welcome(self) -> None:
         with suppress(BlockingIOError):
@@ -174,7 +195,6 @@ class Terminal:
         if events & selectors.EVENT_WRITE:
             with suppress(OSError):
                 del self._typed[: os.write(self._device, self._typed)]
-            self._watch_device()
         if not events & selectors.EVENT_READ:
             return True
         try:
@@ -209,7 +229,6 @@ class Terminal:
         if kind == frames.BYTES:
             # Who types faster than the program reads is not heard out.
             self._typed += body[: max(0, _TYPED - len(self._typed))]
-            self._watch_device()
         elif kind == frames.CONTROL:
             match json.loads(body):
                 case {"resize": [int(columns), int(rows)]} if 0 < columns < 1000 and 0 < rows < 1000:
@@ -228,7 +247,8 @@ class Terminal:
         self._selector.modify(one.stream, wish, one)
 
     def _watch_device(self) -> None:
-        self._selector.modify(self._device, selectors.EVENT_READ | (selectors.EVENT_WRITE if self._typed else 0))
+        ready = self._typed and self._listens
+        self._selector.modify(self._device, selectors.EVENT_READ | (selectors.EVENT_WRITE if ready else 0))
 
     def _leave(self, one: _Onlooker) -> None:
         self._onlookers.remove(one)

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import tty
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,12 +24,13 @@ from ansible_collections.cspp.drover.plugins.module_utils.core.processes import 
 PATIENCE = 30.0
 
 
-def shell(grace: float = 60.0) -> terminals.Begin:
+def shell(grace: float = 60.0, argv: Sequence[str] = ("env", "PS1=", "sh"), patience: float = 0.0) -> terminals.Begin:
     """What begins with a real shell, in a thread of the tests."""
 
     def begin(listener: socket.socket, path: Path, _kind: str, _what: str) -> None:
-        program = terminals.run(["env", "PS1=", "sh"])
-        held = terminals.Terminal(listener.dup(), path, program, lambda: (frames.ENDED, "over"), grace=grace)
+        program = terminals.run(argv)
+        ended = lambda: (frames.ENDED, "over")  # noqa: E731
+        held = terminals.Terminal(listener.dup(), path, program, ended, grace=grace, patience=patience)
         threading.Thread(target=held.run, daemon=True).start()
 
     return begin
@@ -74,6 +75,27 @@ def first(tmp_path: Path) -> Iterator[Look]:
     yield look
     with suppress(OSError):
         look.type("exit\n")
+
+
+def test_what_is_typed_before_the_program_has_its_terminal_is_not_lost(tmp_path: Path) -> None:
+    """As lxc-attach does: setting the terminal up throws away what has come by then; only then it says something."""
+    slow = """
+import sys, termios, time
+time.sleep(0.5)
+termios.tcflush(0, termios.TCIFLUSH)
+print("ready")
+print("read " + sys.stdin.readline())
+"""
+    look = Look(tmp_path, begin=shell(argv=[sys.executable, "-c", slow], patience=PATIENCE))
+    look.type("early\n")
+    look.until(b"read early")
+
+
+def test_a_program_that_shows_nothing_is_heard_out_for_a_while_only(tmp_path: Path) -> None:
+    look = Look(tmp_path, begin=shell(patience=0.1))
+    look.type("echo $((40 + 2))\n")
+    look.until(b"42")
+    look.type("exit\n")
 
 
 def test_it_outlives_who_looks_and_is_shown_again(first: Look, tmp_path: Path) -> None:
