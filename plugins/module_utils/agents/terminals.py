@@ -31,6 +31,7 @@ from ..core.installed import program
 from ..core.lock import locked
 from ..core.unix_socket import listen
 from ..hypervisor.lxc_host import LxcHost
+from . import glance
 from .attach import RUNNING, inside
 
 __all__ = ["FOLDER", "Begin", "Terminal", "connection", "main", "run", "start"]
@@ -86,8 +87,9 @@ def main() -> int:
 
 def _why(container: str) -> tuple[int, str]:
     """What the end of a container's shell means: the close code, and words."""
+    # One that is being stopped, or leaves, ends its shells while it still counts as running. It has no mark any more.
     with suppress(DroverError):
-        if LxcHost().state(container) == RUNNING:
+        if glance.marked(container) and LxcHost().state(container) == RUNNING:
             return frames.ENDED, "The shell has ended."
     return frames.AGAIN, f"{container} has ended here, or moved on"
 

@@ -43,6 +43,7 @@ class Watch:
         self._losses: dict[str, Loss] = {}
         self._told: set[Loss] = set()
         self._without_quorum: float | None = None
+        self._heard: list[Event] = []
 
     def see(self, sight: Sight, events: Iterable[Event] = ()) -> News:
         """What there is to tell now."""
@@ -70,6 +71,11 @@ class Watch:
         return News((*ready, *found), frozenset(now), going_on)
 
     def _note_losses(self, sight: Sight, events: list[Event]) -> None:
+        self._heard += events
+        # Who has only just come itself sees the others away, until it has met them.
+        if not sight.status.quorum or sight.status.dc is None:
+            return
+        events, self._heard = self._heard, []
         for node in sight.status.nodes:
             cut = last_cut(sight.status, node.name)
             off = seconds(cut.when) if cut is not None else None

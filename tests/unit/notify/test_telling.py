@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -301,3 +302,15 @@ def test_turns_of_two_nodes_never_overlap() -> None:
     # A message takes half a minute at most, and is on record before the next one's turn.
     last = max(second for second in range(60) if turn(second, 0, 2) is not None)
     assert last + 30 < 60
+
+
+@pytest.mark.parametrize("alone", [{"quorum": False}, {"quorum": True, "dc": None}])
+def test_who_has_only_just_booted_tells_of_nobody_who_was_there_all_the_time(town: Town, alone: dict[str, Any]) -> None:
+    """Until it has met the others, it sees them away and not known to be off."""
+    met = town.seen
+    town.become(n2={"online": False, "unclean": True}, n3={"online": False, "unclean": True})
+    town.seen = replace(town.seen, **alone)
+    town.pass_by(2.0)
+    town.seen = met
+    town.pass_by(120.0)
+    assert town.sent == []

@@ -283,29 +283,31 @@ def small(lab: Lab, node: str) -> Iterator[None]:
 
 
 def test_it_stays_when_the_other_node_has_no_room(lab: Lab, guests: Declared) -> None:
+    home = lab.where(NAME)
     with small(lab, "node2"):
         refused = play("migrate", guest=NAME, to="node2")
         failed = play("migrate", guest=NAME, to="node2", ignore="storage_full")
     assert (refused.rc, failed.rc) != (0, 0)
     assert "storage_full" in str(refused.failures)
     assert "node2 has no room for it" in str(failed.failures)
-    settled(lab, "node3")
+    settled(lab, home)
     wait_until_answering(guests[NAME], timeout=5)
 
 
 def test_it_starts_nowhere_else_and_waits_for_its_node(lab: Lab, guests: Declared) -> None:
     forced = lab.ssh("node2")(["crm_resource", "--resource", NAME, "--force-start"], ok=None)
     assert forced.rc != 0
-    assert "is on node3 (local storage)" in forced.stdout + forced.stderr
+    home = lab.where(NAME)
+    assert f"is on {home} (local storage)" in forced.stdout + forced.stderr
     witness = Witness([NAME], lab.folder.resolve())
     witness.start()
-    lab.power("node3", "off")
+    lab.power(home, "off")
     wait_for(lambda: lab.instances(NAME), lambda found: found == {NAME: 0}, what="the power cut", timeout=10)
     lab.wait_for_members(120)
     wait_until_answering(guests[NAME], timeout=60)
     # That others refused to start it does not keep it from moving there.
     wait_for(lambda: lab.status().failures, lambda left: not left, what="order", timeout=30)
-    settled(lab, "node3")
+    settled(lab, home)
     assert witness.stop() == {NAME: 1}
 
 
