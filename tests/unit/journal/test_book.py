@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book as journal
 from ansible_collections.cspp.drover.plugins.module_utils.journal.book import Book
 from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import Peer, PeerError
+from ansible_collections.cspp.drover.plugins.module_utils.steward.main import caught_up
 from ansible_collections.cspp.drover.plugins.modules import journal_info
 from ansible_collections.cspp.drover.tests.unit.conftest import Call
 
@@ -116,6 +117,13 @@ def test_reading_on_a_new_node_brings_it_all(nodes: dict[str, Book]) -> None:
     found = journal.read("web", 3, book=nodes["n3"], others=["n1", "n2"])
     assert [move["id"] for move in found] == ["id0045", "id0047", "id0049"]
     assert len(ids(nodes["n3"])) == 50
+
+
+def test_the_steward_of_a_node_that_was_away_asks_for_what_it_lacks(nodes: dict[str, Book]) -> None:
+    nodes["n2"].add([entry(7)])
+    assert not caught_up(nodes["n1"], members=list)
+    assert caught_up(nodes["n1"], members=lambda: ["n2", "n3"])
+    assert ids(nodes["n1"]) == ["id0007"]
 
 
 def test_full_journals_settle(nodes: dict[str, Book]) -> None:
