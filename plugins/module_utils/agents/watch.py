@@ -101,7 +101,9 @@ class Watcher:
             os.close(watched)
 
     def _ended(self, name: str, pid: int, born: int) -> None:
-        self._forget(name)
+        # The guest may be watched as another process by now, of which the kernel told at the same time.
+        if self._guests.get(name, ())[:2] == (pid, born):
+            self._forget(name)
         # Without it, an agent has ended the guest, or is about to.
         if glance.marked(name) != (pid, born):
             return

@@ -90,6 +90,8 @@ def test_a_guest_that_runs_as_another_process_by_now_is_watched_as_that(start: S
     old, node = start("web"), Node(tmp_path)
     new = start("web")
     old.kill()
+    # The mark of the one and the end of the other are then seen at the same time.
+    old.wait()
     assert node.settled() == []
     new.kill()
     assert node.settled(5, of=1) == ["web"]
