@@ -222,7 +222,7 @@ FAULTS: tuple[Fault, ...] = (
         prepare=make_dirt,
     ),
     Fault("agent killed in post-copy", (_POST_COPY,), kill_agent, end_dirt, guest="flow", prepare=make_dirt),
-    Fault("QEMU killed on the target of a brisk move", (_COPYING,), kill_qemu, guest="brisk", holds=768),
+    Fault("QEMU killed on the target of a brisk move", (_COPYING,), kill_qemu, guest="brisk", holds=256),
     Fault(
         "migration network reset in a brisk move",
         (_COPYING,),
@@ -230,7 +230,7 @@ FAULTS: tuple[Fault, ...] = (
         heal,
         hold=2.0,
         guest="brisk",
-        holds=768,
+        holds=256,
     ),
     Fault("shut down from inside", (_SETUP, _COPYING), power_off_inside, session="may end"),
     Fault(

@@ -41,8 +41,7 @@ def trial_guests(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[st
         "brisk": {
             **game,
             "description": "Has more to copy, and moves as a VM does that was told nothing of it",
-            # So much that quick machines, too, can be struck while they copy it.
-            "memory": "1GiB",
+            "memory": "512MiB",
             "nics": [{**game["nics"][0], "address": f"{network}.157/24"}],
             "ha": {"priority": 0},
         },
