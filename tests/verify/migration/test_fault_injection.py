@@ -24,7 +24,6 @@ SAMPLE = (
     "migration network reset in post-copy, post-copy",
     "libvirt restarts on the source, copying",
     "QEMU killed on the target, copying",
-    "QEMU killed on the target of a brisk move, copying",
     "migration network silent for 4 s, setup",
     "migration network reset, copying",
     "agent killed, copying",
