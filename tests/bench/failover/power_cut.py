@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
@@ -13,13 +13,14 @@ from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_
 from ansible_collections.cspp.drover.plugins.module_utils.drill import timeline
 from ansible_collections.cspp.drover.plugins.module_utils.drill.clients import Asker, Service
 from ansible_collections.cspp.drover.plugins.module_utils.drill.ground import LabGround
+from ansible_collections.cspp.drover.plugins.module_utils.drill.rest import cluster, settle
 
 from .figures import Record
 
-__all__ = ["PATIENCE", "Subject", "cut"]
+__all__ = ["PATIENCE", "Subject", "cut", "rest"]
 
-#: Seconds until guests answer after a change of configuration, and after a cut.
-PATIENCE = 180.0
+#: Seconds until guests answer after a change of configuration, and after a cut; and until the cluster is at rest.
+PATIENCE, _SETTLES = 180.0, 240.0
 
 
 class Subject(NamedTuple):
@@ -31,11 +32,8 @@ class Subject(NamedTuple):
     service: Service
 
 
-def cut(ground: LabGround, victim: str, subjects: Sequence[Subject], settle: Callable[[], None]) -> list[Record]:
-    """Cut the power of the node on which the guests run. What came of it, a record for each.
-
-    ``settle`` returns when the cluster is at rest again, and raises DroverError when it is not as it was.
-    """
+def cut(ground: LabGround, victim: str, subjects: Sequence[Subject]) -> list[Record]:
+    """Cut the power of the node on which the guests run. What came of it, a record for each."""
     asker = Asker({subject.name: subject.service for subject in subjects})
     asker.start()
     wait_for(
@@ -57,7 +55,7 @@ def cut(ground: LabGround, victim: str, subjects: Sequence[Subject], settle: Cal
             timeout=PATIENCE,
             interval=0.1,
         )
-        settle()
+        rest(ground, subjects)
     except DroverError as failure:
         error = str(failure)
     time.sleep(1)
@@ -78,6 +76,15 @@ def cut(ground: LabGround, victim: str, subjects: Sequence[Subject], settle: Cal
         }
         for one in subjects
     ]
+
+
+def rest(ground: LabGround, subjects: Sequence[Subject]) -> None:
+    """Wait until the cluster is at rest with these guests running. Raises DroverError."""
+    settle(ground, [subject.name for subject in subjects], _SETTLES)
+    status = cluster(ground).status()
+    down = [one.name for one in subjects if not ((at := status.resource(one.name)) and at.running)]
+    if down:
+        raise DroverError(f"{', '.join(down)} does not run: {[str(one) for one in status.failures]}")
 
 
 def _ends(asker: Asker, subject: Subject, strike: float) -> list[float]:

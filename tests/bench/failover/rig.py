@@ -14,21 +14,19 @@ from ansible_collections.cspp.drover.plugins.module_utils.core.errors import Dro
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 from ansible_collections.cspp.drover.plugins.module_utils.drill.clients import Service
 from ansible_collections.cspp.drover.plugins.module_utils.drill.ground import LabGround
-from ansible_collections.cspp.drover.plugins.module_utils.drill.rest import cluster, settle
+from ansible_collections.cspp.drover.plugins.module_utils.drill.rest import cluster
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import domain_xml, lxc_config
 
 from ...verify.lab import Lab
 from ...verify.plays import succeed
 from .configuration import DEFAULTS, retimed, stock
 from .figures import Record
-from .power_cut import PATIENCE, Subject, cut
+from .power_cut import PATIENCE, Subject, cut, rest
 
 __all__ = ["WAYS", "Rig"]
 
 _FOLDER = PurePosixPath("/srv/drover/shared/bench")
 _CONF = "/etc/corosync/corosync.conf"
-#: Seconds until the cluster is at rest.
-_SETTLES = 240.0
 WAYS = ("drover", "stock")
 
 
@@ -51,7 +49,6 @@ class Rig:
         ]
         self._cibs: dict[str, str] = {}
         self._confs: dict[str, str] = {}
-        self._library: dict[str, str] = {}
 
     def of(self, way: str) -> list[Subject]:
         return [subject for subject in self.subjects if subject.way == way]
@@ -96,7 +93,7 @@ class Rig:
         )
         # Agents of Drover's that were still at work have put it back.
         self._filter(way)
-        self._settle(way)
+        rest(self.ground, self.of(way))
 
     def _filter(self, way: str) -> None:
         """Drover's packet filter drops frames of guests that it has not been told of."""
@@ -108,7 +105,7 @@ class Rig:
 
     def cut(self, way: str) -> list[Record]:
         """Cut the power of the node on which both guests of a way run. What came of it, a record for each."""
-        return cut(self.ground, self._gather(way), self.of(way), lambda: self._settle(way))
+        return cut(self.ground, self._gather(way), self.of(way))
 
     def _gather(self, way: str) -> str:
         """The node on which both guests of a way run."""
@@ -119,13 +116,6 @@ class Rig:
                 raise DroverError(f"{container.name} is not where {vm.name} is")
             succeed("migrate", cluster_timing=self._profile, guest=container.name, to=where)
         return where
-
-    def _settle(self, way: str) -> None:
-        settle(self.ground, [subject.name for subject in self.of(way)], _SETTLES)
-        status = cluster(self.ground).status()
-        down = [one.name for one in self.of(way) if not ((at := status.resource(one.name)) and at.running)]
-        if down:
-            raise DroverError(f"{', '.join(down)} of {way} does not run: {[str(one) for one in status.failures]}")
 
     def _declare(self) -> None:
         gateway = self.lab.description["gateway"]
