@@ -15,9 +15,9 @@ description:
     run was interrupted, its copies are kept.
   - With O(state=applied) systemd-networkd reads its files again. Interfaces of O(takeover) leave ifupdown first.
     Bridges that Drover declared before and does not any more are deleted, and ports that it declared are released.
-    A node that then does not reach its peers again, or whose bridges carry less, takes the way back at once, and the
-    module fails and tells what had been changed. In a cluster it waits no longer than the others do before they fence
-    it.
+    A node that then does not reach its peers again, or whose bridges carry less, takes the way back, and the module
+    fails and tells what had been changed. In a cluster it waits for half of corosync's token time-out, so that it is
+    back before the others fence it; have all members wait longer first (M(cspp.drover.corosync_token)).
   - With O(state=disarmed) the way back is given up, which the controller can only ask for when it reaches the node.
     Fails when the node has taken it, and tells what had been changed.
   - A bridge that is to be deleted while guests are on it is refused.
@@ -126,9 +126,9 @@ Wants=network-pre.target
 Type=oneshot
 ExecStart=/bin/sh -c 'cd {ASIDE} && for it in {SCRIPT} taking; do [ ! -e $it ] || exec sh $it boot; done'
 """
-#: So many of corosync's tokens a node of a running cluster waits for the others. They fence it when they have missed it
-#: for 2.2, and going back takes its time, too.
-TOKENS = 1.3
+#: So much of corosync's token time-out a node of a running cluster waits for the others. Going back takes its time, and
+#: so does corosync, which wants several answers before it calls a link one again.
+TOKENS = 0.5
 #: Seconds in which bridges have to carry again.
 CARRIER_PATIENCE = 10.0
 
