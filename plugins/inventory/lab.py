@@ -31,6 +31,14 @@ options:
     description: The group that gets the nodes.
     type: str
     default: nodes
+  elsewhere:
+    description:
+      - Nodes that are in another group instead and no members of the cluster, such as V(node3=qnetd); with blanks
+        between several.
+    type: str
+    default: ""
+    env:
+      - name: DROVER_LAB_ELSEWHERE
 author: The Drover maintainers (@cspp)
 """
 
@@ -71,6 +79,14 @@ def host_variables(node: dict[str, Any]) -> dict[str, Any]:
     return {"ansible_host": node["address"], **own}
 
 
+def elsewhere(text: str) -> dict[str, str]:
+    """The groups of nodes that are in one of their own, by the nodes' names. Raises AnsibleParserError."""
+    pairs = [word.partition("=") for word in text.split()]
+    if not all(node and group for node, _, group in pairs):
+        raise AnsibleParserError(f"elsewhere: {text!r} is not NODE=GROUP, with blanks between several")
+    return {node: group for node, _, group in pairs}
+
+
 class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
     NAME = "cspp.drover.lab"
 
@@ -90,9 +106,11 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
             return
         except (OSError, ValueError) as error:
             raise AnsibleParserError(f"The description of lab {name!r} can't be read: {error}") from error
-        self._set(group, group_variables(lab))
+        groups = elsewhere(self.get_option("elsewhere"))
+        for name in {group, *groups.values()}:
+            self._set(self.inventory.add_group(name), group_variables(lab))
         for node in lab["nodes"]:
-            self.inventory.add_host(node["name"], group=group)
+            self.inventory.add_host(node["name"], group=groups.get(node["name"], group))
             self._set(node["name"], host_variables(node))
 
     def _set(self, entity: str, variables: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.cspp.drover.plugins.inventory.lab import elsewhere
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import Configuration, read
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import ClusterStatus
@@ -72,8 +73,15 @@ class Lab:
         return found
 
     @property
-    def nodes(self) -> dict[str, Node]:
+    def every_node(self) -> dict[str, Node]:
+        """The nodes by name, also those that are none of the cluster's."""
         return {node["name"]: Node(**node) for node in self.description["nodes"]}
+
+    @property
+    def nodes(self) -> dict[str, Node]:
+        """The cluster's nodes by name."""
+        others = elsewhere(os.environ.get("DROVER_LAB_ELSEWHERE", ""))
+        return {name: node for name, node in self.every_node.items() if name not in others}
 
     def ssh_argv(self, node: str) -> list[str]:
         """What runs a shell's line on the node; the line is its last argument."""
@@ -87,7 +95,7 @@ class Lab:
         flags = [word for option in options for word in ("-o", option)]
         # Ctrl+C is for who asked, who then still needs the connections to put things in order.
         session = ["setsid", "--wait"] if self._masters is not None else []
-        return [*session, "ssh", "-F", "none", "-q", *flags, f"root@{self.nodes[node].address}"]
+        return [*session, "ssh", "-F", "none", "-q", *flags, f"root@{self.every_node[node].address}"]
 
     def ssh(self, node: str) -> Runner:
         """Runs programs on the node as cspp.drover's own runner does here: same arguments, same errors."""

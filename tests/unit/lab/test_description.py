@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 import pytest
+from ansible.errors import AnsibleParserError
 
 from ansible_collections.cspp.drover.plugins.inventory import lab as lab_inventory
 from ansible_collections.cspp.drover.plugins.module_utils.core import atomic
@@ -51,3 +52,10 @@ def test_the_inventory_is_what_the_description_says(nodes: LabNodes) -> None:
         }
         for index in (1, 2)
     ]
+
+
+def test_nodes_may_be_elsewhere() -> None:
+    assert lab_inventory.elsewhere("") == {}
+    assert lab_inventory.elsewhere("node3=qnetd node4=spare") == {"node3": "qnetd", "node4": "spare"}
+    with pytest.raises(AnsibleParserError, match="'node3' is not NODE=GROUP"):
+        lab_inventory.elsewhere("node3")

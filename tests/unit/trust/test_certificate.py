@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandResult
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult
 from ansible_collections.cspp.drover.plugins.module_utils.trust import identity, keyfiles
 from ansible_collections.cspp.drover.plugins.module_utils.trust import pki as trust
 from ansible_collections.cspp.drover.plugins.module_utils.trust.identity import Identity, Pair, Subject, advance
@@ -264,31 +264,37 @@ def test_who_has_begun_to_read_is_waited_for(tmp_path: Path, monkeypatch: pytest
 
 
 class Daemon:
-    """libvirt's daemon, started so many seconds ago, or not running."""
+    """libvirt's daemon, started so many seconds ago, or not running; ``trouble`` is what it says when it is told."""
 
-    def __init__(self, started: float | None) -> None:
-        self.started, self.told = started, 0
+    def __init__(self, started: float | None, trouble: str = "") -> None:
+        self.started, self.told, self.trouble = started, 0, trouble
 
     def __call__(self, argv: list[str], **_how: Any) -> CommandResult:
         said = "ActiveState=inactive\nExecMainStartTimestampMonotonic=0\n"
         if argv[0] == "virt-admin":
             self.told += 1
-        elif self.started is not None:
+            return CommandResult(tuple(argv), int(bool(self.trouble)), "", self.trouble)
+        if self.started is not None:
             began = (time.monotonic_ns() - int(self.started * 1e9)) // 1000
             said = f"ActiveState=active\nExecMainStartTimestampMonotonic={began}\n"
         return CommandResult(tuple(argv), 0, said, "")
 
 
-@pytest.mark.parametrize(("started", "told"), [(None, 0), (60.0, 1), (-60.0, 0)])
+NO_TLS = "error: internal error: no tls service found, unable to update tls files"
+
+
+@pytest.mark.parametrize(
+    ("started", "trouble", "told"), [(None, "", 0), (60.0, "", 1), (-60.0, "", 0), (60.0, NO_TLS, 1)]
+)
 def test_libvirt_is_told_when_it_has_read_older_ones(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: float | None, told: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: float | None, trouble: str, told: int
 ) -> None:
     monkeypatch.setattr(identity, "_TOLD", tmp_path / "run" / "told")
     (tmp_path / "secrets").mkdir()
     hold(tmp_path, AUTHORITY)
     pair = Pair(tmp_path / "pki" / "node.crt", tmp_path / "pki" / "node.key")
     one = Identity(tmp_path / "secrets", "ca", tmp_path / "pki" / "ca.crt", (pair,), GROUP, libvirt=True)
-    silent, daemon = Daemon(None), Daemon(started)
+    silent, daemon = Daemon(None), Daemon(started, trouble)
     for step in STEPS:
         advance([one], step, SUBJECT["node1"], look=False, run=silent)
     # As if that run had been cut short: the files are right, and libvirt was not told.
@@ -297,3 +303,14 @@ def test_libvirt_is_told_when_it_has_read_older_ones(
         assert done["changed"] == bool(told)
     assert daemon.told == told
     assert advance([one], "trust", SUBJECT["node1"], look=False, run=daemon)["changed"] is False
+
+
+def test_libvirt_that_cannot_be_told_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "_TOLD", tmp_path / "told")
+    (tmp_path / "secrets").mkdir()
+    hold(tmp_path, AUTHORITY)
+    pair = Pair(tmp_path / "pki" / "node.crt", tmp_path / "pki" / "node.key")
+    one = Identity(tmp_path / "secrets", "ca", tmp_path / "pki" / "ca.crt", (pair,), GROUP, libvirt=True)
+    with pytest.raises(CommandError, match="certificate has expired"):
+        advance([one], "trust", SUBJECT["node1"], look=False, run=Daemon(60.0, "error: certificate has expired"))
+    assert not (tmp_path / "told").exists()

@@ -97,7 +97,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     # The console, whose nodes die under it, on a lab of its own.
     "console": ("console/test_consoles.py", "console/test_power_loss.py", "notify/test_told.py"),
     # Two nodes that lose sight of each other, on a lab of its own.
-    "pair": ("fencing/test_two_nodes.py",),
+    "pair": ("cluster/test_quorum_device.py", "fencing/test_two_nodes.py"),
     # All guests on Ceph, on a lab of its own.
     "ceph": ("ceph/test_cluster.py", "ceph/test_guests.py", "ceph/test_power_loss.py"),
 }
