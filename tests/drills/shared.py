@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import run
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 from ansible_collections.cspp.drover.plugins.module_utils.drill.ground import LabGround
+from ansible_collections.cspp.drover.plugins.module_utils.lab.chassis import Chassis
 from ansible_collections.cspp.drover.tests.clients import answers
 
 from ..verify.lab import Lab
@@ -29,7 +30,8 @@ def own_file_system(lab: Lab) -> Iterator[None]:
     try:
         ground = LabGround(lab.folder)
         for name, address in ground.nodes.items():
-            ground.cut_power(name)
+            # One that is still being cleared away would count as on, and would answer once more.
+            Chassis.load(lab.folder / "nodes" / name).cut_power()
             ground.press_power(name)
             wait_for(
                 lambda address=address: answers(address, 22, greeting=True),  # type: ignore[misc]
