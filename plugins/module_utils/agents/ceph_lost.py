@@ -115,7 +115,8 @@ def _elect(here: str, _node: str) -> str:
 
 
 def _history(_here: str, node: str) -> str:
-    return run(["stonith_admin", "--history", node, "--output-as=xml"], timeout=10).stdout
+    # Without --verbose it is a digest, in which an event stands for all later ones of its kind.
+    return run(["stonith_admin", "--history", node, "--verbose", "--output-as=xml"], timeout=10).stdout
 
 
 def _members(_here: str, _node: str) -> str:

@@ -19,6 +19,7 @@ from ansible_collections.cspp.drover.tests.witness import Witness
 
 from ..lab import SERVICE, Lab, address, wait_until_answering
 from ..plays import succeed
+from ..stages import sample
 from .asking import ceph
 from .writers import Writers
 
@@ -43,9 +44,17 @@ class Cut:
 
 
 @pytest.fixture(scope="module")
-def cut(lab: Lab, declared: Declared) -> Iterator[Cut]:
-    """Cuts the power of the node with all guests and the metadata server at work, and watches."""
-    [active] = [entry["name"] for entry in ceph(lab, "status")["fsmap"]["by_rank"]]
+def struck() -> list[str]:
+    """The nodes whose power was cut so far."""
+    return []
+
+
+@pytest.fixture(scope="module", params=sample(["once"], ["once", "again"]))
+def cut(lab: Lab, declared: Declared, struck: list[str]) -> Iterator[Cut]:
+    """Cuts the power of the node with all guests and the metadata server at work, and watches; then again."""
+    [active] = struck or [entry["name"] for entry in ceph(lab, "status")["fsmap"]["by_rank"]]
+    struck[:] = [active]
+    begun = int(time.time())
     for name in declared:
         if lab.where(name) != active:
             succeed("migrate", guest=name, to=active)
@@ -73,7 +82,7 @@ def cut(lab: Lab, declared: Declared) -> Iterator[Cut]:
     finally:
         most = witness.stop()
     nodes = [name for name in lab.nodes if name != active]
-    argv = ["journalctl", "-t", "drover-ceph", "--since=-5min", "--output=short-precise"]
+    argv = ["journalctl", "-t", "drover-ceph", f"--since=@{begun}", "--output=short-precise"]
     told = "".join(lab.ssh(name)(argv, ok=None).stdout for name in nodes)
     print(
         json.dumps(
