@@ -15,7 +15,6 @@ from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import
 __all__ = ["Loaded", "of_guest", "of_node"]
 
 MIB, GIB = 1 << 20, 1 << 30
-_BEGAN = datetime.now(UTC)
 _STEP, _MOST = 15, 240
 NODES = ("node1", "node2", "node3")
 
@@ -113,5 +112,6 @@ class Loaded:
 def _columns(of: Callable[[float], dict[str, float]]) -> dict[str, list[Any]]:
     ages = [age for age in range((_MOST - 1) * _STEP, -1, -_STEP) if not 1200 < age < 1320]
     rows = [of(age) for age in ages]
-    at = [(_BEGAN - timedelta(seconds=age)).isoformat(timespec="milliseconds").replace("+00:00", "Z") for age in ages]
+    now = datetime.now(UTC)
+    at = [(now - timedelta(seconds=age)).isoformat(timespec="milliseconds").replace("+00:00", "Z") for age in ages]
     return {"at": at, **{name: [row[name] for row in rows] for name in rows[0]}}
