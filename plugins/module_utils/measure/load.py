@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -68,7 +68,7 @@ class Keeper:
             self._before[kind][name] = moment, counted
             if name in before:
                 then, known = before[name]
-                _append(folder / name, (at, rates(known, counted, moment - then)))
+                _append(folder / name, at, rates(known, counted, moment - then))
         for file in folder.iterdir():
             with suppress(FileNotFoundError):
                 if file.name not in counters and file.stat().st_mtime < time.time() - _KEPT:
@@ -102,9 +102,9 @@ def latest(*, folder: Path | None = None) -> dict[Kind, dict[str, dict[str, floa
     moment = time.time()
     for kind, told in found.items():
         for file in sorted((folder or _FOLDER).glob(f"{kind}/[!.]*")):
-            records = _read(file, moment)
-            if records and moment - records[-1][0] < _FRESH:
-                told[file.name] = {name: _rounded(name, value) for name, value in records[-1][1].items()}
+            for at, values in _records(_bytes(file)[-_RECORD.size :]):
+                if 0 <= moment - at < _FRESH:
+                    told[file.name] = {name: _rounded(name, value) for name, value in values.items()}
     return found
 
 
@@ -123,20 +123,28 @@ def _rounded(name: str, value: float | None) -> Any:
     return None if value is None else round(value, _DECIMALS.get(name))
 
 
-def _append(file: Path, record: Record) -> None:
-    kept = [*_read(file, record[0]), record][-_MOST:]
-    write(file, b"".join(_RECORD.pack(at, *(values.get(name, math.nan) for name in FIELDS)) for at, values in kept))
+def _append(file: Path, at: float, values: Mapping[str, float]) -> None:
+    data = _bytes(file)[-(_MOST - 1) * _RECORD.size :]
+    # A clock that was set back has left what is still to come: that is no past.
+    if data and _RECORD.unpack_from(data, len(data) - _RECORD.size)[0] >= at:
+        data = b""
+    write(file, data + _RECORD.pack(at, *(values.get(name, math.nan) for name in FIELDS)))
 
 
 def _read(file: Path, moment: float) -> list[Record]:
-    """The records of a file, none that is too old; and none of the future, which a clock that was set back left."""
+    """The records of a file that are of the last hour."""
+    return [record for record in _records(_bytes(file)) if 0 <= moment - record[0] <= _KEPT]
+
+
+def _records(data: bytes) -> Iterator[Record]:
+    for at, *values in _RECORD.iter_unpack(data):
+        yield at, {name: value for name, value in zip(FIELDS, values, strict=True) if not math.isnan(value)}
+
+
+def _bytes(file: Path) -> bytes:
+    """A file as far as it is whole; nothing of one that is not there."""
     try:
         data = file.read_bytes()
     except OSError:
-        return []
-    found = []
-    for at, *values in _RECORD.iter_unpack(data[: len(data) // _RECORD.size * _RECORD.size]):
-        if 0 <= moment - at <= _KEPT:
-            known = {name: value for name, value in zip(FIELDS, values, strict=True) if not math.isnan(value)}
-            found.append((at, known))
-    return found
+        return b""
+    return data[: len(data) // _RECORD.size * _RECORD.size]

@@ -88,6 +88,12 @@ def test_what_a_clock_that_was_set_back_has_left_is_not_told(tmp_path: Path) -> 
     taken.note("guests", mc={"cpu_seconds": 0.0})
     taken.note("guests", mc={"cpu_seconds": 1.0})
     assert load.latest(folder=tmp_path) == {"nodes": {}, "guests": {}}
+    assert load.series("guests", "mc", folder=tmp_path) == {"at": []}
+    # What comes after it is not among it.
+    taken.left = 1
+    taken.note("guests", mc={"cpu_seconds": 300.0})
+    assert len(load.series("guests", "mc", folder=tmp_path)["at"]) == 1
+    assert (tmp_path / "guests" / "mc").stat().st_size == load._RECORD.size
 
 
 def test_only_what_is_of_the_last_minute_is_how_it_is_now(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ function options(chart, lines, top, moves, onHover) {
       u.ctx.fillRect(x, u.bbox.top, Math.ceil(devicePixelRatio), u.bbox.height);
     });
     return {
-      width, height: 160, padding: [8, 8, 0, 0], legend: { show: false },
+      width, height: 160, padding: [8, 28, 0, 0], legend: { show: false },
       cursor: { drag: { x: false, y: false }, sync: { key: "hour" } },
       hooks: { draw: [marks], setCursor: [(u) => onHover(u.cursor.idx ?? null)] },
       scales: { x: { range: () => [Date.now() / 1000 - HOUR, Date.now() / 1000] }, y: { range: (_, __, found) => [0, Math.max(top ?? (found ?? 0) * 1.1, found ?? 0, chart.least)] } },
