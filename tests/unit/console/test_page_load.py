@@ -127,7 +127,7 @@ def test_a_plot_goes_on_and_stays_when_a_reading_fails(
     page.goto(f"{stage.address}#/nodes/node1")
     painted(page, "Processors")
     canvas, hint = chart(page, "Processors").locator("canvas"), chart(page, "Processors").locator(".hint")
-    canvas.evaluate("it => it.dataset.before = 'yes'")
+    drawn = canvas.evaluate("it => { it.dataset.before = 'yes'; return it.toDataURL(); }")
     real = stage.played._node_load
 
     def busier(given: dict[str, str], role: object) -> dict[str, object]:
@@ -138,6 +138,7 @@ def test_a_plot_goes_on_and_stays_when_a_reading_fails(
     monkeypatch.setattr(stage.played, "_node_load", busier, raising=False)
     page.clock.run_for(16_000)
     expect(hint).to_have_text("15.5 of 16 busy")
+    page.wait_for_function("before => document.querySelector('.chart canvas').toDataURL() !== before", arg=drawn)
 
     def fails(_given: object, _role: object) -> dict[str, object]:
         raise Trouble("node_away", 503, "node1 cannot be asked", remedy="Look at its peer service.")
