@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..journal import book
-from ..measure import probe
+from ..measure import load, probe
 from ..migration import admission, disk_mirror, forwarding, progress, rootfs_receiver, switchover
-from ..peer import facts, signs
+from ..peer import facts, hardware, signs
 from ..peer.channel import Peer, PeerError
 from ..peer.server import Service, serve
 from ..storage.pool_mark import GUEST
@@ -76,9 +76,12 @@ _SERVICES: dict[str, Service] = {
     "door": facts.door,
     "facts": facts.facts,
     "forward": _forward,
+    "hardware": hardware.service,
     "journal": book.service,
     "landed": switchover.service,
+    "load": load.now,
     "mirror": disk_mirror.make,
+    "past load": load.past,
     "probe": probe.service,
     "progress": progress.service,
     "receive": rootfs_receiver.receive,

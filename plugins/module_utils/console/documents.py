@@ -19,12 +19,15 @@ __all__ = [
     "End",
     "Failure",
     "Guest",
+    "GuestLoad",
+    "Hardware",
     "Health",
     "History",
     "Login",
     "Look",
     "Move",
     "Name",
+    "NodeLoad",
     "Nothing",
     "Operations",
     "Plan",
@@ -211,11 +214,19 @@ class StalePlan(Failure):
     plan: PlanShown | None = None
 
 
+class Load(_Told):
+    """How loaded a node or guest is: processors that are busy, and memory in use."""
+
+    cpu: float | None = None
+    memory: int | None = None
+
+
 class Node(_Told):
     name: str
     state: str
     address: str | None
     guests: int
+    load: Load | None = None
 
 
 class Guest(_Told):
@@ -226,10 +237,65 @@ class Guest(_Told):
     wanted: Literal["started", "stopped"]
     declared: bool
     problem: str | None
+    load: Load | None = None
 
 
 class Shown(_Told):
     guest: Guest
+
+
+class Past(_Told):
+    """The last hour as columns of the same length: when, processors busy, memory in use; bytes a second that were read
+    from disks, written to them, received and sent. What nobody knows is null, or not there."""
+
+    at: list[str]
+    cpu: list[float | None] | None = None
+    memory: list[int | None] | None = None
+    read: list[int | None] | None = None
+    written: list[int | None] | None = None
+    received: list[int | None] | None = None
+    sent: list[int | None] | None = None
+
+
+class PastOfNode(Past):
+    """A node's last hour, with its load average, and how much of processors and memory it has."""
+
+    node: str
+    cpus: list[int | None] | None = None
+    load: list[float | None] | None = None
+    memory_total: list[int | None] | None = None
+
+
+class PastOfGuest(Past):
+    """A guest's last hour, with the node that it was on at each moment; ``missing`` are nodes that did not answer."""
+
+    guest: str
+    node: list[str]
+    missing: list[str]
+
+
+class NodeLoad(_Told):
+    load: PastOfNode
+
+
+class GuestLoad(_Told):
+    load: PastOfGuest
+
+
+class Facts(_Told):
+    """What a node is made of, as far as it is known there."""
+
+    node: str
+    system: dict[str, str]
+    processor: dict[str, Any]
+    memory: int | None
+    disks: list[dict[str, Any]]
+    cards: list[dict[str, Any]]
+    software: dict[str, Any]
+
+
+class Hardware(_Told):
+    hardware: Facts
 
 
 class Cluster(_Told):

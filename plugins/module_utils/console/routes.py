@@ -45,6 +45,7 @@ def routes(steward: Steward) -> Operations:
     _session(api, steward)
     sign_on(api, steward, _session_shown)
     _looking(api, steward)
+    _measured(api, steward)
     _acting(api, steward)
     _planning(api, steward)
     return api
@@ -115,6 +116,20 @@ def _looking(api: Operations, steward: Steward) -> None:
     async def metrics(caller: Known) -> Response:
         numbers = await steward.ask("metrics", caller)
         return PlainTextResponse(exposition(numbers), media_type="text/plain; version=0.0.4")
+
+
+def _measured(api: Operations, steward: Steward) -> None:
+    @api.operation("GET", "/nodes/{name}/load", "viewer", documents.NodeLoad)
+    async def node_load(name: Name, caller: Known) -> Response:
+        return JSONResponse(await steward.ask("node_load", caller, node=name))
+
+    @api.operation("GET", "/nodes/{name}/hardware", "viewer", documents.Hardware)
+    async def hardware(name: Name, caller: Known) -> Response:
+        return JSONResponse(await steward.ask("hardware", caller, node=name))
+
+    @api.operation("GET", "/guests/{name}/load", "viewer", documents.GuestLoad)
+    async def guest_load(name: Name, caller: Known) -> Response:
+        return JSONResponse(await steward.ask("guest_load", caller, guest=name))
 
 
 def _acting(api: Operations, steward: Steward) -> None:

@@ -1,3 +1,3 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a client sees of a guest: probes, and objectives for what they find."""
+"""What a client sees of a guest: probes, and objectives for what they find; and how loaded nodes and guests are."""

@@ -34,7 +34,18 @@ from ..hypervisor.link import speed
 from ..storage.pool_mark import MARK
 from .channel import PKI, Peer, PeerError
 
-__all__ = ["BRIDGE_FIREWALL", "OLDEST_RSYNC", "PLATFORM", "POST_COPY", "PROGRAMS", "door", "facts", "suits", "sysctl"]
+__all__ = [
+    "BRIDGE_FIREWALL",
+    "OLDEST_RSYNC",
+    "PLATFORM",
+    "POST_COPY",
+    "PROGRAMS",
+    "accelerator",
+    "door",
+    "facts",
+    "suits",
+    "sysctl",
+]
 
 #: The ports that migrations come in at (qemu.conf: migration_port_min, _max).
 MIGRATION_PORTS = range(49152, 49216)
@@ -71,7 +82,7 @@ def facts(request: Mapping[str, Any], peer: Peer) -> None:
             "sysctl": {name: sysctl(name) for name in (*BRIDGE_FIREWALL, POST_COPY)},
             "post_copy": pages_on_demand(),
             "bridges": bridges(),
-            "accelerator": _accelerator(),
+            "accelerator": accelerator(),
             # Before anything that needs a thread: it forks.
             "keys": keys(),
             "modules": missing_modules(),
@@ -268,7 +279,8 @@ def of_libvirt(question: Callable[[Any], dict[str, Any]], connect: Callable[[], 
     return side_by_side(asked, [connect], patience=_LIBVIRT_PATIENCE).get(connect, {"error": "it does not answer"})
 
 
-def _accelerator() -> str | None:
+def accelerator() -> str | None:
+    """What this node's VMs run on, kvm or tcg; None while nobody has found out."""
     with suppress(OSError, ValueError, KeyError):
         return str(json.loads(RECORD.read_text(encoding="utf-8"))["accelerator"])
     return None

@@ -42,12 +42,14 @@ def main() -> int:
 
             return work()
     from .identity import Identity
+    from .numbers import KEPT
     from .records import Ledger
     from .server import serve
     from .verbs import Steward
 
     ledger = Ledger()
     steward = Steward(Identity(ledger=ledger), ledger)
+    steward.numbers.keep(*KEPT)
     threading.Thread(target=_look_after, args=(steward,), daemon=True).start()
     serve(steward.answer)
     return 0

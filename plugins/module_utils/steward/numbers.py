@@ -1,10 +1,13 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The numbers that Prometheus is told of a node and its cluster, in three parts (see sampler.py).
+"""The numbers that Prometheus and the page are told of a node and its cluster, in parts (see sampler.py).
 
 ``cluster`` is the look that the page shows, with the headroom; every node tells the same. ``usage`` is what the guests
 of this node use, which no other tells, so that sums over all nodes are right during a move. ``history`` comes of the
-journal, which all nodes have, and of this node's own certificates.
+journal, which all nodes have, and of this node's own certificates. These three are for Prometheus (SCRAPED).
+
+``usage``, and ``node``, which is what the node itself uses, are put on record (measure/load.py), so these two are taken
+always (KEPT). ``loads`` is how loaded all nodes and guests are, of which each node is asked; the page shows it.
 """
 
 from __future__ import annotations
@@ -14,23 +17,30 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from ..agents import glance
 from ..cluster.pacemaker import ClusterError
 from ..core.errors import DroverError
+from ..core.node_name import node_name
 from ..hypervisor.guest_usage import LibvirtUsage, of_container
 from ..hypervisor.lxc_host import LxcHost
 from ..journal.book import Entry
+from ..measure.load import Keeper
+from ..measure.node_counters import of_node
 from ..notify import receivers
 from ..notify.marks import KINDS, Marks
 from ..planning.headroom import homeless
+from .loads import everywhere
 from .overview import Eyes, document
 from .records import Ledger, seconds_of
 from .sampler import Sampler
 
-__all__ = ["BUCKETS", "histogram", "history", "sampler"]
+__all__ = ["BUCKETS", "KEPT", "SCRAPED", "histogram", "history", "sampler"]
 
+#: Parts that Prometheus asks for, and that are taken always.
+SCRAPED, KEPT = ("cluster", "usage", "history"), ("node", "usage")
 #: Upper bounds of what pauses, and errors of forecasts, are counted by, in seconds.
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 #: Seconds within which a move belongs to the operation that had it forecast.
@@ -39,10 +49,22 @@ _ITS_MOVE = 3600.0
 
 def sampler(eyes: Eyes, ledger: Ledger) -> Sampler:
     """What takes the numbers of this node."""
+    keeper = Keeper()
+
+    def node() -> None:
+        keeper.note("nodes", {node_name(): of_node()})
+
+    def usage() -> list[dict[str, Any]]:
+        rows = _usage()
+        keeper.note("guests", {row["guest"]: _numbers(row) for row in rows})
+        return rows
+
     return Sampler(
         {
             "cluster": lambda: _cluster(eyes, ledger),
-            "usage": _usage,
+            "node": node,
+            "usage": usage,
+            "loads": lambda: everywhere(eyes),
             "history": lambda: {**history(ledger.book.entries(), time.time()), "certificates": _certificates()},
         }
     )
@@ -60,10 +82,16 @@ def _cluster(eyes: Eyes, ledger: Ledger) -> dict[str, Any]:
     return found
 
 
+def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in row.items() if name not in ("guest", "kind")}
+
+
 def _usage() -> list[dict[str, Any]]:
     rows = []
-    with suppress(ImportError, DroverError):
-        rows += [{"guest": name, "kind": "vm", **used} for name, used in LibvirtUsage().usage().items()]
+    # Where no VM runs, libvirt's daemon is left asleep.
+    if any(Path(glance.LIBVIRT).glob("*.pid")):
+        with suppress(ImportError, DroverError):
+            rows += [{"guest": name, "kind": "vm", **used} for name, used in LibvirtUsage().usage().items()]
     for name in LxcHost().names():
         known = glance.marked(name)
         used = of_container(name, known[0] if known else None)

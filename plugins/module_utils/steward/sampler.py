@@ -1,17 +1,19 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Samples for Prometheus, taken beside by threads, while somebody asks for them: who asks waits for nobody.
+"""Samples for Prometheus and the page, taken beside by threads: who asks waits for nobody.
 
-Each part has a thread of its own. What is held up (libvirt's daemon hangs, the cluster does not answer) holds up only
-its own part, whose last sample is given on with its age.
+Each part has a thread of its own, while somebody asks for it, or always (:meth:`Sampler.keep`). What is held up
+(libvirt's daemon hangs, the cluster does not answer) holds up only its own part, whose last sample is given on with its
+age.
 """
 
 from __future__ import annotations
 
+import math
 import syslog
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..core.errors import DroverError
@@ -38,27 +40,37 @@ class Sampler:
     ) -> None:
         self._parts, self._every, self._linger, self._first, self._clock = parts, every, linger, first, clock
         self._lock = threading.Lock()
-        self._asked = clock()
+        #: By part: when it was asked for last; for ever is at the end of time.
+        self._asked: dict[str, float] = {}
         self._running: set[str] = set()
         self._there = {name: threading.Event() for name in parts}
         self._last: dict[str, tuple[float, Any]] = {}
 
-    def latest(self) -> dict[str, Any]:
-        """Each part's last sample by its name, None for one that has none yet, and ``age``, in seconds, of those that
-        have."""
+    def keep(self, *names: str) -> None:
+        """Take samples of these parts from now on, whether or not somebody asks."""
+        self._begin(names, math.inf)
+
+    def latest(self, *names: str, first: float | None = None) -> dict[str, Any]:
+        """The last sample of each of these parts, or of all, by its name, None for one that has none yet; and ``age``,
+        in seconds, of those that have. ``first`` are the seconds to wait for a first sample."""
+        names = names or tuple(self._parts)
+        self._begin(names, self._clock())
+        until = time.monotonic() + (self._first if first is None else first)
+        for name in names:
+            self._there[name].wait(max(0.0, until - time.monotonic()))
         with self._lock:
-            self._asked = self._clock()
-            begin = [name for name in self._parts if name not in self._running]
+            now, last = self._clock(), {name: self._last[name] for name in names if name in self._last}
+        ages = {name: round(now - when, 3) for name, (when, _sample) in last.items()}
+        return {"age": ages, **{name: last[name][1] if name in last else None for name in names}}
+
+    def _begin(self, names: Iterable[str], asked: float) -> None:
+        with self._lock:
+            for name in names:
+                self._asked[name] = max(asked, self._asked.get(name, asked))
+            begin = [name for name in names if name not in self._running]
             self._running.update(begin)
         for name in begin:
             threading.Thread(target=self._keep_taking, args=(name,), daemon=True).start()
-        until = time.monotonic() + self._first
-        for there in self._there.values():
-            there.wait(max(0.0, until - time.monotonic()))
-        with self._lock:
-            now, last = self._clock(), dict(self._last)
-        ages = {name: round(now - when, 3) for name, (when, _sample) in last.items()}
-        return {"age": ages, **{name: last[name][1] if name in last else None for name in self._parts}}
 
     @property
     def busy(self) -> bool:
@@ -77,7 +89,7 @@ class Sampler:
             self._there[name].set()
             time.sleep(self._every)
             with self._lock:
-                if self._clock() - self._asked > self._linger:
+                if self._clock() - self._asked[name] > self._linger:
                     # Whoever comes later gets what is new.
                     self._running.discard(name)
                     self._last.pop(name, None)

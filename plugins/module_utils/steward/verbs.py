@@ -22,7 +22,8 @@ from .actions import ACTIONS, Action, Watched, written
 from .consoles import Consoles
 from .failovers import failovers
 from .identity import Caller, Identity
-from .numbers import sampler
+from .loads import Loads
+from .numbers import SCRAPED, sampler
 from .operations import Desk
 from .overview import Eyes, document
 from .plans import Draft, draft, proposal, read_id
@@ -66,6 +67,9 @@ VERBS: Mapping[str, Verb] = {
     "look": Verb("viewer", "look"),
     "metrics": Verb("viewer", "metrics"),
     "guest": Verb("viewer", "guest", {"name": (str, True)}),
+    "guest_load": Verb("viewer", "loads", _GUEST),
+    "node_load": Verb("viewer", "loads", _NODE),
+    "hardware": Verb("viewer", "loads", _NODE),
     "journal": Verb(
         "viewer",
         "journal",
@@ -117,6 +121,7 @@ class Steward:
         self.desk, self.eyes = desk or Desk(ledger), eyes or Eyes(cluster)
         self.consoles = consoles or Consoles(self.eyes)
         self.numbers = sampler(self.eyes, ledger)
+        self.loads = Loads(self.eyes, self.numbers)
         self._watched, self._cluster, self._keys = watched, cluster, keys
         self._told: dict[tuple[str, ...], float] = {}
         self._lock = threading.Lock()
@@ -182,10 +187,13 @@ class Steward:
         return self.identity.described(caller)
 
     def _look(self, _caller: Caller, _request: Request, _said: Mapping[str, Any]) -> dict[str, Any]:
-        return document(self.eyes, self.ledger, self._listed(_SHOWN))
+        return self.loads.into(document(self.eyes, self.ledger, self._listed(_SHOWN)))
 
     def _metrics(self, _caller: Caller, _request: Request, _said: Mapping[str, Any]) -> dict[str, Any]:
-        return self.numbers.latest()
+        return self.numbers.latest(*SCRAPED)
+
+    def _loads(self, _caller: Caller, request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
+        return self.loads.answer(request.verb, said)
 
     def _guest(self, _caller: Caller, _request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
         from .one_guest import described

@@ -26,6 +26,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import
 )
 from ansible_collections.cspp.drover.plugins.module_utils.steward.verbs import VERBS, arguments
 from ansible_collections.cspp.drover.plugins.module_utils.steward.wire import Request
+from ansible_collections.cspp.drover.tests.unit.console import loaded
 from ansible_collections.cspp.drover.tests.unit.console.by_provider import ByProvider
 
 GIB = 1 << 30
@@ -103,7 +104,7 @@ def _failover() -> dict[str, Any]:
     return {"id": "f1", "node": "node3", "text": text, "drill": "power", "steps": steps}
 
 
-class Seen(ByProvider):
+class Seen(ByProvider, loaded.Loaded):
     """The cluster as it is told, and who may have it told."""
 
     def __init__(self, *, calm: bool = False) -> None:
@@ -180,7 +181,7 @@ class Seen(ByProvider):
             "cluster": cluster,
             "problems": [] if self.calm else self._problems(),
             "nodes": [self._node(f"node{n}") for n in (1, 2, 3)],
-            "guests": self.guests,
+            "guests": [{**one, "load": loaded.of_guest(one) if one["node"] else None} for one in self.guests],
             "moves": moving,
             "operations": self.operations,
             "declaration": {"commit": "3f2c1a9d4e5b6071", "dirty": False, "at": stamp(600), "drift": {}, "unknown": ""},
@@ -203,6 +204,7 @@ class Seen(ByProvider):
             "memory": {"total": 20 * GIB, "promised": sum(guest["memory"] for guest in here)},
             "cpus": {"total": 16, "promised": sum(guest["vcpus"] for guest in here)},
             "guests": len(here),
+            "load": loaded.of_node(name) if self.quorum or name == "node2" else None,
             "fencing": {
                 "devices": [f"ipmi-{name}"],
                 "proof": stamp(86400 * (94 if name == "node3" else 12)),

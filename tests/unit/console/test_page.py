@@ -98,8 +98,8 @@ def visit(stage: Stage, browser: Browser) -> Iterator[Open]:
     yield visit
     for context in contexts:
         context.close()
-    # Nobody is logged in at first, and a browser tells of each answer that says so; noVNC of a screen that is refused.
-    known = re.compile("status of 401|status of 409|ERR_NETWORK_CHANGED|code: 4409")
+    # Browsers tell of each answer that nobody is logged in, or a node is away; noVNC of a screen that is refused.
+    known = re.compile("status of (401|409|503)|ERR_NETWORK_CHANGED|code: 4409")
     assert [word for word in said if not known.search(word)] == []
 
 

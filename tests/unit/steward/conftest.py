@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book
+from ansible_collections.cspp.drover.plugins.module_utils.measure import load
 from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import PeerError
 from ansible_collections.cspp.drover.plugins.module_utils.preflight import inquiry
-from ansible_collections.cspp.drover.plugins.module_utils.steward import operations, records, sessions
+from ansible_collections.cspp.drover.plugins.module_utils.steward import loads, operations, records, sessions
 from ansible_collections.cspp.drover.plugins.module_utils.steward.access import Declared, hashed
 from ansible_collections.cspp.drover.plugins.module_utils.steward.actions import Watched
 from ansible_collections.cspp.drover.plugins.module_utils.steward.consoles import Consoles
@@ -92,6 +93,12 @@ def _nobody(node: str, _request: object) -> Any:
     raise PeerError(f"{node} cannot be asked")
 
 
+def _tells(node: str, request: Mapping[str, Any], _timeout: float) -> dict[str, Any]:
+    """What another node says of itself."""
+    now = {"nodes": {node: {"cpu": 0.5, "memory": 1 << 30}}, "guests": {"mc": {"cpu": 0.25}}}
+    return {"load": now, "series": {"at": [book.stamp(NOW)], "cpu": [0.25]}, "hardware": {"memory": 1 << 34}}
+
+
 @pytest.fixture
 def declared(tmp_path: Path) -> Callable[..., Path]:
     """Writes what role console would."""
@@ -111,7 +118,9 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, declared: Callable[..
     ledger = Ledger(own, lambda entry: book.record(entry, own, ()))
     clock, keys, cluster = Clock(), [KEY, OLDER], FakeCluster("migrate", cib=APART)
     monkeypatch.setattr(operations, "LOCKS", tmp_path / "locks")
-    for module in (records, operations):
+    monkeypatch.setattr(load, "_FOLDER", tmp_path / "load")
+    monkeypatch.setattr(loads, "ask", _tells)
+    for module in (records, operations, loads):
         monkeypatch.setattr(module, "node_name", lambda: "n1")
     monkeypatch.setattr(inquiry, "survey", lambda guests, measure=(): cluster.views)
     monkeypatch.setattr(book, "read", lambda: own.entries())

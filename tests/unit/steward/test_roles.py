@@ -20,6 +20,7 @@ from .conftest import FROM, NOW, THEIRS, House, session_of
 #: Whom each verb is for, said once more than in the list itself: by the least role.
 WHO = {
     **dict.fromkeys(("ways", "oidc_begin", "oidc_end"), "nobody"),
+    **dict.fromkeys(("node_load", "guest_load", "hardware"), "viewer"),
     "health": "nobody",
     "login": "nobody",
     **dict.fromkeys(
@@ -34,6 +35,8 @@ SAID: Mapping[str, Mapping[str, Any]] = {
     "oidc_begin": {"url": "https://console"},
     "oidc_end": {"pending": "a.b", "state": "c", "code": "d"},
     "guest": {"name": "mc"},
+    "guest_load": {"guest": "mc"},
+    **{verb: {"node": "n2"} for verb in ("node_load", "hardware")},
     "operation": {"id": "0" * 32},
     "console": {"guest": "mc", "kind": "vnc"},
     "plan": {"action": "drain", "subject": "n2"},

@@ -9,6 +9,7 @@ import { bytes } from "../lib/words.js";
 import { Progress } from "../parts/bar.js";
 import { Obstacle } from "../parts/button.js";
 import { Empty, Failure, Waiting } from "../parts/empty.js";
+import { LastHour } from "../parts/hour.js";
 import { Icon } from "../parts/icon.js";
 import { useLoaded } from "../parts/loaded.js";
 import { State } from "../parts/state.js";
@@ -21,6 +22,7 @@ import { Where } from "./where.js";
 
 const TABS = [
   { id: "overview", label: "Overview" },
+  { id: "load", label: "Load" },
   { id: "moves", label: "Moves" },
   { id: "definition", label: "Definition" },
   { id: "console", label: "Console" },
@@ -46,6 +48,7 @@ function Part({ part, guest }) {
   const { name, node, state } = guest;
   const [body, error, again] = useLoaded((stop) => get(`/guests/${encodeURIComponent(name)}`, stop), `${name} ${JSON.stringify([node, state, guest.memory, guest.vcpus, guest.priority, guest.declared])}`);
   const more = body && (body.guest ?? body);
+  if (part === "load") return html`<${LastHour} kind="guests" name=${name} state=${`${node} ${state}`} has=${{ cpus: guest.vcpus, memory_total: guest.memory }} />`;
   if (part === "console") return html`<${Console} guest=${guest} />`;
   if (error && !more) return html`<${Failure} error=${error} again=${again} />`;
   if (part === "overview") return html`<div class="two"><section class="panel" aria-labelledby="facts"><h2 id="facts">Facts</h2><${Facts} guest=${guest} /></section>

@@ -3,7 +3,7 @@
 /** The table of guests. Rows are kept by name, so that focus and selection stay where they are while states change. */
 import { html } from "../lib/html.js";
 import { to } from "../lib/route.js";
-import { bytes } from "../lib/words.js";
+import { bytes, part, portion } from "../lib/words.js";
 import { Icon } from "../parts/icon.js";
 import { State } from "../parts/state.js";
 
@@ -24,7 +24,7 @@ function Head({ column, label, kind = "", order }) {
 }
 
 function Row({ guest, picked, pickable }) {
-  const { name } = guest;
+  const { name, load } = guest;
   const pick = (event) => {
     const next = new Set(picked.value);
     if (event.target.checked) next.add(name);
@@ -36,7 +36,8 @@ function Row({ guest, picked, pickable }) {
     <th scope="row"><a class="guest" href=${to("guests", name)}><${Icon} name=${guest.kind} /><span><b>${name}</b><small>${guest.addresses[0] ?? (guest.kind === "vm" ? "VM" : "container")}</small></span></a></th>
     <td><${State} state=${guest.state} />${guest.problem && html`<small class="bad">${guest.problem}</small>`}</td>
     <td>${guest.node ? html`<a href=${to("nodes", guest.node)}>${guest.node}</a>` : "–"}</td>
-    <td class="number wide">${bytes(guest.memory)}</td><td class="number wide">${guest.vcpus}</td><td class="number wider">${guest.priority}</td>
+    <td class="number wide">${load?.memory == null ? bytes(guest.memory) : portion(load.memory, guest.memory)}</td>
+    <td class="number wide">${load?.cpu == null ? guest.vcpus : part(load.cpu, guest.vcpus)}</td><td class="number wider">${guest.priority}</td>
     <td class="wider"><span class="chips">${guest.tags.map((tag) => html`<span key=${tag} class="chip">${tag}</span>`)}${!guest.declared && html`<span class="chip other">not declared</span>`}</span></td>
   </tr>`;
 }

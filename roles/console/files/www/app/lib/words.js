@@ -15,6 +15,16 @@ export function bytes(value) {
   return `${left >= 100 || Number.isInteger(left) ? Math.round(left) : left.toFixed(1)} ${UNITS[unit]}`;
 }
 
+/** Bytes a second. */
+export function rate(value) {
+  return value == null ? "–" : `${bytes(Math.round(value))}/s`;
+}
+
+/** The speed of a wire, bits a second: "10 Gbit/s". */
+export function bits(value) {
+  return value >= 1e9 ? `${Number((value / 1e9).toFixed(1))} Gbit/s` : `${Math.round(value / 1e6)} Mbit/s`;
+}
+
 /** A duration in seconds: "38 ms", "1.4 s", "12 min". */
 export function duration(seconds) {
   if (seconds == null) return "–";
@@ -33,6 +43,11 @@ export function portion(part, whole) {
   return scale > 0 ? `${Number((part / scale).toFixed(1))} of ${size} ${unit}` : bytes(part);
 }
 
+/** A part of a number of processors: "1.5 of 4". */
+export function part(some, whole) {
+  return `${Number(some.toFixed(1))} of ${whole}`;
+}
+
 export function ago(time, now) {
   const passed = Math.max(0, (now - Date.parse(time)) / 1000);
   return passed < 2 ? "now" : `${duration(Math.floor(passed))} ago`;
@@ -42,6 +57,13 @@ const SHORT = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric
 
 export function moment(time) {
   return time ? SHORT.format(new Date(time)) : "–";
+}
+
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+
+/** The time of day. */
+export function time(when) {
+  return CLOCK.format(new Date(when));
 }
 
 export function count(number, one, many = `${one}s`) {

@@ -5,29 +5,25 @@ import { useState } from "preact/hooks";
 import { html } from "../lib/html.js";
 import { guests, look, nodes } from "../lib/state.js";
 import { to } from "../lib/route.js";
-import { bytes, count, portion } from "../lib/words.js";
-import { Bar } from "../parts/bar.js";
+import { bytes, count, part } from "../lib/words.js";
 import { Icon } from "../parts/icon.js";
 import { State, tone } from "../parts/state.js";
+import { Usage } from "../parts/usage.js";
 import { fate } from "./death.js";
 
 function Block({ guest, after }) {
   const move = look.value.moves.find((one) => one.guest === guest.name);
+  const busy = guest.load?.cpu == null ? "" : `, ${part(guest.load.cpu, guest.vcpus)} CPUs in use`;
   const what = `${guest.kind}, ${guest.state}${after ? `, ${after.words}` : ""}`;
   return html`<a class=${`block ${tone(guest.state)} ${after?.kind ?? ""}`} href=${to("guests", guest.name)}
-    title=${`${guest.name}: ${what}, ${bytes(guest.memory)}`} style=${{ flexGrow: Math.max(1, Math.round(guest.memory / 2 ** 28)) }}>
+    title=${`${guest.name}: ${what}, ${bytes(guest.memory)}${busy}`} style=${{ flexGrow: Math.max(1, Math.round(guest.memory / 2 ** 28)) }}>
     <${Icon} name=${guest.kind} /><span>${guest.name}</span><span class="unseen">, ${what}</span>${move && html`<small>→ ${move.to}</small>`}${after && html`<small>${after.short}</small>`}
   </a>`;
 }
 
 function Load({ node }) {
-  const { memory, cpus } = node;
-  return html`<div class="load">
-    <div><span>Memory</span><span>${portion(memory.promised, memory.total)}</span>
-      <${Bar} label=${`Memory of ${node.name}`} part=${memory.promised} whole=${memory.total} text=${`${bytes(memory.promised)} promised`} /></div>
-    <div><span>CPUs</span><span>${cpus.promised} of ${cpus.total}</span>
-      <${Bar} label=${`CPUs of ${node.name}`} part=${cpus.promised} whole=${cpus.total} high=${2} text=${`${cpus.promised} promised`} /></div>
-  </div>`;
+  return html`<div class="load"><${Usage} node=${node}>${({ what, text, promised, whole }, bar) => html`<div key=${what}>
+    <span><small>${what}</small> ${text ?? ""}</span><small>${text ? promised : whole} promised</small>${bar}</div>`}<//></div>`;
 }
 
 function Node({ node, dead, onDie }) {
@@ -47,7 +43,8 @@ export function ClusterMap() {
   const [dead, die] = useState(null);
   const nowhere = guests.value.filter((guest) => !guest.node);
   return html`<section aria-labelledby="map"><div class="heading"><h2 id="map">Where everything runs</h2>
-      <p class="legend"><span><${Icon} name="vm" /> VM</span><span><${Icon} name="container" /> container</span></p></div>
+      <p class="legend"><span><${Icon} name="vm" /> VM</span><span><${Icon} name="container" /> container</span>
+        <span><i class="swatch"></i> in use</span><span><i class="swatch promised"></i> promised</span></p></div>
     <div class="map">${nodes.value.map((node) => html`<${Node} key=${node.name} node=${node} dead=${dead === node.name}
       onDie=${() => die(dead === node.name ? null : node.name)} />`)}</div>
     ${nowhere.length > 0 && html`<section class="node nowhere" aria-labelledby="nowhere"><header><h3 id="nowhere">Nowhere</h3><span class="hint">${count(nowhere.length, "guest")}</span></header>

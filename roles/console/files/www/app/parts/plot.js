@@ -1,12 +1,12 @@
 // Copyright: The Drover maintainers
 // GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 /** Pauses of moves over time, forecast beside measured, on a canvas; the same as a table for who cannot see it. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { html } from "../lib/html.js";
-import { dark } from "../lib/theme.js";
-import { duration, moment } from "../lib/words.js";
-import { styled } from "./styled.js";
 import { to } from "../lib/route.js";
+import { duration, moment } from "../lib/words.js";
+import { Canvas, axis } from "./canvas.js";
+import { Switch } from "./switch.js";
 
 const SPREAD = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 60_000];
 
@@ -23,7 +23,7 @@ export function pauses(entries) {
 }
 
 function options(width, color) {
-  const axis = { stroke: color("--muted"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+  const plain = axis(color);
   const dots = (name, shade, hollow) => ({
     label: name, stroke: color(shade), paths: () => null,
     points: { show: true, size: hollow ? 9 : 6, width: 2, stroke: color(shade), fill: hollow ? "transparent" : color(shade) },
@@ -32,45 +32,20 @@ function options(width, color) {
   return {
     width, height: 220, legend: { live: true }, cursor: { drag: { x: true, y: false } },
     scales: { y: { distr: 3 } },
-    axes: [axis, { ...axis, size: 60, splits: (u) => SPREAD.filter((one) => one >= u.scales.y.min && one <= u.scales.y.max),
+    axes: [plain, { ...plain, size: 60, splits: (u) => SPREAD.filter((one) => one >= u.scales.y.min && one <= u.scales.y.max),
       filter: (_, splits) => splits, values: (_, splits) => splits.map((one) => duration(one / 1000)) }],
     series: [{ value: (_, time) => (time == null ? "–" : moment(time * 1000)) }, dots("forecast", "--info", true), dots("measured", "--accent", false)],
   };
 }
 
-/** Colours of the style sheet as a canvas takes them. */
-function paint(place) {
-  const probe = place.appendChild(document.createElement("i"));
-  const colors = Object.fromEntries(["--muted", "--line", "--info", "--accent"].map((name) => {
-    probe.style.color = `var(${name})`;
-    return [name, getComputedStyle(probe).color];
-  }));
-  probe.remove();
-  return (name) => colors[name];
-}
-
-function Canvas({ rows }) {
-  const place = useRef(null);
-  const shade = dark.value;
-  useEffect(() => {
-    let plot = null;
-    let gone = false;
-    const data = [rows.map((one) => Date.parse(one.at) / 1000), rows.map((one) => one.forecast), rows.map((one) => one.measured)];
-    const sizes = new ResizeObserver(([{ contentRect }]) => plot?.setSize({ width: Math.max(200, contentRect.width), height: 220 }));
-    Promise.all([import("uplot"), styled("vendor/uplot-1.6.32/dist/uPlot.min.css")]).then(([{ default: Plot }]) => {
-      if (gone) return;
-      plot = new Plot(options(place.current.clientWidth, paint(place.current)), data, place.current);
-      sizes.observe(place.current);
-    });
-    return () => {
-      gone = true;
-      sizes.disconnect();
-      plot?.destroy();
-    };
-  }, [rows.map((one) => one.id).join(), shade]);
+function Plot({ rows }) {
+  const data = useMemo(
+    () => [rows.map((one) => Date.parse(one.at) / 1000), rows.map((one) => one.forecast), rows.map((one) => one.measured)],
+    [rows.map((one) => one.id).join()],
+  );
   const worst = Math.max(...rows.map((one) => one.measured));
   const text = `Pauses of ${rows.length} moves, forecast and measured; the longest ${duration(worst / 1000)}. The table has all values.`;
-  return html`<div class="plot" role="img" aria-label=${text} ref=${place}></div>`;
+  return html`<${Canvas} label=${text} data=${data} options=${options} of="pauses" />`;
 }
 
 function Table({ rows }) {
@@ -87,10 +62,7 @@ export function Pauses({ entries }) {
   const rows = pauses(entries);
   if (!rows.length) return html`<p class="hint">No move has been measured yet.</p>`;
   return html`<div class="pauses">
-    <div class="switch" role="group" aria-label="Shown as">
-      <button type="button" aria-pressed=${!table} onClick=${() => show(false)}>Plot</button>
-      <button type="button" aria-pressed=${table} onClick=${() => show(true)}>Table</button>
-    </div>
-    ${table ? html`<${Table} rows=${rows} />` : html`<${Canvas} rows=${rows} />`}
+    <${Switch} table=${table} onShow=${show} />
+    ${table ? html`<${Table} rows=${rows} />` : html`<${Plot} rows=${rows} />`}
   </div>`;
 }

@@ -10,6 +10,7 @@ import { LogIn } from "../login/page.js";
 import { Overview } from "../overview/page.js";
 import { Guests } from "../guests/page.js";
 import { Guest } from "../guests/guest.js";
+import { Node } from "../nodes/node.js";
 import { Nodes } from "../nodes/page.js";
 import { History } from "../history/page.js";
 import { PlanDialog } from "../plan/dialog.js";
@@ -22,7 +23,8 @@ const TITLES = { guests: "Guests", nodes: "Nodes", history: "Tasks and history" 
 function page([room, name, part]) {
   if (room === "guests" && name) return html`<${Guest} key=${name} name=${name} part=${part} />`;
   if (room === "guests") return html`<${Guests} />`;
-  if (room === "nodes") return html`<${Nodes} chosen=${name} />`;
+  if (room === "nodes" && name) return html`<${Node} key=${name} name=${name} />`;
+  if (room === "nodes") return html`<${Nodes} />`;
   if (room === "history") return html`<${History} />`;
   return html`<${Overview} />`;
 }
