@@ -13,7 +13,7 @@ from typing import Any
 
 from ..core.errors import InvalidValue
 
-__all__ = ["changed", "fragment", "patch"]
+__all__ = ["changed", "declares", "fragment", "patch", "says"]
 
 #: Lists and mappings in one another.
 _DEEPEST = 50
@@ -42,6 +42,26 @@ def changed(text: str, guest: str, changes: Mapping[str, Any]) -> str:
     if _said(_found(text, ["guests", guest])[1]) != wanted:
         raise InvalidValue(f"the file says {guest} in a way that is not understood here", remedy="Change it by hand.")
     return text
+
+
+def declares(text: str, guest: str) -> bool:
+    """Whether a file declares a guest. Raises InvalidValue for one that is no YAML."""
+    _refuse_nested(text)
+    node = _composed(text)
+    for key in ("guests", guest):
+        if node is None or node.id != "mapping":
+            return False
+        node = next((its for name, its in node.value if name.value == key), None)
+    return node is not None
+
+
+def says(text: str, guest: str, changes: Mapping[str, Any]) -> bool:
+    """Whether a file says of a guest what it would after the change, in whatever way. Raises InvalidValue as
+    ``changed`` does."""
+    if not declares(text, guest):
+        return False
+    said = _said(_found(text, ["guests", guest])[1])
+    return bool(_merged(said, changes) == said)
 
 
 def _refuse_nested(text: str) -> None:
