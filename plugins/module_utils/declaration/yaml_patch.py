@@ -70,7 +70,8 @@ def _refuse_nested(text: str) -> None:
     for letter in text:
         depth += (letter in "[{") - (letter in "]}")
         if depth > _DEEPEST:
-            raise InvalidValue(f"the file has more than {_DEEPEST} lists and mappings in one another")
+            remedy = "Give the file that declares the guest under guests:, or make the change by hand."
+            raise InvalidValue(f"the file has more than {_DEEPEST} lists and mappings in one another", remedy=remedy)
 
 
 def _said(node: Any) -> Any:
@@ -168,7 +169,14 @@ def _composed(text: str) -> Any:
     try:
         return yaml.compose(text, yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError) as error:
-        raise InvalidValue(f"the file is no YAML: {error}") from error
+        raise InvalidValue(f"the file is no YAML: {_problem(error)}", remedy="Mend it, and try again.") from error
+
+
+def _problem(error: Any) -> str:
+    """What the reader says of a file, and of which line, but not what stands in it: not everybody may know that."""
+    mark = getattr(error, "problem_mark", None)
+    where = f" in line {mark.line + 1}" if mark is not None else ""
+    return f"{getattr(error, 'problem', None) or 'it cannot be read'}{where}"
 
 
 def _end(text: str, node: Any) -> int:

@@ -10,12 +10,17 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from ansible_collections.cspp.drover.plugins.module_utils.steward.fetching import Answer, Ask
+
+from .strict_provider import listening
 
 URL, PROJECT, TOKEN = "https://git.example.org", "club/cluster", "t0ken-that-is-nobodys-business"
 PATH = "group_vars/nodes/guests.yml"
@@ -345,3 +350,29 @@ def declared(forge: StrictForge, **more: Any) -> dict[str, Any]:
 
 def _none(words: str) -> tuple[int, Any]:
     return 404, {"message": words}
+
+
+@contextmanager
+def serving(forge: StrictForge, folder: Path) -> Iterator[tuple[StrictForge, str]]:
+    """A forge over TLS, and the authority that vouches for it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            length = int(self.headers.get("Content-Length", 0))
+            said = json.loads(self.rfile.read(length)) if length else None
+            assert said is None or self.headers["Content-Type"] == "application/json"
+            headers = {name: value for name, value in self.headers.items() if name != "Content-Length"}
+            found = forge.fetch(Ask(f"{forge.url}{self.path}", None, headers, "", said, self.command if said else ""))
+            self.send_response(found.status)
+            self.send_header("Content-Type", "application/json;charset=utf-8")
+            self.send_header("Content-Length", str(len(found.body)))
+            self.end_headers()
+            self.wfile.write(found.body)
+
+        do_GET = do_POST = do_PUT = _answer
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nobody reads it."""
+
+    with listening(Handler, folder) as (forge.url, authority):
+        yield forge, authority
