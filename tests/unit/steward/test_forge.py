@@ -12,11 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from ansible_collections.cspp.drover.plugins.filter.console import forge_faults
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.steward import fetching, forge, forge_kinds
-from ansible_collections.cspp.drover.plugins.module_utils.steward.access import Declared
+from ansible_collections.cspp.drover.plugins.module_utils.steward.access import FOLDER, Declared
 from ansible_collections.cspp.drover.plugins.module_utils.steward.actions import Action
 from ansible_collections.cspp.drover.plugins.module_utils.steward.fetching import Answer, Ask, Unfetched
 from ansible_collections.cspp.drover.plugins.module_utils.steward.merge_requests import MergeRequests, branch_of
@@ -29,6 +30,7 @@ from .test_edits import told
 from .test_merge_requests import COMMITS, OPENS, WANTED, At, Settle, at, kind, settle  # noqa: F401
 from .test_through_the_console import through
 
+ROLE = Path(__file__).resolve().parents[3] / "roles" / "console"
 BLOB = {"encoding": "base64", "last_commit_id": "x", "sha": "x"}
 
 
@@ -335,6 +337,21 @@ def test_over_tls_and_by_way_of_the_console(
             assert len(strict.asked) == asked
 
         through(house, tmp_path, story)
+
+
+def test_the_role_keeps_the_token_to_root_and_takes_it_away_again() -> None:
+    def files(tasks: str) -> dict[str, Any]:
+        found = yaml.safe_load((ROLE / "tasks" / tasks).read_text(encoding="utf-8"))
+        some = [(one, task) for task in found for one in task.get("cspp.drover.files", {}).get("files", ())]
+        return {one["path"]: (one, task.get("no_log")) for one, task in some}
+
+    path = str(FOLDER / "forge.json")
+    written, secret = files("console.yml")[path]
+    assert (written["mode"], written["sensitive"], secret) == ("0600", True, True)
+    assert files("console.yml")[str(FOLDER)][0]["mode"] == "0700"
+    assert files("none.yml")[path][0]["state"] == "absent"
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+    assert specs["main"]["options"]["console_forge"]["no_log"] is True
 
 
 def test_the_token_is_in_nobodys_words(at: At) -> None:  # noqa: F811
