@@ -101,12 +101,13 @@ class Forgejo(_Repository):
         self._put(file, text, message, branch=base, new_branch=branch)
 
     def find(self, base: str, branch: str) -> int | None:
-        said = self._asked(f"{self._project()}/pulls/{quoted(base)}/{quoted(branch, '/')}")
-        if said is None:
-            return None
-        if _is_of(said, base, branch):
-            return number_of(self.forge, said, "number")
-        # It is one that was closed, and hides a later one.
+        if "/" not in base:
+            said = self._asked(f"{self._project()}/pulls/{quoted(base)}/{quoted(branch, '/')}")
+            if said is None:
+                return None
+            if _is_of(said, base, branch):
+                return number_of(self.forge, said, "number")
+        # It is one that was closed, and hides a later one; or none can be asked for in this way.
         for page in range(1, _PAGES + 1):
             query = {"state": "open", "sort": "recentupdate", "limit": str(_PAGE), "page": str(page)}
             listed = _listed(self.forge, self._asked(f"{self._project()}/pulls", query))

@@ -276,8 +276,9 @@ class StrictForgejo(_Hub):
                 some = [one for one in reversed(self.merges) if one.state == query["state"]]
                 return 200, [self.shown(one) for one in some[first : first + int(query["limit"])]]
             case ["GET", "pulls", base, *head]:
-                # The first that ever was, in whatever state.
-                ends = (base.replace("%2F", "/"), "/".join(head))
+                # The first that ever was, in whatever state; of a base with a slash, nothing is documented.
+                assert "%" not in base
+                ends = (base, "/".join(head))
                 found_ = [one for one in self.merges if (one.base, one.head) == ends]
                 return (200, self.shown(found_[0])) if found_ else _none("pull request does not exist")
         raise AssertionError(f"{method} {parts}")
