@@ -183,6 +183,8 @@ TELLS = [
 def test_a_process_of_its_own_asks_and_is_killed_when_its_time_is_over(odd: tuple[str, str]) -> None:
     answer = fetching.fetch(Ask(f"{odd[0]}/good", authority=odd[1]), ASKS, patience=60)
     assert answer.body == b'{"path": "/good"}'
+    answer = fetching.fetch(Ask(f"{odd[0]}/good", authority=odd[1], document={"x": [1]}), ASKS, patience=60)
+    assert (answer.status, answer.body) == (400, b'{"x": [1]}')
     with pytest.raises(Unfetched, match="answers with more than"):
         fetching.fetch(Ask(f"{odd[0]}/huge", authority=odd[1]), ASKS, patience=60)
     with pytest.raises(Unfetched, match=r"does not answer within 1 s"):

@@ -43,7 +43,7 @@ function changes(form, declaration, fields) {
 function Proposed({ name, said, forge }) {
   return html`<section aria-labelledby="proposed"><h3 id="proposed">The change, to be committed</h3>
     <p class="hint">${said.patch ? "Apply it with git apply, commit it, and run the play guests.yml." : `Put this into the YAML of ${name}, commit it, and run the play guests.yml.`}</p>
-    <${Code} text=${said.patch || said.yaml} />${forge && html`<${MergeRequest} key=${said.yaml} name=${name} forge=${forge} changes=${said.changes} yaml=${said.yaml} />`}<${Plan} plan=${said.plan} /></section>`;
+    <${Code} text=${said.patch || said.yaml} />${forge && html`<${MergeRequest} name=${name} forge=${forge} changes=${said.changes} yaml=${said.yaml} />`}<${Plan} plan=${said.plan} /></section>`;
 }
 
 export function Edit({ guest, declaration, editable, forge }) {
