@@ -7,12 +7,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils.steward import provider
+from ansible_collections.cspp.drover.plugins.module_utils.steward import forge, provider
 
 
 def provider_faults(said: Mapping[str, Any]) -> list[str]:
     """All that speaks against console_oidc: see module_utils/steward/provider.py."""
     return provider.faults(said)
+
+
+def forge_faults(said: Mapping[str, Any]) -> list[str]:
+    """All that speaks against console_forge: see module_utils/steward/forge.py."""
+    return forge.faults(said)
 
 
 def certificate_faults(certificate: str, key: str, needed: Sequence[str], useful: Sequence[str]) -> list[str]:
@@ -27,4 +32,8 @@ class FilterModule:
     """cspp.drover.console_*."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"console_provider_faults": provider_faults, "console_certificate_faults": certificate_faults}
+        return {
+            "console_provider_faults": provider_faults,
+            "console_forge_faults": forge_faults,
+            "console_certificate_faults": certificate_faults,
+        }

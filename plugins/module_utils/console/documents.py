@@ -25,6 +25,7 @@ __all__ = [
     "History",
     "Login",
     "Look",
+    "MergeRequested",
     "Move",
     "Name",
     "NodeLoad",
@@ -33,6 +34,7 @@ __all__ = [
     "Plan",
     "Planned",
     "Proposal",
+    "Propose",
     "Session",
     "Shown",
     "StalePlan",
@@ -95,6 +97,12 @@ class Change(_Asked):
 
     changes: Changes
     yaml: Annotated[str, Field(max_length=64 << 10)] | None = None
+
+
+class Propose(_Asked):
+    """A change of a guest's declaration, to be a merge request at the forge that has its YAML."""
+
+    changes: Changes
 
 
 class Nothing(_Asked):
@@ -326,6 +334,18 @@ class Proposal(_Told):
     yaml: str
     patch: str
     plan: PlanRead
+
+
+class MergeRequest(_Told):
+    """Where people read it and merge it, and the branch it is of. ``found``: it was opened before."""
+
+    url: str
+    branch: str
+    state: Literal["opened", "found"]
+
+
+class MergeRequested(_Told):
+    merge_request: MergeRequest
 
 
 class Health(_Told):

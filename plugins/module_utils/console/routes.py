@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 
 from . import documents
 from .access import Anybody, Known, forget, remember
-from .documents import Change, Login, Move, Name, Nothing, Plan, Short
+from .documents import Change, Login, Move, Name, Nothing, Plan, Propose, Short
 from .metrics import exposition
 from .operations import Key, Operations
 from .refusal import Refusal
@@ -36,6 +36,11 @@ _METRICS: dict[int | str, Any] = {
 }
 _STALE: dict[int | str, Any] = {
     409: {"model": documents.StalePlan, "description": "The cluster has moved on: the plan as it would be now"}
+}
+_FORGE: dict[int | str, Any] = {
+    404: {"model": documents.Failure, "description": "There is no such guest, or no forge is declared"},
+    409: {"model": documents.Failure, "description": "The file says so already, or the branch says something else"},
+    503: {"model": documents.Failure, "description": "The forge does not do it, or as elsewhere"},
 }
 
 
@@ -166,6 +171,11 @@ def _planning(api: Operations, steward: Steward) -> None:
     @api.operation("POST", "/guests/{name}/proposal", "operator", documents.Proposal)
     async def propose(name: Name, caller: Known, key: Key, change: Change) -> Response:
         said = await steward.ask("propose", caller, idempotency_key=key, guest=name, **change.model_dump())
+        return JSONResponse(said)
+
+    @api.operation("POST", "/guests/{name}/merge-request", "operator", documents.MergeRequested, also=_FORGE)
+    async def merge_request(name: Name, caller: Known, key: Key, wish: Propose) -> Response:
+        said = await steward.ask("merge_request", caller, idempotency_key=key, guest=name, changes=wish.changes)
         return JSONResponse(said)
 
     @api.operation("POST", "/plans/{id}/carry-out", "operator", documents.Carried, status=202, also=_STALE)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..core.errors import InvalidValue
 
-__all__ = ["changed", "fragment", "patch"]
+__all__ = ["changed", "declares", "fragment", "patch", "says"]
 
 #: Lists and mappings in one another.
 _DEEPEST = 50
@@ -44,13 +44,34 @@ def changed(text: str, guest: str, changes: Mapping[str, Any]) -> str:
     return text
 
 
+def declares(text: str, guest: str) -> bool:
+    """Whether a file declares a guest. Raises InvalidValue for one that is no YAML."""
+    _refuse_nested(text)
+    node = _composed(text)
+    for key in ("guests", guest):
+        if node is None or node.id != "mapping":
+            return False
+        node = next((its for name, its in node.value if name.value == key), None)
+    return node is not None
+
+
+def says(text: str, guest: str, changes: Mapping[str, Any]) -> bool:
+    """Whether a file says of a guest what it would after the change, in whatever way. Raises InvalidValue as
+    ``changed`` does."""
+    if not declares(text, guest):
+        return False
+    said = _said(_found(text, ["guests", guest])[1])
+    return bool(_merged(said, changes) == said)
+
+
 def _refuse_nested(text: str) -> None:
     """Raise InvalidValue for a file on which its reader would spend a long time for nothing."""
     depth = 0
     for letter in text:
         depth += (letter in "[{") - (letter in "]}")
         if depth > _DEEPEST:
-            raise InvalidValue(f"the file has more than {_DEEPEST} lists and mappings in one another")
+            remedy = "Give the file that declares the guest under guests:, or make the change by hand."
+            raise InvalidValue(f"the file has more than {_DEEPEST} lists and mappings in one another", remedy=remedy)
 
 
 def _said(node: Any) -> Any:
@@ -148,7 +169,14 @@ def _composed(text: str) -> Any:
     try:
         return yaml.compose(text, yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError) as error:
-        raise InvalidValue(f"the file is no YAML: {error}") from error
+        raise InvalidValue(f"the file is no YAML: {_problem(error)}", remedy="Mend it, and try again.") from error
+
+
+def _problem(error: Any) -> str:
+    """What the reader says of a file, and of which line, but not what stands in it: not everybody may know that."""
+    mark = getattr(error, "problem_mark", None)
+    where = f" in line {mark.line + 1}" if mark is not None else ""
+    return f"{getattr(error, 'problem', None) or 'it cannot be read'}{where}"
 
 
 def _end(text: str, node: Any) -> int:

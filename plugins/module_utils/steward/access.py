@@ -1,8 +1,8 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Who may use the console, as declared: users with a hash of their password, tokens with their digest, the roles of the
-groups of the system's users, and the provider that knows others. Role console writes the files, each a mapping
-(console_users, console_tokens, console_groups, console_oidc).
+groups of the system's users, and the provider that knows others; and the forge that has the YAML. Role console writes
+the files, each a mapping (console_users, console_tokens, console_groups, console_oidc, console_forge).
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from typing import Any
 
 from ..core.errors import DroverError
 from ..core.stamp import Stamp, stamp_of
-from . import provider
+from . import forge, provider
+from .forge import Forge
 from .provider import ROLES, Provider, highest
 
 __all__ = ["FOLDER", "ROLES", "Access", "Declared", "Token", "User", "allows", "fits", "hashed"]
 
 FOLDER = Path("/etc/drover/console")
-_FILES = ("users.json", "tokens.json", "groups.json", "oidc.json")
+_FILES = ("users.json", "tokens.json", "groups.json", "oidc.json", "forge.json")
 #: What begins a token, so that it is found where it should not be.
 PREFIX = "drv_"
 #: Cost of scrypt: 16 MiB and some 40 ms.
@@ -74,6 +75,7 @@ class Access:
     tokens: tuple[Token, ...] = ()
     groups: Mapping[str, str] = field(default_factory=dict)
     provider: Provider | None = None
+    forge: Forge | None = None
 
     def token(self, secret: str) -> Token | None:
         """The declared token that this is. Every one is compared, so that time tells nothing."""
@@ -145,7 +147,11 @@ def _mapping(path: Path) -> Mapping[str, Any]:
 
 
 def _read(
-    users: Mapping[str, Any], tokens: Mapping[str, Any], groups: Mapping[str, Any], oidc: Mapping[str, Any]
+    users: Mapping[str, Any],
+    tokens: Mapping[str, Any],
+    groups: Mapping[str, Any],
+    oidc: Mapping[str, Any],
+    where: Mapping[str, Any],
 ) -> Access:
     try:
         return Access(
@@ -156,6 +162,7 @@ def _read(
             tuple(_token(name, one) for name, one in tokens.items()),
             {name: _role(role) for name, role in groups.items()},
             provider.read(oidc) if oidc else None,
+            forge.read(where) if where else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unreadable("", error) from error

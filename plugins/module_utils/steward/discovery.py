@@ -15,7 +15,8 @@ from typing import Any
 
 from . import fetching
 from .fetching import Answer, Ask, Unfetched
-from .provider import Provider, https
+from .judging import https
+from .provider import Provider
 from .trouble import Trouble
 
 __all__ = ["Discovery", "Endpoints", "Fetch", "asked", "failed"]

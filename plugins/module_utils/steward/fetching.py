@@ -1,7 +1,7 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Requests to a provider, each by a process of its own that is nobody: what an answer does to who reads it, it does to
-one that may do nothing, has little memory, and is killed when its time is over.
+"""Requests to a provider or a forge, each by a process of its own that is nobody: what an answer does to who reads it,
+it does to one that may do nothing, has little memory, and is killed when its time is over.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ __all__ = ["Answer", "Ask", "Unfetched", "fetch", "main", "perform"]
 MOST, _STEP, _PATIENCE = 256 << 10, 5.0, 10.0
 #: Bytes that the process may say: the answer in base64 and some words.
 _MOST_SAID = 2 * MOST
-_TOGETHER = threading.BoundedSemaphore(4)
+#: So many at a time: as many as log-ins and merge requests have turns (sign_on.py, merge_requests.py).
+_TOGETHER = threading.BoundedSemaphore(6)
 _LIMITS = {
     resource.RLIMIT_AS: 512 << 20,
     resource.RLIMIT_CPU: 10,
@@ -45,17 +46,21 @@ _NO_NEW_PRIVILEGES = 38
 
 
 class Unfetched(DroverError):
-    """No answer that could be used. The cause is a phrase about the provider, such as "does not answer"."""
+    """No answer that could be used. The cause is a phrase about who was asked, such as "does not answer"."""
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A GET, or with a ``form`` a POST. ``authority`` vouches for who answers (PEM), else who Debian believes does."""
+    """A GET, or with a ``form`` or a ``document`` (JSON) a POST, or another ``method``. ``authority`` vouches for who
+    answers (PEM), else who Debian believes does; ``step`` are the seconds for each step of the way."""
 
     url: str
     form: Mapping[str, str] | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     authority: str = ""
+    document: Mapping[str, Any] | None = field(default=None, repr=False)
+    method: str = ""
+    step: float = _STEP
 
 
 @dataclass(frozen=True)
@@ -112,19 +117,22 @@ def perform(ask: Ask) -> Answer:
         raise Unfetched("is to be asked by https, and by nothing else")
     context = ssl.create_default_context(cadata=ask.authority or None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    connection = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=_STEP, context=context)
+    connection = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=ask.step, context=context)
     headers = {"Accept": "application/json", "User-Agent": "drover", "Connection": "close", **ask.headers}
     body = None
     if ask.form is not None:
         body = urlencode(ask.form)
         headers["Content-Type"] = "application/x-www-form-urlencoded"
+    elif ask.document is not None:
+        body = json.dumps(ask.document)
+        headers["Content-Type"] = "application/json"
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        connection.request("GET" if body is None else "POST", target, body, headers)
+        connection.request(ask.method or ("GET" if body is None else "POST"), target, body, headers)
         response = connection.getresponse()
         told = response.read(MOST + 1)
     except TimeoutError as error:
-        raise Unfetched(f"does not answer within {_STEP:g} s") from error
+        raise Unfetched(f"does not answer within {ask.step:g} s") from error
     except ssl.SSLError as error:
         raise Unfetched(f"shows no certificate that is believed: {error}") from error
     except OSError as error:

@@ -22,6 +22,8 @@ from .trouble import unknown
 __all__ = ["described", "entries"]
 
 _MOVES = 50
+#: What else the journal has of a guest by its name.
+_NO_MOVES = ("console", "merge-request")
 
 
 def described(name: str, eyes: Eyes, ledger: Ledger) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def described(name: str, eyes: Eyes, ledger: Ledger) -> dict[str, Any]:
         "where": where,
         "declaration": _declaration(name, sight.live),
         "editable": list(EDITABLE),
-        "moves": [entry for entry in entries(ledger, {"guest": name}, _MOVES) if entry.get("kind") != "console"],
+        "moves": [entry for entry in entries(ledger, {"guest": name}, _MOVES) if entry.get("kind") not in _NO_MOVES],
     }
 
 

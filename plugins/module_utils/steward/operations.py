@@ -38,7 +38,7 @@ from .plans import Draft
 from .records import Ledger, seconds_of
 from .trouble import Trouble, invalid
 
-__all__ = ["Desk", "document", "listed", "to_carry_on", "unfinished", "work"]
+__all__ = ["Desk", "document", "key_of", "listed", "to_carry_on", "unfinished", "work"]
 
 #: Seconds after which an intent without an end is looked after, and after which nobody cares for it any more.
 _GRACE, _OLD = 10.0, 86_400.0
@@ -67,7 +67,7 @@ class Desk:
         used for another."""
         if key is None:
             return None
-        digest = _key(key, caller)
+        digest = key_of(key, caller)
         for entry in reversed(self._ledger.entries("operation")):
             if entry.get("key") == digest:
                 if _action(entry) != action:
@@ -100,7 +100,7 @@ class Desk:
                 "plan": plan.hash,
                 "steps": [{key: move[key] for key in ("guest", "to", "forecast")} for move in moves],
                 "sentences": plan.document["sentences"],
-                "key": _key(key, caller) if key else None,
+                "key": key_of(key, caller) if key else None,
             }
             self._ledger.write(entry)
         self._spawn(entry)
@@ -262,7 +262,8 @@ def _as_ordered(action: Action, entry: Mapping[str, Any]) -> Action:
     return replace(action, target=entry.get("chosen") or (steps[-1] if steps else None))
 
 
-def _key(key: str, caller: Caller) -> str:
+def key_of(key: str, caller: Caller) -> str:
+    """An idempotency key as the journal has it: another for each who uses it."""
     return hashlib.sha256(f"{caller.name}:{key}".encode()).hexdigest()[:32]
 
 

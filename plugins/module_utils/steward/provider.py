@@ -8,16 +8,16 @@ Judged here alone: by the play before it touches a node, and by the steward when
 from __future__ import annotations
 
 import re
-import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..core.errors import InvalidValue
-from . import sessions
+from . import judging, sessions
+from .judging import Rule, authority, base_url, https, text
 
-__all__ = ["RETURN", "ROLES", "Provider", "faults", "highest", "https", "read"]
+__all__ = ["RETURN", "ROLES", "Provider", "faults", "highest", "read"]
 
 #: From the least to the most; nobody is who has not logged in.
 ROLES = ("nobody", "viewer", "operator", "admin")
@@ -71,35 +71,7 @@ def read(said: Mapping[str, Any]) -> Provider:
 
 def faults(said: Mapping[str, Any]) -> list[str]:
     """All that speaks against a declaration, none of it the secret; an empty one is none, and nothing does."""
-    if not said:
-        return []
-    found = [f"there is no key {name}" for name in sorted(map(str, said.keys() - _KEYS.keys()))]
-    for name, (needed, right, what) in _KEYS.items():
-        if name not in said:
-            found += [f"{name} is missing: {what}"] if needed else []
-        elif not right(said[name]):
-            found.append(f"{name} has to be {what}")
-    return found
-
-
-def https(url: str) -> bool:
-    """Whether a text is a whole URL of https, without a user, and nothing that could be read in two ways."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return False
-    plain = url.isascii() and url.isprintable() and not set(url) & set(' \\"<>^`{|}') and len(url) <= 2048
-    own = parts.hostname and "@" not in parts.netloc and not parts.fragment
-    return plain and parts.scheme == "https" and bool(own) and port != 0
-
-
-def _text(most: int) -> Callable[[Any], bool]:
-    return lambda said: isinstance(said, str) and 0 < len(said) <= most and said.isprintable()
-
-
-def _issuer(said: Any) -> bool:
-    return isinstance(said, str) and https(said) and not urlsplit(said).query
+    return judging.faults(said, _RULES)
 
 
 def _urls(said: Any) -> bool:
@@ -111,7 +83,7 @@ def _urls(said: Any) -> bool:
 
 
 def _groups(said: Any) -> bool:
-    named = isinstance(said, Mapping) and len(said) > 0 and all(_text(256)(name) for name in said)
+    named = isinstance(said, Mapping) and len(said) > 0 and all(text(256)(name) for name in said)
     return named and all(role in ROLES[1:] for role in said.values())
 
 
@@ -121,25 +93,15 @@ def _scopes(said: Any) -> bool:
     return all(isinstance(one, str) and _SCOPE.fullmatch(one) for one in said) and "openid" in said
 
 
-def _authority(said: Any) -> bool:
-    if said == "":
-        return True
-    try:
-        ssl.create_default_context(cadata=said)
-    except (ssl.SSLError, ValueError, TypeError):
-        return False
-    return isinstance(said, str)
-
-
-_KEYS: Mapping[str, tuple[bool, Callable[[Any], bool], str]] = {
-    "issuer": (True, _issuer, "the provider's issuer, an https URL as it writes it itself, without ? and #"),
-    "client_id": (True, _text(256), "the name that the provider has given this console"),
-    "client_secret": (True, _text(1024), "the secret that the provider has given this console"),
+_RULES: Mapping[str, Rule] = {
+    "issuer": (True, base_url, "the provider's issuer, an https URL as it writes it itself, without ? and #"),
+    "client_id": (True, text(256), "the name that the provider has given this console"),
+    "client_secret": (True, text(1024), "the secret that the provider has given this console"),
     "urls": (True, _urls, "a list of https addresses at which people open the page, each without a path"),
     "groups": (True, _groups, f"roles ({', '.join(ROLES[1:])}) by the provider's groups, one at least"),
     "scopes": (False, _scopes, "a list of scopes with openid in it"),
-    "groups_claim": (False, _text(256), "the name of the claim that has the groups"),
-    "user_claim": (False, _text(256), "the name of the claim that has the user's name"),
-    "name": (False, _text(64), "what the button says after 'Log in with'"),
-    "ca": (False, _authority, "certificates in PEM"),
+    "groups_claim": (False, text(256), "the name of the claim that has the groups"),
+    "user_claim": (False, text(256), "the name of the claim that has the user's name"),
+    "name": (False, text(64), "what the button says after 'Log in with'"),
+    "ca": (False, authority, "certificates in PEM"),
 }

@@ -3,8 +3,8 @@
 """What the journal knows of the steward's doings: log-ins, ends of sessions, refusals, operations and their ends.
 
 Each is an entry of the journal (journal/book.py) with ``node``, the node that served it, and ``kind``: "log-in",
-"session-end", "refusal", "operation", "operation-end". Nothing of it is kept in memory, so every node that has the
-journal knows the same, and the death of one loses nothing.
+"session-end", "refusal", "operation", "operation-end", "merge-request". Nothing of it is kept in memory, so every
+node that has the journal knows the same, and the death of one loses nothing.
 """
 
 from __future__ import annotations
@@ -21,17 +21,19 @@ from .sessions import LONGEST, Session
 
 __all__ = ["Ledger", "seconds_of"]
 
+#: The kinds that are looked for, by how they begin.
+_KEPT = ("session-end", "operation", "merge-request", "proof", "story", "drill", "declaration")
+
 
 class Ledger:
     """The journal as this node has it, for what the steward asks of it."""
 
     def __init__(self, own: book.Book | None = None, record: Callable[[Mapping[str, Any]], None] = book.record) -> None:
         self.book, self._record = own or book.Book(), record
-        self._kinds = Kinds(self.book, "session-end", "operation", "proof", "story", "drill", "declaration")
+        self._kinds = Kinds(self.book, *_KEPT)
 
     def entries(self, *kinds: str) -> list[Entry]:
-        """The entries of these kinds (session-end, operation, operation-end, proof, story, drill, declaration), the
-        newest last."""
+        """The entries of these kinds, each one of those that are kept at hand or begins with one; the newest last."""
         return self._kinds.entries(*kinds)
 
     def write(self, entry: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ..cluster.pacemaker import ClusterError, Pacemaker
@@ -23,9 +24,10 @@ from .consoles import Consoles
 from .failovers import failovers
 from .identity import Caller, Identity
 from .loads import Loads
+from .merge_requests import MergeRequests
 from .numbers import SCRAPED, sampler
 from .operations import Desk
-from .overview import Eyes, document
+from .overview import Eyes, Sight, document
 from .plans import Draft, draft, proposal, read_id
 from .records import Ledger
 from .sign_on import SignOn
@@ -91,6 +93,7 @@ VERBS: Mapping[str, Verb] = {
         },
     ),
     "propose": Verb("operator", "propose", {**_GUEST, "changes": (dict, True), "yaml": (str, False), **_ONCE}),
+    "merge_request": Verb("operator", "merge_request", {**_GUEST, "changes": (dict, True), **_ONCE}),
     "carry_out": Verb("operator", "carry_out", {"id": (str, True), **_ONCE}),
     "start": Verb("operator", "act", {**_GUEST, **_ONCE}),
     "stop": Verb("operator", "act", {**_GUEST, **_ONCE}),
@@ -112,6 +115,7 @@ class Steward:
         desk: Desk | None = None,
         eyes: Eyes | None = None,
         consoles: Consoles | None = None,
+        merge_requests: MergeRequests | None = None,
         watched: Callable[[], Watched] = Watched,
         cluster: Callable[[], Pacemaker] = Pacemaker,
         keys: Callable[[], list[bytes]] = sessions.keys,
@@ -120,6 +124,7 @@ class Steward:
         self.sign_on = sign_on or SignOn(identity.declared, keys, ledger)
         self.desk, self.eyes = desk or Desk(ledger), eyes or Eyes(cluster)
         self.consoles = consoles or Consoles(self.eyes)
+        self.merge_requests = merge_requests or MergeRequests(identity.declared, ledger)
         self.numbers = sampler(self.eyes, ledger)
         self.loads = Loads(self.eyes, self.numbers)
         self._watched, self._cluster, self._keys = watched, cluster, keys
@@ -198,7 +203,8 @@ class Steward:
     def _guest(self, _caller: Caller, _request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
         from .one_guest import described
 
-        return {"guest": described(said["name"], self.eyes, self.ledger)}
+        found = described(said["name"], self.eyes, self.ledger)
+        return {"guest": {**found, "forge": self.merge_requests.forge() if found["declared"] else None}}
 
     def _journal(self, _caller: Caller, _request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
         from .one_guest import entries
@@ -243,6 +249,11 @@ class Steward:
         action = Action("edit", said["guest"], changes=written(said["changes"]))
         return proposal(self._draft(action, proposed=True), said["changes"], said.get("yaml") or "")
 
+    def _merge_request(self, caller: Caller, request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
+        action = Action("edit", said["guest"], changes=written(said["changes"]))
+        draft = partial(self._draft, action, proposed=True)
+        return self.merge_requests.request(action, draft, caller, request.origin, said.get("idempotency_key"))
+
     def _carry_out(self, caller: Caller, request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
         action, digest = read_id(said["id"], self._keys())
         return self._order(caller, request, action, said, digest)
@@ -275,24 +286,29 @@ class Steward:
     def _draft(self, action: Action, *, proposed: bool = False) -> Draft:
         """The plan of an action. Raises Trouble without quorum, and for a guest or node there is not."""
         sight = self.eyes.see(fresh=True)
-        if not sight.status.quorum:
-            raise Trouble(
-                "no_quorum",
-                503,
-                "there is no quorum, so nothing can be changed",
-                remedy="Have more than half of the nodes up, and try again.",
-            )
-        known = set(sight.live.guests()) if ACTIONS[action.verb] == "guest" else _nodes(sight.status)
-        if action.subject not in known:
-            raise unknown(f"there is no {ACTIONS[action.verb]} {action.subject}", "GET /cluster shows those there are.")
-        if action.target is not None and action.target not in _nodes(sight.status):
-            raise unknown(f"there is no node {action.target}", "GET /cluster shows those there are.")
+        _refuse(action, sight)
         usable = [node.name for node in sight.status.nodes if node.usable]
         return draft(action, self._watched(), self._keys(), lambda: usable, proposed=proposed)
 
     def _listed(self, limit: int | None) -> list[dict[str, Any]]:
         """The newest operations first."""
         return operations.listed(self.ledger, lambda: self.eyes.see().status, limit)
+
+
+def _refuse(action: Action, sight: Sight) -> None:
+    """Raise Trouble where nothing can be changed, or what it is about is not there."""
+    if not sight.status.quorum:
+        raise Trouble(
+            "no_quorum",
+            503,
+            "there is no quorum, so nothing can be changed",
+            remedy="Have more than half of the nodes up, and try again.",
+        )
+    known = set(sight.live.guests()) if ACTIONS[action.verb] == "guest" else _nodes(sight.status)
+    if action.subject not in known:
+        raise unknown(f"there is no {ACTIONS[action.verb]} {action.subject}", "GET /cluster shows those there are.")
+    if action.target is not None and action.target not in _nodes(sight.status):
+        raise unknown(f"there is no node {action.target}", "GET /cluster shows those there are.")
 
 
 def _nodes(status: ClusterStatus) -> set[str]:

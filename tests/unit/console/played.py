@@ -27,6 +27,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import
 from ansible_collections.cspp.drover.plugins.module_utils.steward.verbs import VERBS, arguments
 from ansible_collections.cspp.drover.plugins.module_utils.steward.wire import Request
 from ansible_collections.cspp.drover.tests.unit.console import loaded
+from ansible_collections.cspp.drover.tests.unit.console.at_forge import AtForge
 from ansible_collections.cspp.drover.tests.unit.console.by_provider import ByProvider
 
 GIB = 1 << 30
@@ -104,7 +105,7 @@ def _failover() -> dict[str, Any]:
     return {"id": "f1", "node": "node3", "text": text, "drill": "power", "steps": steps}
 
 
-class Seen(ByProvider, loaded.Loaded):
+class Seen(AtForge, ByProvider, loaded.Loaded):
     """The cluster as it is told, and who may have it told."""
 
     def __init__(self, *, calm: bool = False) -> None:
@@ -116,6 +117,7 @@ class Seen(ByProvider, loaded.Loaded):
         self.journal = [_entry(number) for number in range(60)]
         self.shown: dict[str, bytes] = {}
         self.quorum, self.moved_on, self.calm = True, False, calm
+        self.merge_requests: dict[str, str] = {}
         self._done: dict[str, dict[str, Any]] = {}
 
     def answer(self, request: Request) -> dict[str, Any]:
@@ -251,7 +253,8 @@ class Seen(ByProvider, loaded.Loaded):
         }
         moves = [one for one in self.journal if one.get("guest") == guest["name"]]
         more = {"declaration": declaration, "definition": declaration, "editable": ["vcpus", "memory", "ha"]}
-        return {"guest": {**guest, **more, "where": where, "moves": moves}}
+        forge = self.forge if guest["declared"] else None
+        return {"guest": {**guest, **more, "where": where, "moves": moves, "forge": forge}}
 
     def _journal(self, given: dict[str, Any], _role: object) -> dict[str, Any]:
         found = [one for one in self.journal if given.get("guest") in (None, one.get("guest"))]

@@ -38,6 +38,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/session/oidc/end": {"code": "a", "state": "b"},
     "/plans": {"action": "drain", "subject": "node1"},
     "/guests/minecraft/proposal": {"changes": {"memory": "3GiB"}},
+    "/guests/minecraft/merge-request": {"changes": {"memory": "3GiB"}},
 }
 
 
@@ -111,7 +112,7 @@ def test_a_viewer_changes_nothing(staged: Staged) -> None:
                 await answered(stage, method, path, "viewer")
             fresh = Played(calm=True).look()
             assert {**played.look(), "operations": []} == fresh
-            assert played.carried_out == []
+            assert (played.carried_out, played.merge_requests) == ([], {})
 
     asyncio.run(ask())
 

@@ -37,6 +37,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/session/oidc/end": {"code": "a", "state": "b"},
     "/plans": {"action": "drain", "subject": "n2"},
     "/guests/mc/proposal": {"changes": {"memory": "3GiB"}},
+    "/guests/mc/merge-request": {"changes": {"memory": "3GiB"}},
 }
 
 

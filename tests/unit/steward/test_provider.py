@@ -91,6 +91,8 @@ class Odd(BaseHTTPRequestHandler):
                 while True:
                     self.wfile.write(b" ")
                     threading.Event().wait(0.05)
+            case "/stalls":
+                threading.Event().wait(2)
             case "/noise":
                 self.wfile.write(b"\x00" * 9999)
             case path:
@@ -127,6 +129,15 @@ def test_an_answer_is_brought_as_it_is(odd: tuple[str, str]) -> None:
     assert answer == Answer(200, "application/json", b'{"path": "/a%20b?c=d"}')
     answer = fetching.perform(Ask(url, {"code": "a&b", "x": "é"}, {}, authority))
     assert (answer.status, answer.body) == (400, b"code=a%26b&x=%C3%A9")
+    answer = fetching.perform(Ask(url, authority=authority, document={"x": "é"}))
+    assert (answer.status, answer.body) == (400, b'{"x": "\\u00e9"}')
+    answer = fetching.perform(Ask(url, authority=authority, document={}, method="PUT"))
+    assert (answer.status, answer.kind) == (501, "text/html")
+
+
+def test_each_step_of_the_way_has_its_time(odd: tuple[str, str]) -> None:
+    with pytest.raises(Unfetched, match=r"does not answer within 0\.2 s"):
+        fetching.perform(Ask(f"{odd[0]}/stalls", authority=odd[1], step=0.2))
 
 
 @pytest.mark.parametrize(
@@ -172,6 +183,8 @@ TELLS = [
 def test_a_process_of_its_own_asks_and_is_killed_when_its_time_is_over(odd: tuple[str, str]) -> None:
     answer = fetching.fetch(Ask(f"{odd[0]}/good", authority=odd[1]), ASKS, patience=60)
     assert answer.body == b'{"path": "/good"}'
+    answer = fetching.fetch(Ask(f"{odd[0]}/good", authority=odd[1], document={"x": [1]}), ASKS, patience=60)
+    assert (answer.status, answer.body) == (400, b'{"x": [1]}')
     with pytest.raises(Unfetched, match="answers with more than"):
         fetching.fetch(Ask(f"{odd[0]}/huge", authority=odd[1]), ASKS, patience=60)
     with pytest.raises(Unfetched, match=r"does not answer within 1 s"):

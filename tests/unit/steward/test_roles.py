@@ -26,7 +26,7 @@ WHO = {
     **dict.fromkeys(
         ("logout", "whoami", "look", "metrics", "failovers", "guest", "journal", "operations", "operation"), "viewer"
     ),
-    **dict.fromkeys(("console", "propose", "plan", "carry_out"), "operator"),
+    **dict.fromkeys(("console", "propose", "merge_request", "plan", "carry_out"), "operator"),
     **dict.fromkeys(("start", "stop", "migrate", "drain", "return"), "operator"),
 }
 #: Arguments with which each gets as far as it can.
@@ -41,6 +41,7 @@ SAID: Mapping[str, Mapping[str, Any]] = {
     "console": {"guest": "mc", "kind": "vnc"},
     "plan": {"action": "drain", "subject": "n2"},
     "propose": {"guest": "mc", "changes": {"memory": "3GiB"}},
+    "merge_request": {"guest": "mc", "changes": {"memory": "3GiB"}},
     "carry_out": {"id": "drain:n2::::0:x"},
     **{verb: {"guest": "mc"} for verb in ("start", "stop", "migrate")},
     **{verb: {"node": "n2"} for verb in ("drain", "return")},

@@ -14,13 +14,13 @@ const WORDS = {
   false: "This guest is not declared: it is edited here, and plays leave it alone. To adopt it, put this YAML among your guests.",
 };
 
-export function Definition({ guest, definition, declaration, editable }) {
+export function Definition({ guest, definition, declaration, editable, forge }) {
   const { name, declared } = guest;
   const text = yaml({ guests: { [name]: declaration ?? definition ?? {} } });
   return html`<div class="two"><section class="panel" aria-labelledby="definition"><h2 id="definition">Definition</h2><p class="hint">${WORDS[declared]} What your inventory alone has names for (pools, images to boot from) is paraphrased.</p>
     <${Code} text=${text} />
     <${Learn} forms=${{ play: `ansible-playbook cspp.drover.guests --check --diff`, curl: `curl -H "Authorization: Bearer $TOKEN" ${new URL(`api/v1/guests/${name}`, document.baseURI)}` }} /></section>
     <section class="panel" aria-labelledby="edit"><h2 id="edit">${declared ? "Propose a change" : "Edit"}</h2>
-      ${declaration ? html`<${Edit} key=${JSON.stringify(declaration)} guest=${guest} declaration=${declaration} editable=${editable} />` : html`<p class="hint">Too little is known of this guest: declare it in YAML and run the play guests.yml.</p>`}
+      ${declaration ? html`<${Edit} key=${JSON.stringify(declaration)} guest=${guest} declaration=${declaration} editable=${editable} forge=${forge} />` : html`<p class="hint">Too little is known of this guest: declare it in YAML and run the play guests.yml.</p>`}
       ${declared && html`<p class="hint">Is its YAML gone?</p><${Button} label="Edit it here from now on" kind="quiet small" role="admin" onPress=${() => ask({ action: "release", subject: name })} />`}</section></div>`;
 }

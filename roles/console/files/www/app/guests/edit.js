@@ -9,6 +9,7 @@ import { Code } from "../parts/code.js";
 import { Failure } from "../parts/empty.js";
 import { ask } from "../plan/dialog.js";
 import { Plan } from "../plan/plan.js";
+import { MergeRequest } from "./merge_request.js";
 
 /** A number; what is none, the server judges. */
 const number = (text) => (/^\d+$/.test(text) ? Number(text) : text);
@@ -39,13 +40,13 @@ function changes(form, declaration, fields) {
   return others ? { ...found, ...JSON.parse(others) } : found;
 }
 
-function Proposed({ name, said }) {
+function Proposed({ name, said, forge }) {
   return html`<section aria-labelledby="proposed"><h3 id="proposed">The change, to be committed</h3>
     <p class="hint">${said.patch ? "Apply it with git apply, commit it, and run the play guests.yml." : `Put this into the YAML of ${name}, commit it, and run the play guests.yml.`}</p>
-    <${Code} text=${said.patch || said.yaml} /><${Plan} plan=${said.plan} /></section>`;
+    <${Code} text=${said.patch || said.yaml} />${forge && html`<${MergeRequest} name=${name} forge=${forge} changes=${said.changes} yaml=${said.yaml} />`}<${Plan} plan=${said.plan} /></section>`;
 }
 
-export function Edit({ guest, declaration, editable }) {
+export function Edit({ guest, declaration, editable, forge }) {
   const [error, fail] = useState(null);
   const [said, tell] = useState(null);
   const [busy, wait] = useState(false);
@@ -63,7 +64,7 @@ export function Edit({ guest, declaration, editable }) {
       if (!declared) return ask({ action: "edit", subject: name, changes: wanted });
       wait(true);
       const yaml = form.get("yaml").trim();
-      tell(await change("POST", `/guests/${encodeURIComponent(name)}/proposal`, { changes: wanted, ...(yaml ? { yaml: `${yaml}\n` } : {}) }));
+      tell({ ...(await change("POST", `/guests/${encodeURIComponent(name)}/proposal`, { changes: wanted, ...(yaml ? { yaml: `${yaml}\n` } : {}) })), changes: wanted });
     } catch (failed) {
       fail(failed instanceof SyntaxError ? { message: "The other keys are no JSON.", remedy: 'Such as {"placement": {"prefer": ["node1"]}}.' } : failed);
     }
@@ -76,6 +77,6 @@ export function Edit({ guest, declaration, editable }) {
     ${declared && html`<details><summary>Your file, for a patch of it</summary><label>The file that declares ${name}; its comments stay<textarea name="yaml" rows="8" spellcheck=${false}></textarea></label></details>`}
     ${error && html`<${Failure} error=${error} />`}
     <${Button} label=${declared ? "Propose the change" : "Read the plan of the edit"} kind="primary" role=${role} busy=${busy} submit />
-    ${said && html`<${Proposed} name=${name} said=${said} />`}
+    ${said && html`<${Proposed} name=${name} said=${said} forge=${forge} />`}
   </form>`;
 }

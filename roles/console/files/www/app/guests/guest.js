@@ -55,7 +55,7 @@ function Part({ part, guest }) {
     <section class="panel" aria-labelledby="where"><h2 id="where">Why here, why not there</h2>${more ? html`<${Where} guest=${guest} where=${more.where} />` : html`<${Waiting} what="Asking the scheduler …" />`}</section></div>`;
   if (!more) return html`<${Waiting} what="Reading …" />`;
   if (part === "moves") return html`<${Moves} entries=${more.moves} />`;
-  return html`<${Definition} guest=${guest} definition=${more.definition} declaration=${more.declaration} editable=${more.editable ?? []} />`;
+  return html`<${Definition} guest=${guest} definition=${more.definition} declaration=${more.declaration} editable=${more.editable ?? []} forge=${more.forge} />`;
 }
 
 export function Guest({ name, part = "overview" }) {

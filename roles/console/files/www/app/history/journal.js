@@ -22,13 +22,13 @@ function told(entry) {
   const what = POWER[entry.kind] ?? entry.verb ?? entry.kind ?? "";
   const who = entry.by ? `by ${entry.by}${entry.address ? ` from ${entry.address}` : ""}` : "";
   const about = entry.guest ?? entry.node ?? entry.subject ?? "";
-  return { about, room: entry.guest ? "guests" : entry.node ? "nodes" : null, what, more: [who, entry.reason ?? entry.message].filter(Boolean).join(": ") };
+  return { about, room: entry.guest ? "guests" : entry.node ? "nodes" : null, what, more: [who, entry.reason ?? entry.message].filter(Boolean).join(": "), link: entry.link };
 }
 
 function Row({ entry }) {
-  const { about, room, what, more } = told(entry);
+  const { about, room, what, more, link } = told(entry);
   return html`<tr><td class="when">${moment(entry.ended ?? entry.started)}</td><th scope="row">${room ? html`<a href=${to(room, about)}>${about}</a>` : about}</th>
-    <td>${what}</td><td><${State} state=${entry.result ?? "ok"} /></td><td class="wide">${more}</td></tr>`;
+    <td>${what}</td><td><${State} state=${entry.result ?? "ok"} /></td><td class="wide">${more}${link && html` <a href=${link} target="_blank" rel="noopener noreferrer">${link}</a>`}</td></tr>`;
 }
 
 export function Journal({ entries }) {
