@@ -95,7 +95,12 @@ STAGES: dict[str, tuple[str, ...]] = {
     # After the lab was removed.
     "gone": ("deployment/test_lab_removal.py",),
     # The console, whose nodes die under it, on a lab of its own.
-    "console": ("console/test_consoles.py", "console/test_power_loss.py", "notify/test_told.py"),
+    "console": (
+        "console/test_consoles.py",
+        "console/test_page.py",
+        "console/test_power_loss.py",
+        "notify/test_told.py",
+    ),
     # Two nodes that lose sight of each other, on a lab of its own.
     "pair": ("fencing/test_two_nodes.py",),
     # All guests on Ceph, on a lab of its own.
