@@ -202,7 +202,11 @@ def test_a_drain_is_read_confirmed_and_watched(
     expect(dialog).to_contain_text("2 guests move.")
     plan = targets(dialog)
     assert set(plan) == {"game", "web"}
-    expect(dialog.locator("tr", has_text="game")).to_contain_text("moves live")
+    live = dialog.locator("tr", has_text="game")
+    expect(live).to_contain_text("moves live")
+    # Its place, the forecast pause, and how long the move takes.
+    numbers = [re.compile(form) for form in ("^[12]$", r"^\d+ ms$", r"^[\d.]+ m?s$")]
+    expect(live.locator(".number")).to_have_text(numbers)
     expect(dialog.locator("tr", has_text="web")).to_contain_text("restarts there")
     assert lab.version() == before, "something happened before it was confirmed"
     with in_service_again(lab, node), session_to(declared["game"]):
