@@ -13,14 +13,14 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / ".cache" / "collections"))
 
+from ansible_collections.cspp.drover.tests.browser import Windows, chromium  # noqa: E402
 from ansible_collections.cspp.drover.tests.unit.console.page_stage import Stage  # noqa: E402
 
-CHROMIUM = "/usr/bin/chromium"
 PICTURES = ROOT / "docs" / "pictures"
 
 
@@ -47,12 +47,10 @@ WANTED = (
 def main() -> int:
     """Make them all."""
     PICTURES.mkdir(exist_ok=True)
-    with Stage() as stage, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with Stage() as stage, chromium() as browser:
         for wanted in WANTED:
             take(stage.anew(), browser, wanted)
             print(f"{(PICTURES / wanted.file).relative_to(ROOT)}", flush=True)
-        browser.close()
         # The console notices only now that nobody listens for its events, and would tell of it at length.
         logging.disable()
     return 0
@@ -60,23 +58,15 @@ def main() -> int:
 
 def take(stage: Stage, browser: Browser, wanted: Picture) -> None:
     """Log in as an operator, go there, and keep what is seen."""
-    width, height = wanted.size
-    context = browser.new_context(
-        viewport=ViewportSize(width=width, height=height), color_scheme=wanted.scheme, ignore_https_errors=True
-    )
-    headers = {"Sec-Fetch-Site": "same-origin"}
-    user = {"user": "operator", "password": "operator"}
-    context.request.post(f"{stage.address}api/v1/session", data=user, headers=headers)
-    page: Page = context.new_page()
-    page.goto(f"{stage.address}#/{wanted.place}")
-    page.get_by_role("heading", level=1).wait_for()
+    windows = Windows(browser, stage.address)
+    page = windows.open(wanted.place, session=("operator", "operator"), size=wanted.size, scheme=wanted.scheme)
     if wanted.press:
         page.get_by_role("button", name=wanted.press).click()
         page.get_by_role("dialog").wait_for()
     # Events keep the network busy for ever: there is no end of loading to wait for.
     page.wait_for_timeout(1000)
     page.screenshot(path=PICTURES / wanted.file, animations="disabled")
-    context.close()
+    windows.close()
 
 
 if __name__ == "__main__":

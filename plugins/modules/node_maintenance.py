@@ -81,6 +81,10 @@ notes:
   type: list
   elements: str
   returned: success
+forecasts:
+  description: What the live migrations of VMs that are to leave will take, by guest; measured in check mode alone.
+  type: dict
+  returned: when O(state=on)
 seconds:
   description: How long it took.
   type: float

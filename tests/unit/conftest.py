@@ -20,6 +20,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.reporting.job_log impo
 from ansible_collections.cspp.drover.tests.unit.fake_cluster import (
     FakeCluster,
     FakeTime,
+    survey,
 )
 
 Call = Callable[..., dict[str, Any]]
@@ -76,7 +77,7 @@ def on(monkeypatch: pytest.MonkeyPatch, journals: list[list[dict[str, Any]]]) ->
         monkeypatch.setattr(
             module, "Pacemaker", lambda **more: Pacemaker(cluster, clock=time, sleep=time.sleep, **more)
         )
-        monkeypatch.setattr(inquiry, "survey", lambda guests, measure=(): getattr(cluster, "views", {}))
+        monkeypatch.setattr(inquiry, "survey", survey(cluster))
         return cluster
 
     return install

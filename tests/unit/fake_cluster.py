@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,26 @@ class FakeCluster:
         else:
             self.writes.append(" ".join(argv))
         return CommandResult(tuple(argv), 0, output, "")
+
+
+def measured(mc: Mapping[str, Any] | None = None) -> dict[str, NodeView]:
+    """What the node of mc says, of its use of memory too."""
+    use = mc or {"in_use": 2**27, "dirties": 0}
+    suits = {"measure": {"mc": use}, "paths": {}, "reach": {to: {"speed": 160 * 2**20} for to in ("n1", "n3")}}
+    return {"n2": NodeView("n2", suits=suits)}
+
+
+def survey(cluster: object) -> Callable[..., dict[str, NodeView]]:
+    """The survey of a cluster's nodes, which measure what they are asked for and nothing else."""
+
+    def asked(view: NodeView, measure: Collection[str]) -> NodeView:
+        use = {name: its for name, its in view.suits.get("measure", {}).items() if name in measure}
+        return replace(view, suits={**view.suits, "measure": use})
+
+    def views(_guests: Collection[Any], measure: Collection[str] = ()) -> dict[str, NodeView]:
+        return {name: asked(view, measure) for name, view in getattr(cluster, "views", {}).items()}
+
+    return views
 
 
 class FakeTime:

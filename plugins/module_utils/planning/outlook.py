@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..cluster.cib import read
+from ..cluster.cib import Configuration, read
 from ..cluster.guests import guest_of
 from ..cluster.pacemaker import Snapshot
 from ..guest.migration_policy import Policy
@@ -19,7 +19,7 @@ from ..preflight.inquiry import Preflight, preflight
 from ..preflight.survey import volumes
 from .forecast import Forecast, achieved, forecast
 
-__all__ = ["Outlook", "look_ahead"]
+__all__ = ["Outlook", "foresee", "look_ahead"]
 
 
 @dataclass(frozen=True)
@@ -50,22 +50,27 @@ def look_ahead(guest: str, to: str | None, seen: Snapshot) -> Outlook:
     checks = ClusterChecks(live, seen.status)
     nodes = [to] if to else [node.name for node in seen.status.nodes]
     found = preflight([guest], nodes, checks, measure=[guest])
-    here = checks.source_of(guest)
+    return Outlook(guest, found, foresee(guest, checks.source_of(guest), live, found))
+
+
+def foresee(guest: str, here: str | None, live: Configuration, found: Preflight) -> dict[str, Forecast]:
+    """What live migrations of a VM from the node ``here`` will take, by target: nothing of a guest whose use of memory
+    was not measured."""
     if here is None or here not in found.views:
-        return Outlook(guest, found)
+        return {}
     suits = found.views[here].suits
     measured = suits.get("measure", {}).get(guest)
     if not measured or "error" in measured:
-        return Outlook(guest, found)
+        return {}
     definition = guest_of(live.primitives[guest]) or {}
     memory, policy = int(definition.get("max_memory") or definition["memory"]), Policy.of(definition)
     disks = sum(suits["paths"][path]["used"] or 0 for path, alone in volumes(definition) if alone)
     earlier = book.Book().entries()
     foreseen = {}
-    for target in (one.target for one in found.checks):
+    for target in (one.target for one in found.checks if one.guest == guest):
         wire = suits["reach"].get(target, {}).get("speed")
         before = achieved(earlier, here, target, measured["in_use"])
         foreseen[target] = forecast(
             measured["in_use"], measured["dirties"], policy, memory=memory, disks=disks, wire=wire, before=before
         )
-    return Outlook(guest, found, foreseen)
+    return foreseen

@@ -134,14 +134,14 @@ def _foreseen(
     prediction = applied.prediction.because("asked for", [action.subject] if action.verb == "stop" else [])
     guests = live.guests()
     actions = [one for one in prediction.actions if one.name in guests]
-    expected = result.get("forecast")
+    foreseen = result.get("forecasts") or {action.subject: result.get("forecast")}
     moves = [
         {
             "guest": one.name,
             "from": one.source,
             "to": one.target,
             "order": order,
-            "forecast": {"pause": expected["pause_ms"] / 1000, "seconds": expected["seconds"]} if expected else None,
+            "forecast": _forecast(foreseen.get(one.name)),
             "how": "live" if one.live else "restart",
         }
         for order, one in enumerate((one for one in actions if one.kind in _MOVING), start=1)
@@ -156,6 +156,11 @@ def _foreseen(
         "unplaced_after": unplaced(read(applied.difference.xml), prediction, usable),
         "sentences": prediction.sentences() or list(result.get("plan") or ()),
     }
+
+
+def _forecast(expected: Mapping[str, Any] | None) -> dict[str, float] | None:
+    """A move's pause and duration, in seconds."""
+    return {"pause": expected["pause_ms"] / 1000, "seconds": expected["seconds"]} if expected else None
 
 
 def unplaced(live: Configuration, after: Prediction, usable: Sequence[str]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from ..cluster.cib import read
+from ..cluster.cib import Configuration, read
 from ..cluster.failed_migration import Recovery
 from ..cluster.guest_health import repair, repairs
 from ..cluster.objects import Wanted
@@ -21,6 +21,7 @@ from ..journal import book
 from ..planning import drain
 from ..planning.drain import Drain, Return
 from ..planning.move import Refused, UnderWay
+from ..planning.outlook import foresee
 from ..preflight import checks
 from ..preflight.cluster_checks import COMPANY, ClusterChecks
 from ..preflight.inquiry import Preflight, preflight
@@ -57,7 +58,9 @@ class Maintenance:
             live = read(seen.cib)
             guests = drain.on_node(self.node, live, seen.status)
             targets = [node.name for node in seen.status.nodes if node.usable and node.name != self.node]
-            found = preflight(guests, targets, ClusterChecks(live, seen.status))
+            # What moves will take is of use to who reads a plan. To measure it takes a second.
+            measure = guests if self.check else ()
+            found = preflight(guests, targets, ClusterChecks(live, seen.status), measure)
             try:
                 applied = self._order_leave(seen, found)
                 break
@@ -78,7 +81,8 @@ class Maintenance:
                 )
             rest = self._tidy(lambda cib: drain.emptied(self.node, read(cib)), last)
             changed = changed or rest
-        return self._result(applied, changed, self._notes(going, found), None if self.check else last)
+        result = self._result(applied, changed, _notes(going, found), None if self.check else last)
+        return {**result, "forecasts": _forecasts(going, live, found)}
 
     def off(self) -> dict[str, Any]:
         """Take the node back into service. Raises ClusterError for guests that don't come home, ValueError for a node
@@ -143,10 +147,10 @@ class Maintenance:
             why = drain.refusals(applied.plan, applied.prediction, now, against)
             if why and not self.force:
                 raise Refused(f"{self.node} can't be emptied: {'; '.join(why)}. {self.advice}")
-            self._announce(applied, self._notes(applied.plan, found))
+            self._announce(applied, _notes(applied.plan, found))
 
         applied = self.cluster.apply(leave, check=self.check, guard=guard, live=seen.cib)
-        self._announce(applied, self._notes(applied.plan, found))
+        self._announce(applied, _notes(applied.plan, found))
         return applied
 
     def _order_return(self, seen: Snapshot) -> Applied[Return]:
@@ -179,13 +183,6 @@ class Maintenance:
             self._recorded = book.Since()
         self._announced = applied.plan
         self.log.say(*(f"plan: {line}" for line in _sentences(applied.prediction)), *notes)
-
-    def _notes(self, going: Drain, found: Preflight) -> list[str]:
-        """What the nodes warn of, as lines for a terminal."""
-        findings: list[Finding] = []
-        for name, target in sorted(going.targets.items()):
-            findings += [finding for finding in found.findings(name, target) if finding.code not in COMPANY]
-        return list(dict.fromkeys(checks.told(findings)))
 
     def _give_way(self, guests: Collection[str]) -> None:
         """Let somebody else have what was ordered in the meantime, as long as there is time for that."""
@@ -242,6 +239,20 @@ class Maintenance:
 def _runs(name: str, seen: Snapshot) -> bool:
     guest = seen.status.resource(name)
     return guest is not None and guest.active
+
+
+def _notes(going: Drain, found: Preflight) -> list[str]:
+    """What the nodes warn of, as lines for a terminal."""
+    findings: list[Finding] = []
+    for name, target in sorted(going.targets.items()):
+        findings += [finding for finding in found.findings(name, target) if finding.code not in COMPANY]
+    return list(dict.fromkeys(checks.told(findings)))
+
+
+def _forecasts(going: Drain, live: Configuration, found: Preflight) -> dict[str, dict[str, Any]]:
+    """What the live migrations of a plan will take, by guest, as far as that was measured."""
+    foreseen = {name: foresee(name, going.node, live, found).get(to) for name, to in sorted(going.targets.items())}
+    return {name: expected.as_dict() for name, expected in foreseen.items() if expected}
 
 
 def _sentences(prediction: Prediction) -> list[str]:

@@ -332,7 +332,7 @@ class Played(Seen):
             "from": guest["node"],
             "to": target or ("node2" if self.moved_on else "node3"),
             "order": order,
-            "forecast": {"pause": 0.042, "seconds": 6.5} if live else {"pause": 0.9, "seconds": 3.0},
+            "forecast": {"pause": 0.042, "seconds": 6.5} if live else None,
             "how": "live" if live else "restart",
         }
 

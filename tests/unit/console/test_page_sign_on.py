@@ -18,7 +18,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.steward.records import
 from ansible_collections.cspp.drover.plugins.module_utils.steward.sign_on import SignOn
 from ansible_collections.cspp.drover.tests.unit.console.page_stage import Stage
 from ansible_collections.cspp.drover.tests.unit.steward.strict_provider import declared, serving
-from tests.unit.console.test_page import Open, browser, playwright, served, stage, visit  # noqa: F401
+from tests.unit.console.test_page import Open, browser, served, stage, visit  # noqa: F401
 
 
 def test_a_log_in_by_a_provider_leads_to_where_one_wanted_to_go(

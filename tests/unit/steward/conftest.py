@@ -27,7 +27,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.steward.records import
 from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import Trouble
 from ansible_collections.cspp.drover.plugins.module_utils.steward.verbs import Steward
 from ansible_collections.cspp.drover.plugins.module_utils.steward.wire import Ongoing, Request
-from ansible_collections.cspp.drover.tests.unit.fake_cluster import APART, FakeCluster, FakeTime
+from ansible_collections.cspp.drover.tests.unit.fake_cluster import APART, FakeCluster, FakeTime, survey
 
 KEY, OLDER, THEIRS = b"k" * 32, b"o" * 32, b"t" * 32
 NOW = 1_800_000_000.0
@@ -122,7 +122,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, declared: Callable[..
     monkeypatch.setattr(loads, "ask", _tells)
     for module in (records, operations, loads):
         monkeypatch.setattr(module, "node_name", lambda: "n1")
-    monkeypatch.setattr(inquiry, "survey", lambda guests, measure=(): cluster.views)
+    monkeypatch.setattr(inquiry, "survey", survey(cluster))
     monkeypatch.setattr(book, "read", lambda: own.entries())
     spawned: list[Mapping[str, Any]] = []
     identity = Identity(Declared(folder), lambda: keys, ledger, now=clock, sleep=clock.sleep)

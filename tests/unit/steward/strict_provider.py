@@ -168,28 +168,32 @@ def declared(provider: StrictProvider, **more: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def listening(handler: type[BaseHTTPRequestHandler], folder: Path) -> Iterator[tuple[str, str]]:
-    """A server over TLS at an address of 127.0.0.1: its URL, and the authority that vouches for it."""
+def listening(
+    handler: type[BaseHTTPRequestHandler], folder: Path, address: str = "127.0.0.1"
+) -> Iterator[tuple[str, str]]:
+    """A server over TLS at an address of this machine: its URL, and the authority that vouches for it."""
     authority = pki.new_authority("console-ca")
-    texts = pki.issue(authority, "provider", ["provider"], ["127.0.0.1"], 1)
+    texts = pki.issue(authority, "provider", ["provider"], [address], 1)
     pair = folder / "provider.pem"
     pair.write_text("".join(texts))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with ThreadingHTTPServer((address, 0), handler) as server:
         server.daemon_threads = True
         server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
-            yield f"https://127.0.0.1:{server.server_address[1]}", authority[1]
+            yield f"https://{address}:{server.server_address[1]}", authority[1]
         finally:
             server.shutdown()
             thread.join()
 
 
 @contextmanager
-def serving(folder: Path, returns: str, clock: Callable[[], float]) -> Iterator[tuple[StrictProvider, str]]:
+def serving(
+    folder: Path, returns: str, clock: Callable[[], float], address: str = "127.0.0.1"
+) -> Iterator[tuple[StrictProvider, str]]:
     """The provider over TLS, where everybody is logged in already, and the authority that vouches for it."""
     provider = StrictProvider("", returns, clock)
 
@@ -220,5 +224,5 @@ def serving(folder: Path, returns: str, clock: Callable[[], float]) -> Iterator[
         def log_message(self, format: str, *args: Any) -> None:
             """Nobody reads it."""
 
-    with listening(Handler, folder) as (provider.issuer, authority):
+    with listening(Handler, folder, address) as (provider.issuer, authority):
         yield provider, authority

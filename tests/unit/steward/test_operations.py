@@ -31,6 +31,7 @@ from ansible_collections.cspp.drover.tests.unit.fake_cluster import (
     STANDBY,
     STATUS,
     FakeCluster,
+    measured,
 )
 
 from .conftest import House
@@ -101,6 +102,9 @@ def drained(house: House) -> dict[str, Any]:
 def test_a_plan_tells_what_will_happen(house: House) -> None:
     plan = house.ask("plan", house.session("operator"), action="drain", subject="n2")["plan"]
     assert plan["moves"] == [{"guest": "mc", "from": "n2", "to": "n3", "order": 1, "forecast": None, "how": "live"}]
+    house.cluster.views = measured()
+    (move,) = house.ask("plan", house.session("operator"), action="drain", subject="n2")["plan"]["moves"]
+    assert move["forecast"] == {"pause": 0.02, "seconds": 1.7}
     assert (plan["stops"], plan["stays"], plan["epoch"]) == ([], [], actions_epoch())
     assert plan["play"] == "ansible-playbook playbooks/maintenance.yml -e node=n2 -e state=on"
     assert house.cluster.writes == []

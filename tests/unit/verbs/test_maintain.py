@@ -31,6 +31,7 @@ from ansible_collections.cspp.drover.tests.unit.fake_cluster import (
     STATUS,
     Contested,
     FakeCluster,
+    measured,
     transcript,
 )
 
@@ -71,6 +72,18 @@ def test_a_node_is_emptied_and_refilled(call: Call, on: Any, journals: list[list
     assert read(cluster.cib).standby() == set()
     assert set(read(cluster.cib).constraints) == set(read(CIB).constraints)
     assert not call(node_maintenance, **off)["changed"]
+
+
+def test_a_dry_run_tells_what_live_moves_will_take(call: Call, on: Any) -> None:
+    cluster = on(node_maintenance, FakeCluster("migrate", statuses=(STATUS, ARRIVED)))
+    cluster.views = measured()
+    wish = {"node": "n2", "state": "on"}
+    told = call(node_maintenance, check=True, **wish)["forecasts"]
+    assert {guest: (it["path"], it["seconds"], it["pause_ms"]) for guest, it in told.items()} == {
+        "mc": ("pre-copy", 1.7, 20)
+    }
+    # Who waits for the moves themselves does not wait for measurements.
+    assert call(node_maintenance, **wish)["forecasts"] == {}
 
 
 def test_a_drain_that_would_stop_a_guest_is_refused(call: Call, on: Any) -> None:

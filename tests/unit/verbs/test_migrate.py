@@ -29,6 +29,7 @@ from ansible_collections.cspp.drover.tests.unit.fake_cluster import (
     STATUS,
     Contested,
     FakeCluster,
+    measured,
     transcript,
 )
 
@@ -309,16 +310,11 @@ def test_a_move_that_a_node_is_against_is_refused_unless_that_is_ignored(call: C
 
 def test_a_move_is_told_with_what_it_will_take(call: Call, on: Any) -> None:
     cluster = on(guest_migrate, FakeCluster("migrate", cib=APART, statuses=(STATUS, ARRIVED)))
-    measured = {
-        "measure": {"mc": {"in_use": 2**27, "dirties": 0}},
-        "paths": {},
-        "reach": {"n3": {"speed": 160 * 2**20}},
-    }
-    cluster.views = {"n2": NodeView("n2", suits=measured)}
+    cluster.views = measured()
     told = call(guest_migrate, check=True, **MOVE)
     assert told["forecast"]["path"] == "pre-copy"
     assert told["notes"] == ["forecast: 128 MiB, 1 round, 1.7 s, pause 20 ms: pre-copy, it changes next to nothing"]
-    cluster.views = {"n2": NodeView("n2", suits={**measured, "measure": {"mc": {"error": "no"}}})}
+    cluster.views = measured({"error": "no"})
     assert call(guest_migrate, check=True, **MOVE)["forecast"] is None
 
 

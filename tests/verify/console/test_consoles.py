@@ -17,7 +17,7 @@ from websockets.sync.connection import Connection
 
 from ..lab import Lab
 from ..plays import succeed
-from .test_power_loss import ADDRESS, TOKEN
+from .reaching import PORT, TOKEN, console_address
 
 pytestmark = pytest.mark.stage("console")
 
@@ -30,7 +30,7 @@ def console(path: str) -> Iterator[Connection]:
     """A guest's console that is connected to the guest, tried again as the page does until it is."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    url = f"wss://{ADDRESS}:8443/api/v1/guests/{path}"
+    url = f"wss://{console_address()}:{PORT}/api/v1/guests/{path}"
     until = time.monotonic() + PATIENCE
     while True:
         with connect(url, ssl=context, additional_headers={"Authorization": f"Bearer {TOKEN}"}) as found:

@@ -15,7 +15,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_
 
 from ..lab import Lab
 from ..plays import succeed, variable
-from .test_power_loss import ADDRESS, ask
+from .reaching import ask, console_address
 
 pytestmark = pytest.mark.stage("console")
 
@@ -26,7 +26,7 @@ LOOK = 2.0
 
 
 def hour(path: str) -> dict[str, Any]:
-    status, told = ask(ADDRESS, f"/{path}/load")
+    status, told = ask(console_address(), f"/{path}/load")
     return dict(told["load"]) if status == 200 else {"at": [], "node": ()}
 
 
@@ -41,12 +41,12 @@ def test_each_node_tells_its_last_hour(lab: Lab) -> None:
         assert told["node"] == node
         assert 0 <= told["cpu"][-1] <= told["cpus"][-1] * 1.1
         assert 0 < told["memory"][-1] < told["memory_total"][-1]
-    assert ask(ADDRESS, "/nodes/nowhere/load")[0] == 404
+    assert ask(console_address(), "/nodes/nowhere/load")[0] == 404
 
 
 def test_the_look_has_what_is_in_use_of_every_guest() -> None:
     def unknown() -> set[str]:
-        _status, look = ask(ADDRESS, "/cluster")
+        _status, look = ask(console_address(), "/cluster")
         things = [*look["nodes"], *(guest for guest in look["guests"] if guest["state"] == "running")] if look else []
         return {one["name"] for one in things if not one["load"]} if things else {"everything"}
 
@@ -56,7 +56,7 @@ def test_the_look_has_what_is_in_use_of_every_guest() -> None:
 def test_what_a_node_is_made_of(lab: Lab) -> None:
     for node in lab.nodes:
         runner = lab.ssh(node)
-        status, told = ask(ADDRESS, f"/nodes/{node}/hardware")
+        status, told = ask(console_address(), f"/nodes/{node}/hardware")
         assert status == 200
         found = told["hardware"]
         assert found["software"]["kernel"] == runner(["uname", "--kernel-release"]).stdout.strip()
@@ -75,7 +75,7 @@ def test_a_guests_hour_goes_on_over_a_move_and_no_look_waits_for_it(lab: Lab) ->
     def look() -> None:
         while not over.is_set():
             began = time.monotonic()
-            status, _look = ask(ADDRESS, "/cluster")
+            status, _look = ask(console_address(), "/cluster")
             slow.append(time.monotonic() - began if status == 200 else LOOK)
             time.sleep(0.1)
 

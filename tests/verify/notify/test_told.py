@@ -18,7 +18,7 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 
-from ..console.test_power_loss import DECLARED, TOKEN, ask
+from ..console.reaching import DECLARED, TOKEN, ask
 from ..lab import Lab
 from ..plays import play, succeed
 

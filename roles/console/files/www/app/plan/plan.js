@@ -17,9 +17,10 @@ function headline({ action, subject, moves, stops }) {
   return "No guest moves or stops.";
 }
 
+/** Said only where it is known of all: of containers' restarts nothing is forecast, and these take longest. */
 function longest(moves) {
-  const pauses = moves.map((move) => move.forecast?.pause).filter((pause) => pause != null);
-  return pauses.length ? ` The longest pause is forecast at ${duration(Math.max(...pauses))}.` : "";
+  const pauses = moves.map((move) => move.forecast?.pause);
+  return pauses.length && !pauses.some((pause) => pause == null) ? ` The longest pause is forecast at ${duration(Math.max(...pauses))}.` : "";
 }
 
 function Moves({ moves, before }) {
