@@ -21,7 +21,7 @@ _CHROMIUM = Path("/usr/bin/chromium")
 _PATIENCE = 20_000
 #: What a browser has against pages that are in order: nobody is logged in at first, a plan has grown stale, noVNC tells
 #: of a screen that is refused, and interfaces of labs come and go.
-_KNOWN = re.compile("status of 401|status of 409|ERR_NETWORK_CHANGED|code: 4409")
+_KNOWN = re.compile("status of (401|409|503)|ERR_NETWORK_CHANGED|code: 4409")
 
 expect.set_options(timeout=_PATIENCE)
 

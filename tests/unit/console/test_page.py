@@ -326,23 +326,23 @@ def test_the_first_page_is_light(visit: Open) -> None:
 def test_nothing_on_any_page_is_out_of_reach(stage: Stage, visit: Open, scheme: str, width: int) -> None:
     page = visit(None, "", width, scheme)
     expect(page.get_by_label("User")).to_be_visible()
-    found = _judged(page, "log-in")
+    found = judged(page, "log-in")
     page = visit("admin", "", width, scheme)
     for place in PLACES:
         page.goto(f"{stage.address}#/{place}")
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         expect(page.locator("[aria-busy=true]")).to_have_count(0)
-        found += _judged(page, place or "overview")
+        found += judged(page, place or "overview")
         wide = page.evaluate("document.documentElement.scrollWidth")
         found += [f"{place}: {wide} pixels wide"] if wide > width else []
     page.goto(f"{stage.address}#/nodes")
     drain(page, "node1")
     expect(page.get_by_role("dialog").locator("tbody tr")).to_have_count(3)
-    found += _judged(page, "plan")
+    found += judged(page, "plan")
     assert found == []
 
 
-def _judged(page: Page, place: str) -> list[str]:
+def judged(page: Page, place: str) -> list[str]:
     """What axe finds that is serious or critical."""
     page.evaluate(AXE.read_text() + ";0")
     # Half of a colour on its way to another has no contrast to speak of.

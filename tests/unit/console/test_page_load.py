@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import Trouble
 from ansible_collections.cspp.drover.tests.unit.console.page_stage import Stage
-from tests.unit.console.test_page import Open, _judged, browser, playwright, served, stage, visit  # noqa: F401
+from tests.unit.console.test_page import Open, browser, judged, served, stage, visit  # noqa: F401
 
 #: Of the pixels of a canvas, how many are in colours of their own, neither grey nor clear.
 _PAINTED = """it => {
@@ -159,10 +159,10 @@ def test_nothing_of_it_is_out_of_reach(stage: Stage, visit: Open, scheme: str, w
         page.goto(f"{stage.address}#/{place}")
         expect(page.get_by_role("heading", level=1)).to_have_text(place.split("/")[1])
         expect(page.locator("[aria-busy=true]")).to_have_count(0)
-        found += _judged(page, place)
+        found += judged(page, place)
         for shown in page.get_by_role("button", name="Table").all():
             shown.click()
-            found += _judged(page, f"{place}, as a table")
+            found += judged(page, f"{place}, as a table")
         wide = page.evaluate("document.documentElement.scrollWidth")
         found += [f"{place}: {wide} pixels wide"] if wide > width else []
     assert found == []

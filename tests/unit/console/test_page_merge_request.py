@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import Trouble
 from ansible_collections.cspp.drover.tests.unit.console.page_stage import Stage
-from tests.unit.console.test_page import Open, _judged, browser, playwright, served, stage, visit  # noqa: F401
+from tests.unit.console.test_page import Open, browser, judged, served, stage, visit  # noqa: F401
 
 FORGE = {"kind": "forgejo", "name": "Forgejo", "project": "club/cluster"}
 LINK = "https://git.example.org/pulls/1"
@@ -88,10 +88,10 @@ def test_nothing_of_it_is_out_of_reach(stage: Stage, visit: Open, scheme: str, w
     stage.played.forge = FORGE
     page = visit("operator", "guests/mail/definition", width, scheme)
     request = proposed(page).get_by_role("region", name="At Forgejo")
-    found = _judged(page, "proposed")
+    found = judged(page, "proposed")
     request.get_by_role("button", name="Open a merge request").click()
     expect(request.get_by_role("link", name=LINK)).to_be_visible()
-    found += _judged(page, "opened")
+    found += judged(page, "opened")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert found == []
 
