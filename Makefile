@@ -8,7 +8,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help setup setup-dev demo demo-ceph test test-whole docs screenshots vendor lock lint unit scenario fuzz mutants faults drills real bench-second-run bench-agents bench-declaration \
-	bench-migration bench-failover bench-failover-ceph bench-scale soak-migration upgrade-test lab-up lab-down clean
+	bench-migration bench-failover bench-failover-ceph bench-console bench-scale soak-migration upgrade-test lab-up lab-down clean
 
 help:
 	@echo "make demo       a three-node cluster on this machine, shown at work"
@@ -24,6 +24,7 @@ help:
 	@echo "make bench-agents      what a monitor of a guest costs, on a lab with guests"
 	@echo "make drills COUNT=30 SEED=1   power cuts, frozen nodes, partitions: whether anything ran twice, or was lost"
 	@echo "make bench-failover    power cut to first answer, beside stock agents; bench-failover-ceph: with guests on Ceph"
+	@echo "make bench-console     what the console costs a node, and what 50 people who watch add"
 	@echo "make faults     200 faults while guests move; FAULTS='--seed 7 --count 20 --only power' for others"
 	@echo "make upgrade-test FROM=REV   a lab that the commit REV built is brought to this checkout, unnoticed by its guests"
 	@echo "make real       what containers cannot show, on two emulated machines with Debian's own kernel; REAL=--help tells more"
@@ -154,6 +155,10 @@ bench-failover-ceph: export DROVER_LAB := failceph
 bench-failover-ceph: export DROVER_LAB_SUBNET := 10.229.0.0/24
 bench-failover-ceph: setup
 	$(BIN)/python -u -m tests.bench.failover $(ARGS)
+
+# What the console costs a node, and 50 who watch; ARGS=--keep on a lab that has it.
+bench-console: setup-dev
+	$(BIN)/python -u -m tests.bench.console_watchers $(ARGS)
 
 # What a thousand guests cost; ARGS=--help tells the rest.
 bench-scale: setup
