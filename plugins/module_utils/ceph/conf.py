@@ -35,6 +35,10 @@ _SETTINGS = {
     "mon_osd_down_out_subtree_limit": "host",
     # Each of them needs what Debian lacks or nobody here asks for, and a module disabled later restarts the manager.
     "mgr_initial_modules": '""',
+    # Who has just begun knows the cluster as it was, and waits for an OSD that is gone until it asks anew: 10 s by
+    # default, in which a guest of the lost node does not start.
+    "objecter_tick_interval": "0.5",
+    "objecter_timeout": "1",
     # How long a client whose lock was broken stays out. A node may be away, and come back to life, for a day.
     "rbd_blocklist_expire_seconds": "86400",
 }
