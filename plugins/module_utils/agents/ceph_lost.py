@@ -5,6 +5,9 @@
 Pacemaker tells of it by an alert, which runs as user hacluster and may do nothing but pass the name on, to a socket
 that systemd has (see role ceph). What comes out there, as root, believes only the fencer's own record, and then tells
 Ceph (ceph/lost.py), by a key that can do nothing else.
+
+The monitors do nothing before they have elected anew, which takes them a second. It does no harm to a monitor that
+lives, so that they begin as soon as the cluster has lost sight of the node, while its power is being cut.
 """
 
 from __future__ import annotations
@@ -31,19 +34,27 @@ __all__ = ["SOCKET", "alert", "main"]
 
 SOCKET = "/run/drover-ceph-lost"
 ATTRIBUTE = "drover-ceph-client"
+#: Beside the name of a node of which nobody knows yet whether its power is off.
+_OUT_OF_SIGHT = "out-of-sight"
 _CONF = Path("/etc/ceph/ceph.conf")
 _PATIENCE = 20
 
 
 def alert(environment: Mapping[str, str] = os.environ) -> int:
-    """Pass on what Pacemaker tells of a fencing that worked. Runs as hacluster."""
-    told = {name: environment.get(f"CRM_alert_{name}", "") for name in ("kind", "node", "rc")}
+    """Pass on what Pacemaker tells of a fencing that worked, and of a node that was lost. Runs as hacluster."""
+    told = {name: environment.get(f"CRM_alert_{name}", "") for name in ("kind", "node", "rc", "desc")}
     # What was done it does not tell (its task is always "st_notify_fence"): the fencer's record does.
-    if told["kind"] == "fencing" and told["rc"] == "0":
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as passed:
-            passed.connect(SOCKET)
-            passed.sendall(f"{told['node']}\n".encode())
+    if (told["kind"], told["rc"]) == ("fencing", "0"):
+        _pass_on(told["node"])
+    elif (told["kind"], told["desc"]) == ("node", "lost"):
+        _pass_on(f"{told['node']} {_OUT_OF_SIGHT}")
     return 0
+
+
+def _pass_on(text: str) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as passed:
+        passed.connect(SOCKET)
+        passed.sendall(f"{text}\n".encode())
 
 
 class Rados:
@@ -81,7 +92,7 @@ def monitors() -> dict[str, str]:
 
 def main() -> int:
     """Tell Ceph of the node that is named on the standard input, if it is gone."""
-    node = sys.stdin.readline(256).strip()
+    node, _, sight = sys.stdin.readline(256).strip().partition(" ")
     begun = time.monotonic()
     syslog.openlog("drover-ceph")
 
@@ -92,9 +103,12 @@ def main() -> int:
     mine = turn(here, list(places), node)
     if mine is None:
         return 0
+    if sight == _OUT_OF_SIGHT:
+        if node in places and not mine:
+            _elect(here, node)
+        return 0
     try:
-        # Every order of the monitors waits for all of their majority, as it was before: that holds the lost one. To
-        # elect anew does no harm to one that lives.
+        # Every order of the monitors waits for all of their majority, as it was before: that holds the lost one.
         waiting = [_elect] if node in places and not mine else []
         known = side_by_side(lambda part: part(here, node), [*waiting, _history, _members, _clients])
         by = verified(known[_history], node, known[_members].split(), time.time())
@@ -108,9 +122,14 @@ def main() -> int:
     return 0
 
 
-def _elect(here: str, _node: str) -> str:
+def _elect(here: str, node: str) -> str:
+    """Have the monitors elect anew, unless they have without the node, or are at it."""
+    monitor = FOLDER / f"ceph-mon.{here}.asok"
     with suppress(SocketError):
-        ask(FOLDER / f"ceph-mon.{here}.asok", "quorum enter")
+        status = ask(monitor, "mon_status")
+        # While they elect it is empty.
+        if any(mon["name"] == node and mon["rank"] in status["quorum"] for mon in status["monmap"]["mons"]):
+            ask(monitor, "quorum enter")
     return ""
 
 

@@ -15,7 +15,7 @@ from ansible_collections.cspp.drover.tests.unit.fake_cluster import CIB, FakeClu
 
 WRITTEN = (
     '<alert id="drover-ceph-alert" path="/usr/lib/drover/current/bin/ceph-alert">'
-    "<select><select_fencing /></select></alert>"
+    "<select><select_fencing /><select_nodes /></select></alert>"
 )
 
 
