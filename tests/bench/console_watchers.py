@@ -28,6 +28,7 @@ os.environ.setdefault("DROVER_LAB_SUBNET", "10.234.0.0/24")
 
 import httpx  # noqa: E402
 
+from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError  # noqa: E402
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for  # noqa: E402
 
 from ..browser import Windows, chromium  # noqa: E402
@@ -124,10 +125,6 @@ def _used(lab: Lab, node: str) -> tuple[float, float]:
     return seconds, memory
 
 
-class _Ended(Exception):
-    """Enough was watched."""
-
-
 async def _watch() -> int:
     """One who watches, until cancelled; returns how many events there were."""
     events = 0
@@ -142,7 +139,7 @@ async def _watch() -> int:
                 events += line.startswith("event:")
     except asyncio.CancelledError:
         return events
-    raise _Ended("a stream of events has ended by itself")
+    raise DroverError("a stream of events has ended by itself")
 
 
 async def _end(stream: asyncio.Task[int]) -> int:
