@@ -170,6 +170,17 @@ def test_the_device_of_a_member_that_the_inventory_lacks_stays(call: Call, on: A
     assert "drover-fence-n2" not in read(cluster.cib).primitives
 
 
+def test_sbd_becomes_a_level_where_it_was_seen_to_run(call: Call, on: Any) -> None:
+    on(cluster_config, FakeCluster())
+    bmc = [{"node": node, "address": "192.0.2.1"} for node in ("n1", "n2")]
+    disk = {"agent": "fence_sbd", "address": "/dev/a", "level": 3, "options": {"power_timeout": "45"}}
+    fencing = [*bmc, *({"node": node, **disk} for node in ("n1", "n2"))]
+    objects = call(cluster_config, check=True, fencing=fencing, fencing_unseen=["n2"])["objects"]
+    assert {"create fencing level drover-level-n1-1", "create fencing level drover-level-n1-2"} <= set(objects)
+    assert "create resource drover-sbd-n1" in objects
+    assert not [line for line in objects if "sbd-n2" in line or "level-n2" in line]
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [({}, None), ({"fenced": False, "fencing": [DEVICE]}, "false"), ({"fencing": [DEVICE]}, "true")],
