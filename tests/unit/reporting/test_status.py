@@ -108,8 +108,8 @@ UNMANAGED = Primitive(**{**vars(primitive()), "meta": {"maintenance": "true"}})
         (
             primitive(),
             {"resources": (guest("drover-fence-n1"), guest("drover-sbd-n1", "n2"))},
-            "n1: its power controller does not answer; it is tried again each minute, and until then n1 would be fenced "
-            "by its SBD",
+            "n1: its power controller does not answer; it is tried again each minute, and until then n1 would be "
+            "fenced by its SBD",
         ),
         (
             primitive(),
