@@ -188,7 +188,7 @@ def fencing_report(
         if node in equipped:
             continue
         if node in pending:
-            lines.append(f"{node} has no power controller, and its SBD does not run yet: restart the node.")
+            lines.append(f"{node} has no power controller, and its SBD does not run yet: start its cluster anew.")
         else:
             lines.append(f"{node} has no power controller: set fencing_bmc (address, user, password) for it.")
     faults: dict[tuple[str, str], list[str]] = {}

@@ -211,7 +211,7 @@ def test_a_node_with_sbd_alone_can_be_fenced_once_it_runs() -> None:
     given = hosts()
     devices = declared.fencing_devices(given, ["node2"])
     report = nodes.fencing_report(["node1", "node2"], devices, {}, ["node2"])
-    assert report == "node2 has no power controller, and its SBD does not run yet: restart the node."
+    assert report == "node2 has no power controller, and its SBD does not run yet: start its cluster anew."
     assert nodes.fencing_report(["node1", "node2"], declared.fencing_devices(given, []), {}) == ""
 
 
