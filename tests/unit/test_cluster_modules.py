@@ -14,6 +14,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult
+from ansible_collections.cspp.drover.plugins.module_utils.host.sbd import SbdNode
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import guest_state
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress
 from ansible_collections.cspp.drover.plugins.module_utils.preflight.survey import NodeView
@@ -190,6 +191,19 @@ def test_when_fencing_is_relied_on(call: Call, on: Any, given: dict[str, Any], e
     cluster = on(cluster_config, FakeCluster(cib=transcript("cib-fresh")))
     call(cluster_config, **given)
     assert read(cluster.cib).properties.get("stonith-enabled") == expected
+
+
+def test_each_node_tells_of_disks_that_its_sbd_does_not_watch(
+    call: Call, on: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_status_info, "node_name", lambda: "here")
+    monkeypatch.setattr(cluster_status_info, "certificates", lambda _now: [])
+    for disks in ([], ["/dev/a", "/dev/b"]):
+        monkeypatch.setattr(SbdNode, "unwatched", lambda _self, disks=disks: disks)
+        on(cluster_status_info, FakeCluster())
+        told = call(cluster_status_info)["node_problems"]
+        assert bool(told) is bool(disks)
+        assert all(line.startswith("here: SBD does not watch /dev/a, /dev/b: ") for line in told)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import fcntl
 import json
 import mmap
 import os
+import re
 import stat
 import struct
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,9 @@ __all__ = ["SOFTDOG", "NotEmpty", "SbdNode"]
 
 #: The kernel's own timer as a watchdog, and how the kernel calls it.
 SOFTDOG, _SOFTWARE = "softdog", "Software Watchdog"
+#: What role fencing writes: sbd's configuration, and a file that tells that it is Drover's.
+_DEFAULTS, _DECLARED = "/etc/default/sbd", "/etc/systemd/system/sbd.service.d/drover.conf"
+_DEVICES = re.compile(r'^SBD_DEVICE="([^"]+)"$', re.MULTILINE)
 #: ioctls: the size of a sector, and of the disk in bytes (linux/fs.h).
 _BLKSSZGET, _BLKGETSIZE64 = 0x1268, 0x80081272
 _PAGE = 4096
@@ -129,6 +133,15 @@ class SbdNode:
             "active": self._text(place / "state") == "active",
             "longest": int(longest) if longest.isdigit() and int(longest) else None,
         }
+
+    def unwatched(self) -> list[str]:
+        """The disks that Drover has declared here and this node's sbd does not watch, while the cluster runs."""
+        if not self._at(_DECLARED).exists() or not self._runs("corosync"):
+            return []
+        found = _DEVICES.search(self._text(self._at(_DEFAULTS)))
+        watches = self.watches()
+        disks = [self.device(path) for path in found[1].split(";")] if found else []
+        return [disk["path"] for disk in disks if (disk["header"] or {}).get("uuid") not in watches]
 
     def watches(self) -> set[str]:
         """The UUIDs of the disks that this node's sbd watches; none when it does not run."""

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..cluster.fencing import is_device, node_of
 from ..cluster.status import ClusterStatus, ResourceStatus
 
-__all__ = ["broken_levels", "in_short", "levels", "reminder"]
+__all__ = ["broken_levels", "in_short", "levels", "reminder", "unwatched"]
 
 #: What cuts a node's power or has it reset itself, by the rank of its device.
 _MEANS = {1: "power controller", 2: "second power controller", 3: "SBD"}
@@ -55,6 +55,16 @@ def broken_levels(status: ClusterStatus) -> list[str]:
                 f"tried again each minute, and until then the guests of {node} would start nowhere else if it died"
             )
     return told
+
+
+def unwatched(node: str, disks: Sequence[str]) -> list[str]:
+    """What to say of disks of SBD that a node does not watch; nothing when there are none."""
+    if not disks:
+        return []
+    return [
+        f"{node}: SBD does not watch {', '.join(disks)}: `systemctl status sbd` there says whether it cannot reach "
+        "the disk, or still has to be started with the cluster (docs/operate.md, Whether fencing works)"
+    ]
 
 
 def _broken(device: ResourceStatus, status: ClusterStatus) -> bool:

@@ -206,3 +206,24 @@ def test_what_runs(root: Path) -> None:
         (root / f"proc/{number}/cmdline").unlink()
     told = Node({}, root).look([], "/dev/watchdog")
     assert (told["running"], told["watches"], told["cluster"]) == (False, [], False)
+
+
+def test_disks_that_are_declared_and_not_watched(root: Path) -> None:
+    node = Node({"/dev/a": DISK, "/dev/b": DISK.replace(b"\xab\x81", b"\0\0"), "/dev/c": OSError(5, "gone")}, root)
+    for name in ("etc/default/sbd", "etc/systemd/system/sbd.service.d/drover.conf"):
+        assert node.unwatched() == []
+        (root / name).parent.mkdir(parents=True)
+        (root / name).write_text('SBD_DEVICE="/dev/a;/dev/b;/dev/c"\nSBD_PACEMAKER=yes\n')
+    assert node.unwatched() == ["/dev/b", "/dev/c"]
+    (root / "proc/12/cmdline").unlink()
+    assert node.unwatched() == ["/dev/a", "/dev/b", "/dev/c"]
+    # Its cluster starts it.
+    (root / "proc/13/comm").unlink()
+    assert node.unwatched() == []
+
+
+def test_the_files_of_the_role_are_what_is_looked_at(root: Path) -> None:
+    role = Path(__file__).resolve().parents[3] / "roles/fencing"
+    paths = (role / "vars/main.yml").read_text()
+    assert "path: /etc/default/sbd," in paths and "path: /etc/systemd/system/sbd.service.d/drover.conf," in paths
+    assert "SBD_DEVICE=\"{{ __fencing_sbd.devices | join(';') }}\"\n" in (role / "templates/sbd.j2").read_text()
