@@ -18,6 +18,7 @@ __all__ = [
     "DELAY",
     "FenceDevice",
     "device_id",
+    "distrusted",
     "fencing",
     "is_device",
     "level_ids",
@@ -165,6 +166,19 @@ def trusted(devices: Sequence[FenceDevice], live: Configuration, unseen: Collect
     return [
         device for device in devices if device.agent != SBD or device.node not in unseen or device.id in live.primitives
     ]
+
+
+def distrusted(nodes: Collection[str], live: Configuration) -> dict[str, set[str]]:
+    """The ids of what makes SBD a level of nodes that nobody sees, by node; they have to go where sbd may have been
+    stopped in order."""
+    found = {}
+    for node in nodes:
+        sbd = device_id(node, 3)
+        if sbd in live.primitives:
+            controllers = [level for level in (1, 2) if device_id(node, level) in live.primitives]
+            orders = {_level_id(node, 3)} if len(controllers) > 1 else level_ids(node)
+            found[node] = {sbd, f"{sbd}-elsewhere", *orders}
+    return found
 
 
 def usual_port(agent: str) -> int:

@@ -18,8 +18,8 @@ Host = Mapping[str, Any]
 _WATCHDOG, _SOFTDOG = "/dev/watchdog", "softdog"
 #: A path that /etc/default/sbd and the agent's parameters can hold, where others end at a comma or a semicolon.
 _DEVICE = re.compile(r"/dev/[\w/.:=+@-]+", re.ASCII)
-#: Seconds that a watchdog may be given: below, a busy disk resets nodes; above, guests wait for minutes.
-_SHORTEST, _LONGEST = 5, 60
+#: Seconds that a watchdog may be given: below, a busy disk resets nodes; above, verbs give up fencing under way.
+_SHORTEST, _LONGEST = 5, 50
 
 
 @dataclass(frozen=True)

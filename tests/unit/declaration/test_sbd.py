@@ -12,6 +12,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster import fence_a
 from ansible_collections.cspp.drover.plugins.module_utils.declaration import nodes
 from ansible_collections.cspp.drover.plugins.module_utils.declaration import sbd as declared
 from ansible_collections.cspp.drover.plugins.module_utils.declaration.timing import timing
+from ansible_collections.cspp.drover.plugins.module_utils.verbs import pause, prove, remove
 
 A, B, C = "/dev/disk/by-id/a", "/dev/disk/by-id/b", "/dev/disk/by-id/c"
 HEADER = {"uuid": "u1", "sector": 512, "watchdog": 15, "msgwait": 30}
@@ -63,7 +64,7 @@ def codes(lines: list[str]) -> list[str]:
         (hosts(devices=["/dev/a\nSBD_OPTS=-Z"]), "sbd_devices"),
         (hosts(fencing_watchdog="iTCO_wdt"), "sbd_watchdog"),
         (hosts(fencing_watchdog="/dev/watchdog\nSBD_OPTS=-Z"), "sbd_watchdog"),
-        *((hosts(fencing_watchdog_timeout=wrong), "sbd_timeout") for wrong in (4, 61, "soon", True, None)),
+        *((hosts(fencing_watchdog_timeout=wrong), "sbd_timeout") for wrong in (4, 51, "soon", True, None)),
         ([*hosts(count=1), host(2, fencing_sbd_devices=[A], fencing_watchdog_timeout=20)], "sbd_timeout"),
     ],
 )
@@ -72,6 +73,14 @@ def test_what_is_declared_goes_together_or_is_refused(given: list[dict[str, Any]
     assert set(codes(found["problems"])) == ({code} if code else set())
     if code:
         assert declared.fencing_devices(given, []) == []
+
+
+def test_verbs_wait_longer_for_fencing_than_the_longest_delivery() -> None:
+    longest = max(
+        second for second in range(200) if not declared.sbd_declared(hosts(fencing_watchdog_timeout=second))["problems"]
+    )
+    for patience in (prove._POWER, pause._CUT, remove._OFF):
+        assert sbd.msgwait(longest) + 15 < patience
 
 
 def test_what_follows_from_the_timeout_of_the_watchdog() -> None:

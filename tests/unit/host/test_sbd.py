@@ -139,8 +139,9 @@ def test_of_several_disks_none_is_written_when_one_is_not_empty(tmp_path: Path) 
 
 def test_a_disk_that_cannot_be_read_is_not_written(disk: Callable[..., Node]) -> None:
     node = disk(OSError(errno.EIO, "Input/output error"))
-    with pytest.raises(NotEmpty, match="Input/output error"):
-        lay_out(node, [only(node)], 15, check=False)
+    for check in (True, False):
+        with pytest.raises(NotEmpty, match="cannot be laid out for SBD: Input/output error"):
+            lay_out(node, [only(node)], 15, check=check)
 
 
 @pytest.fixture
