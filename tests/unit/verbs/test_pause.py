@@ -74,7 +74,8 @@ def fenced_by(*devices: str) -> str:
     primitives = [Primitive(device, "stonith", None, "fence_x") for device in devices]
     places = [Location(f"{device}-elsewhere", device, "n3", "-INFINITY") for device in devices]
     levels = [Level(f"drover-level-n3-{at}", "n3", at, device) for at, device in enumerate(devices, 1) if devices[1:]]
-    return reconcile(PAUSED, Wanted(primitives=primitives, constraints=places, levels=tuple(levels))).xml
+    wanted = Wanted(primitives=tuple(primitives), constraints=tuple(places), levels=tuple(levels))
+    return reconcile(PAUSED, wanted).xml
 
 
 @pytest.mark.parametrize(
