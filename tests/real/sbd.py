@@ -13,7 +13,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.core.command import Co
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 
 from . import site
-from .shown import Shown, need
+from .shown import Shown, need, patiently
 from .site import FENCING, NODES, Node
 
 __all__ = ["sbd"]
@@ -66,7 +66,7 @@ def _devices(shown: Shown) -> list[str]:
 
 def _bring(shown: Shown, guest: str, node: Node) -> None:
     if shown.where(guest) != node:
-        shown.play("migrate", guest=guest, to=node.name)
+        patiently(lambda: shown.play("migrate", guest=guest, to=node.name))
 
 
 def _hang(shown: Shown, survivor: Node, victim: Node) -> str:

@@ -17,7 +17,7 @@ from . import plays, site
 from .machine import Machines
 from .site import NODES, Node
 
-__all__ = ["SMALL", "Shown", "Wrong", "need"]
+__all__ = ["SMALL", "Shown", "Wrong", "need", "patiently"]
 
 #: Seconds that something small may take on an emulated machine.
 SMALL = 120.0
@@ -70,3 +70,14 @@ class Shown:
 def need(holds: bool, otherwise: str) -> None:
     if not holds:
         raise Wrong(otherwise)
+
+
+def patiently(play: Callable[[], plays.Played]) -> plays.Played:
+    """What the play comes to, when the nodes have given an answer within the seconds that real ones have for it."""
+    for _attempt in range(3):
+        try:
+            return play()
+        except plays.PlayError as error:
+            if not any(f"({code})" in str(error) for code in ("libvirt_silent", "node_silent")):
+                raise
+    return play()

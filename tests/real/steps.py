@@ -14,7 +14,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_
 from . import plays, site
 from .recipe import UNWANTED
 from .sbd import sbd
-from .shown import Shown, need
+from .shown import Shown, need, patiently
 from .site import NODES, Node
 
 __all__ = ["STEPS"]
@@ -244,7 +244,7 @@ def migration(shown: Shown) -> str:
     for node in NODES:
         forced = shown.shell(node, "grep -c '^migrate_tls_force = 1$' /etc/libvirt/qemu.conf", ok=None)
         need(forced == "1", f"libvirt of {node.name} would migrate without TLS")
-    played = _patiently(lambda: shown.play("migrate", guest=site.VM, to=target.name))
+    played = patiently(lambda: shown.play("migrate", guest=site.VM, to=target.name))
     need(shown.where(site.VM) == target, f"{site.VM} is not on {target.name}")
     need(shown.boot_id() == boot, f"{site.VM} was started anew, or does not answer")
     _reach_in_vlan(shown)
@@ -256,17 +256,6 @@ def migration(shown: Shown) -> str:
         f"QEMU in {profiles[-1]} on both; "
         f"{_outcome(played)}"
     )
-
-
-def _patiently(play: Callable[[], plays.Played]) -> plays.Played:
-    """What the play comes to, when the nodes have given an answer within the seconds that real ones have for it."""
-    for _attempt in range(3):
-        try:
-            return play()
-        except plays.PlayError as error:
-            if not any(f"({code})" in str(error) for code in ("libvirt_silent", "node_silent")):
-                raise
-    return play()
 
 
 def _outcome(played: plays.Played) -> str:
