@@ -23,7 +23,7 @@ options:
         type: str
         default: fence_ipmilan
       address:
-        description: Address of the device, a BMC for instance.
+        description: Address of the device, a BMC for instance; of C(fence_sbd) the disks, with commas between them.
         type: str
         required: true
       port:
@@ -39,9 +39,9 @@ options:
         type: str
         default: ""
       level:
-        description: A device of level 2 is asked when that of level 1 has failed.
+        description: A device is asked when those of lower levels have failed. 1 and 2 are power controllers, 3 is SBD.
         type: int
-        choices: [1, 2]
+        choices: [1, 2, 3]
         default: 1
         version_added: 0.4.0
       options:

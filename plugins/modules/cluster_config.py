@@ -41,6 +41,14 @@ options:
     type: list
     elements: str
     default: []
+  fencing_unseen:
+    description:
+      - Nodes that were not asked whether SBD runs there. Their devices of C(fence_sbd) in O(fencing) are not made, and
+        stay where they are.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.4.0
   fenced:
     description:
       - Whether the cluster relies on fencing (C(stonith-enabled)). Devices can be there before it does.
@@ -127,6 +135,7 @@ def wanted(params: dict[str, Any], live: Configuration) -> Wanted:
     described = None
     if params["fencing"] is not None:
         described = [fence_arguments.device(device) for device in params["fencing"]]
+        described = fencing.trusted(described, live, params["fencing_unseen"])
         fenced = bool(described) if fenced is None else fenced
     devices, places, gone = fencing.fencing(described, live, params["fencing_kept"])
     levels, levels_gone = fencing.levels(described, live, params["fencing_kept"])
@@ -203,6 +212,7 @@ def main() -> None:
             "nodes": {"type": "dict", "default": {}},
             "fencing": {"type": "list", "elements": "dict", "options": fence_arguments.FENCING},
             "fencing_kept": {"type": "list", "elements": "str", "default": []},
+            "fencing_unseen": {"type": "list", "elements": "str", "default": []},
             "fenced": {"type": "bool"},
             "console_address": {"type": "str"},
             "notify": {"type": "bool"},

@@ -137,10 +137,12 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import rea
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import guest_of
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import ClusterError, Pacemaker
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.paused import described
+from ansible_collections.cspp.drover.plugins.module_utils.core.command import run
 from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.core.node_name import node_name
 from ansible_collections.cspp.drover.plugins.module_utils.core.parallel import both
 from ansible_collections.cspp.drover.plugins.module_utils.guest.definition import read as read_definition
+from ansible_collections.cspp.drover.plugins.module_utils.host.sbd import SbdNode
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.packet_filter import PacketFilter
 from ansible_collections.cspp.drover.plugins.module_utils.journal import book, power
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress
@@ -148,7 +150,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.notify import receiver
 from ansible_collections.cspp.drover.plugins.module_utils.notify.marks import overdue
 from ansible_collections.cspp.drover.plugins.module_utils.reporting import changes, drift, moves, reasons
 from ansible_collections.cspp.drover.plugins.module_utils.reporting import status as overview
-from ansible_collections.cspp.drover.plugins.module_utils.reporting.fencing import reminder
+from ansible_collections.cspp.drover.plugins.module_utils.reporting.fencing import reminder, unwatched
 from ansible_collections.cspp.drover.plugins.module_utils.reporting.filtered import lines
 
 
@@ -219,6 +221,11 @@ def look(cluster: Pacemaker, inventory: Sequence[str], *, tell_changes: bool, da
 
 def of_node(now: float) -> list[str]:
     """What is wrong on this node itself."""
+    return [*certificates(now), *unwatched(node_name(), SbdNode(run).unwatched())]
+
+
+def certificates(now: float) -> list[str]:
+    """What is wrong with this node's certificates."""
     try:
         from ansible_collections.cspp.drover.plugins.module_utils.trust import renewal
 

@@ -25,6 +25,12 @@ options:
     type: list
     elements: str
     default: []
+  disabled:
+    description: Units that are not to start at boot, whether or not they run now. One that is not there is passed over.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.4.0
   stopped:
     description: Units to stop and to disable, so that they do not start at boot. One that is not there is passed over.
     type: list
@@ -180,7 +186,7 @@ def settle(parameters: dict[str, Any], check: bool) -> dict[str, Any]:
         waiting = moves_of(node_name())
         if waiting:
             return {"changed": check, "actions": [], "outdated": parameters["restarted"], "waiting_for": waiting}
-    wanted = {kind: parameters[kind] for kind in ("running", "enabled", "stopped", "masked")}
+    wanted = {kind: parameters[kind] for kind in ("running", "enabled", "disabled", "stopped", "masked")}
     groups = [Group(group["units"], group["paths"]) for group in parameters["restarted_if_older"]]
     node = Node(
         [
@@ -213,6 +219,7 @@ def main() -> None:
         argument_spec={
             "running": units,
             "enabled": units,
+            "disabled": units,
             "stopped": units,
             "masked": units,
             "restarted_if_older": {"type": "list", "elements": "dict", "default": [], "options": group},

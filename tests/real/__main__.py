@@ -33,8 +33,9 @@ from . import site  # noqa: E402
 from .machine import Machines  # noqa: E402
 from .plays import play  # noqa: E402
 from .recipe import node_recipe  # noqa: E402
+from .shown import Shown  # noqa: E402
 from .site import NODES  # noqa: E402
-from .steps import STEPS, Shown  # noqa: E402
+from .steps import STEPS  # noqa: E402
 
 #: Resolved, for the machines' processes are known by the folder they run in.
 FOLDER = (ROOT / ".cache" / "real").resolve()

@@ -26,11 +26,13 @@ from ansible_collections.cspp.drover.plugins.module_utils.lab.machine import Pro
 
 from .site import NODES, Node
 
-__all__ = ["MEMORY_MIB", "MachineError", "Machines", "qemu_argv"]
+__all__ = ["MEMORY_MIB", "SHARED", "MachineError", "Machines", "qemu_argv"]
 
 MEMORY_MIB = 2048
 _PR_SET_PDEATHSIG = 1
 _WIRE = "wire"
+#: The disk that both machines have, and its size.
+SHARED, _SHARED_BYTES = "shared.disk", 4 << 20
 
 
 class MachineError(DroverError):
@@ -52,6 +54,9 @@ def qemu_argv(node: Node) -> list[str]:
         *("-device", "virtio-blk-pci,drive=root,serial=root"),
         *("-drive", f"file={node.name}.seed,if=none,id=seed,format=raw,readonly=on"),
         *("-device", "virtio-blk-pci,drive=seed,serial=seed"),
+        # One file for both machines, which neither keeps anything of in its memory.
+        *("-drive", f"file={SHARED},if=none,id=shared,format=raw,cache=none,file.locking=off"),
+        *("-device", "virtio-blk-pci,drive=shared,serial=shared,share-rw=on"),
         *("-netdev", entry, "-device", f"virtio-net-pci,netdev=ssh,mac={mac}:00,addr=0x10"),
         *("-netdev", wire, "-device", f"virtio-net-pci,netdev=wire,mac={mac}:01,addr=0x11"),
         *("-device", "virtio-rng-pci", "-serial", f"file:{node.name}.console"),
@@ -92,6 +97,7 @@ class Machines:
     def start(self, base: Path, *, keep: bool) -> list[subprocess.Popen[bytes]]:
         """Start both from the image ``base``, on new disks. Raises MachineError."""
         (self.folder / _WIRE).unlink(missing_ok=True)
+        (self.folder / SHARED).write_bytes(bytes(_SHARED_BYTES))
         started = []
         for node in NODES:
             disk = self.folder / f"{node.name}.qcow2"
@@ -148,6 +154,11 @@ class Machines:
         ]
         flags = [word for option in options for word in ("-o", option)]
         return ["ssh", "-F", "none", "-q", *flags, "-p", str(node.ssh_port), "root@127.0.0.1"]
+
+    def hang_up(self, node: Node) -> None:
+        """Give the connection up that is held to a node which was restarted."""
+        *flags, place = self.ssh_argv(node)
+        run([*flags, "-O", "exit", place], timeout=10, ok=None)
 
     def on(self, node: Node) -> Runner:
         """Runs programs on the node as cspp.drover's own runner does here: same arguments, same errors."""

@@ -36,8 +36,11 @@ SERVER = (
     "zstd",
 )
 
+#: What role fencing asks for where there is SBD.
+SBD = ("fence-agents-sbd", "sbd")
+
 #: What this test needs besides: a file system on which projects have quotas, and a server for the shared pool.
-TOOLS = ("nfs-common", "nfs-kernel-server", "xfsprogs")
+TOOLS = ("nfs-common", "nfs-kernel-server", "xfsprogs", *SBD)
 
 #: What the steps show is shown by the kernel's own log, which auditd would take the denials from.
 UNWANTED = "auditd"
@@ -73,7 +76,7 @@ FINISH = """\
 #!/bin/sh
 set -eu
 chroot "$1" sh -eu <<'IN'
-for unit in systemd-networkd corosync pacemaker libvirtd libvirt-guests lxc lxc-net chrony; do
+for unit in systemd-networkd corosync pacemaker sbd libvirtd libvirt-guests lxc lxc-net chrony; do
     systemctl disable --quiet "$unit.service"
 done
 systemctl enable --quiet seed.service ssh.service networking.service

@@ -14,10 +14,12 @@ from typing import Any
 __all__ = [
     "CONTAINER",
     "EXPORT",
+    "FENCING",
     "GUEST_VLAN",
     "NODES",
     "PORT",
     "VM",
+    "WATCHDOG",
     "Node",
     "group_variables",
     "hosts",
@@ -37,6 +39,38 @@ CONTAINER_MEMORY = 96 << 20
 
 #: What the first node serves as the shared pool.
 EXPORT = "/srv/export"
+
+
+#: A power controller's agent: it answers, and does not do what it is told. So the next level is asked.
+DISOBEDIENT = "fence_disobedient"
+DISOBEDIENT_AGENT = """\
+#!/bin/sh
+action=$(sed -n 's/^action=//p'); [ -n "$action" ] || action=${2:-}
+case $action in
+    metadata) cat <<'IN'
+<?xml version="1.0" ?>
+<resource-agent name="fence_disobedient" shortdesc="A power controller that answers and obeys nobody">
+<longdesc>For a test.</longdesc>
+<parameters><parameter name="action"><content type="string" default="reboot"/></parameter></parameters>
+<actions><action name="on"/><action name="off"/><action name="reboot"/><action name="status"/><action name="list"/>
+<action name="monitor"/><action name="metadata"/></actions>
+</resource-agent>
+IN
+    ;;
+    status | monitor | list) ;;
+    *) echo "$action: not obeyed" >&2; exit 1 ;;
+esac
+"""
+#: Seconds of the watchdog: more than an emulated machine takes to count a node as lost.
+WATCHDOG = 50
+#: What is declared for both nodes once there is to be SBD.
+FENCING: dict[str, Any] = {
+    "fencing_bmc": {"address": "10.0.2.2", "agent": DISOBEDIENT},
+    "fencing_sbd_devices": ["/dev/disk/by-id/virtio-shared"],
+    "fencing_watchdog": "softdog",
+    "fencing_watchdog_timeout": WATCHDOG,
+    "cluster_allow_unfenced": False,
+}
 
 
 @dataclass(frozen=True)
@@ -156,6 +190,7 @@ def identity(node: Node, *, host_key: str, host_key_public: str, login_key_publi
         "etc/ssh/ssh_host_ed25519_key": (0o600, host_key),
         "etc/ssh/ssh_host_ed25519_key.pub": (0o644, host_key_public),
         "root/.ssh/authorized_keys": (0o600, login_key_public),
+        f"usr/sbin/{DISOBEDIENT}": (0o755, DISOBEDIENT_AGENT),
     }
     if node is NODES[0]:
         # The other node's clock follows this one, which follows this machine's.

@@ -8,78 +8,21 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.pacemaker import Pacemaker
-from ansible_collections.cspp.drover.plugins.module_utils.core.command import Runner
-from ansible_collections.cspp.drover.plugins.module_utils.core.errors import DroverError
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 
 from . import plays, site
-from .machine import Machines
 from .recipe import UNWANTED
+from .sbd import sbd
+from .shown import Shown, need, patiently
 from .site import NODES, Node
 
-__all__ = ["STEPS", "Shown", "Wrong"]
-
-#: Seconds that something small may take on an emulated machine.
-SMALL = 120.0
+__all__ = ["STEPS"]
 
 _CGROUP = f"/sys/fs/cgroup/lxc.payload.{site.CONTAINER}"
 _MIB = 1 << 20
 #: A user of the node without a name and without rights, as a container's root is.
 _ANYBODY = 10_000_000
-
-
-class Wrong(DroverError):
-    """Something that is not as it has to be."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """The site at work, as its administrator sees it."""
-
-    machines: Machines
-    inventory: Path
-    logs: Path
-    tell: Callable[[str], None]
-
-    def play(self, name: str, **variables: Any) -> plays.Played:
-        return plays.play(f"playbooks/{name}.yml", self.inventory, self.logs, self.tell, **variables)
-
-    def on(self, node: Node) -> Runner:
-        return self.machines.on(node)
-
-    def shell(self, node: Node, line: str, *, timeout: float = SMALL, ok: tuple[int, ...] | None = (0,)) -> str:
-        """What a shell's line says on the node."""
-        return self.on(node)(["sh", "-c", line], timeout=timeout, ok=ok).stdout.strip()
-
-    def where(self, guest: str) -> Node:
-        """The node on which the cluster has the guest running. Raises Wrong."""
-        seen = Pacemaker(self.on(NODES[0])).status().resource(guest)
-        node = next((node for node in NODES if seen and seen.running and node.name == seen.node), None)
-        if node is None:
-            raise Wrong(
-                f"{guest} is {seen.word + ' on ' + ', '.join(seen.nodes) if seen else 'unknown to the cluster'}"
-            )
-        return node
-
-    def inside(self, argv: str, *, timeout: float = SMALL, ok: tuple[int, ...] | None = (0,)) -> tuple[int, str]:
-        """Run a shell's line in the container: its exit status, and what it says."""
-        attach = ["lxc-attach", "-P", "/run/drover/lxc", "-n", site.CONTAINER, "--", "sh", "-c", argv]
-        result = self.on(self.where(site.CONTAINER))(attach, timeout=timeout, ok=ok)
-        return result.rc, result.stdout.strip()
-
-    def boot_id(self) -> str:
-        """The VM's boot, as it tells everybody on the wire. Empty when it does not answer."""
-        return self.shell(NODES[0], f"timeout 20 bash -c 'cat < /dev/tcp/{site.VM_ADDRESS}/8'", ok=None)
-
-
-def need(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise Wrong(otherwise)
 
 
 def debian(shown: Shown) -> str:
@@ -301,7 +244,7 @@ def migration(shown: Shown) -> str:
     for node in NODES:
         forced = shown.shell(node, "grep -c '^migrate_tls_force = 1$' /etc/libvirt/qemu.conf", ok=None)
         need(forced == "1", f"libvirt of {node.name} would migrate without TLS")
-    played = _patiently(lambda: shown.play("migrate", guest=site.VM, to=target.name))
+    played = patiently(lambda: shown.play("migrate", guest=site.VM, to=target.name))
     need(shown.where(site.VM) == target, f"{site.VM} is not on {target.name}")
     need(shown.boot_id() == boot, f"{site.VM} was started anew, or does not answer")
     _reach_in_vlan(shown)
@@ -313,17 +256,6 @@ def migration(shown: Shown) -> str:
         f"QEMU in {profiles[-1]} on both; "
         f"{_outcome(played)}"
     )
-
-
-def _patiently(play: Callable[[], plays.Played]) -> plays.Played:
-    """What the play comes to, when the nodes have given an answer within the seconds that real ones have for it."""
-    for _attempt in range(3):
-        try:
-            return play()
-        except plays.PlayError as error:
-            if not any(f"({code})" in str(error) for code in ("libvirt_silent", "node_silent")):
-                raise
-    return play()
 
 
 def _outcome(played: plays.Played) -> str:
@@ -355,4 +287,6 @@ STEPS: Mapping[str, Callable[[Shown], str]] = {
     "paging": paging,
     "migration": migration,
     "denials": denials,
+    # Last, for it restarts a node, whose kernel then has a new log.
+    "sbd": sbd,
 }

@@ -14,6 +14,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.guests import 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import reconcile
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandError, CommandResult
+from ansible_collections.cspp.drover.plugins.module_utils.host.sbd import SbdNode
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor import guest_state
 from ansible_collections.cspp.drover.plugins.module_utils.migration import progress
 from ansible_collections.cspp.drover.plugins.module_utils.preflight.survey import NodeView
@@ -170,6 +171,17 @@ def test_the_device_of_a_member_that_the_inventory_lacks_stays(call: Call, on: A
     assert "drover-fence-n2" not in read(cluster.cib).primitives
 
 
+def test_sbd_becomes_a_level_where_it_was_seen_to_run(call: Call, on: Any) -> None:
+    on(cluster_config, FakeCluster())
+    bmc = [{"node": node, "address": "192.0.2.1"} for node in ("n1", "n2")]
+    disk = {"agent": "fence_sbd", "address": "/dev/a", "level": 3, "options": {"power_timeout": "45"}}
+    fencing = [*bmc, *({"node": node, **disk} for node in ("n1", "n2"))]
+    objects = call(cluster_config, check=True, fencing=fencing, fencing_unseen=["n2"])["objects"]
+    assert {"create fencing level drover-level-n1-1", "create fencing level drover-level-n1-2"} <= set(objects)
+    assert "create resource drover-sbd-n1" in objects
+    assert not [line for line in objects if "sbd-n2" in line or "level-n2" in line]
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [({}, None), ({"fenced": False, "fencing": [DEVICE]}, "false"), ({"fencing": [DEVICE]}, "true")],
@@ -179,6 +191,19 @@ def test_when_fencing_is_relied_on(call: Call, on: Any, given: dict[str, Any], e
     cluster = on(cluster_config, FakeCluster(cib=transcript("cib-fresh")))
     call(cluster_config, **given)
     assert read(cluster.cib).properties.get("stonith-enabled") == expected
+
+
+def test_each_node_tells_of_disks_that_its_sbd_does_not_watch(
+    call: Call, on: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_status_info, "node_name", lambda: "here")
+    monkeypatch.setattr(cluster_status_info, "certificates", lambda _now: [])
+    for disks in ([], ["/dev/a", "/dev/b"]):
+        monkeypatch.setattr(SbdNode, "unwatched", lambda _self, disks=disks: disks)
+        on(cluster_status_info, FakeCluster())
+        told = call(cluster_status_info)["node_problems"]
+        assert bool(told) is bool(disks)
+        assert all(line.startswith("here: SBD does not watch /dev/a, /dev/b: ") for line in told)
 
 
 @pytest.mark.parametrize(

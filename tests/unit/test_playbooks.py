@@ -31,6 +31,28 @@ def test_what_the_console_cannot_be_told_is_known_before_a_node_is_touched() -> 
     assert task["when"] == "console_enabled"
 
 
+def test_sbd_is_looked_at_between_membership_and_the_levels_and_goes_after_them() -> None:
+    play = plays("site.yml")[0]
+    found = tasks_of(play)
+    # It comes with corosync. And as long as a level counts on it, its start with the next boot has to be certain.
+    assert found.index(("fencing", "running")) < found.index(("cluster", "policy")) < found.index(("fencing", "none"))
+    assert "cspp.drover.cluster" in play["roles"]
+    assert (
+        next(task["when"] for task in play["tasks"] if task["name"] == "No SBD") == "fencing_sbd_devices | length == 0"
+    )
+    assert "sbd_packages" not in play["vars"]["node_packages_ahead"]
+
+
+def test_sbd_is_configured_before_its_package_enables_it() -> None:
+    names = [task["name"] for task in yaml.safe_load((ROLES / "fencing/tasks/sbd.yml").read_text())]
+    order = ["Refuse what SBD cannot work with", "Declare SBD", "Packages of SBD", "Lay out disks that are empty"]
+    assert [name for name in names if name in order] == order
+    assert names[-2:] == ["Refuse disks that not all nodes share", "Start SBD with the cluster"]
+    leaving = next(play for play in plays("node_remove.yml") if "drover_leaving" in str(play.get("hosts")))
+    # While corosync runs, it needs it.
+    assert tasks_of(leaving)[-2:] == [("cluster", "leave"), ("fencing", "none")]
+
+
 def test_a_node_is_empty_before_it_leaves_and_has_left_before_it_is_forgotten() -> None:
     hosts = [play.get("hosts") for play in plays("node_remove.yml")]
     assert hosts[-4:] == [

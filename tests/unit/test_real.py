@@ -5,16 +5,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 import yaml
 
+from ansible_collections.cspp.drover.plugins.module_utils.declaration import sbd
+from ansible_collections.cspp.drover.plugins.module_utils.declaration.timing import timing
 from ansible_collections.cspp.drover.plugins.module_utils.images.recipe import recipes
 from ansible_collections.cspp.drover.plugins.module_utils.storage import mounts
 from tests.real import site
-from tests.real.machine import qemu_argv
+from tests.real.machine import SHARED, qemu_argv
 from tests.real.recipe import SEED, SEED_UNIT, UNWANTED, node_recipe, role_packages
 from tests.real.site import NODES
 from tests.real.steps import STEPS, counters, vlans
@@ -157,4 +160,44 @@ def test_counters_of_a_cgroup_are_read_by_name() -> None:
 
 def test_every_step_says_what_it_shows() -> None:
     assert all((step.__doc__ or "").strip() for step in STEPS.values())
-    assert list(STEPS)[:2] == ["debian", "site"] and list(STEPS)[-1] == "denials"
+    # The last restarts a node, whose kernel's log begins anew.
+    assert list(STEPS)[:2] == ["debian", "site"] and list(STEPS)[-2:] == ["denials", "sbd"]
+
+
+def test_both_machines_have_one_disk_that_neither_keeps_in_memory() -> None:
+    drives = {word for node in NODES for word in qemu_argv(node) if "id=shared" in word}
+    assert len(drives) == 1
+    assert {"cache=none", "file.locking=off", f"file={SHARED}"} <= set(drives.pop().split(","))
+    assert all(any("share-rw=on" in word and "serial=shared" in word for word in qemu_argv(node)) for node in NODES)
+
+
+def test_what_is_declared_of_sbd_for_emulated_machines_holds_together() -> None:
+    variables = {**site.group_variables("key"), **site.FENCING}
+    hosts = [
+        {**host, **variables, "inventory_hostname": name} for name, host in site.hosts(ROOT)["nodes"]["hosts"].items()
+    ]
+    assert sbd.sbd_declared(hosts)["problems"] == []
+    assert timing("safe", {"token": variables["cluster_token"]}, hosts=hosts)["problems"] == []
+    assert set(sbd_packages(ROOT / "roles")) <= set(node_recipe(ROOT)["packages"])
+    shared = variables["fencing_sbd_devices"][0].rpartition("virtio-")[2]
+    assert any(f"serial={shared}," in word for word in qemu_argv(NODES[0]))
+
+
+def sbd_packages(roles: Path) -> list[str]:
+    found: list[str] = yaml.safe_load((roles / "fencing/defaults/main.yml").read_text())["fencing_sbd_packages"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("told", "rc", "said"),
+    [("status", 0, ""), ("monitor", 0, ""), ("metadata", 0, "resource-agent"), ("off", 1, ""), ("reboot", 1, "")],
+)
+def test_the_power_controller_answers_and_does_not_obey(tmp_path: Path, told: str, rc: int, said: str) -> None:
+    agent = tmp_path / "agent"
+    agent.write_text(site.DISOBEDIENT_AGENT)
+    done = subprocess.run(
+        ["sh", str(agent)], input=f"ip=10.0.2.2\naction={told}\n", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == rc
+    assert said in done.stdout
+    assert ("not obeyed" in done.stderr) is (rc == 1)

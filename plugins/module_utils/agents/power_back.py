@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from ..cluster.fencing import only_sbd
 from ..cluster.pacemaker import ClusterError, Pacemaker
 from ..cluster.status import ClusterStatus, FenceEvent
 from ..cluster.unconfirmed import unconfirmed
@@ -71,6 +72,9 @@ class PowerBack:
         begun = self._clock()
         cut = _last(self._status(begun), self.node)
         if cut is None or cut.action != "reboot":
+            return False
+        if only_sbd(self.node, [one.name for one in self._status(begun).resources]):
+            self._say(f"{self.node} is not switched on: SBD has it reset itself, which brings it back")
             return False
         self._sleep(_EARLIEST)
         while self._clock() - begun < _LATEST and self._at_work():

@@ -22,7 +22,7 @@ FENCING: dict[str, dict[str, Any]] = {
     "username": {"type": "str", "default": ""},
     "password": {"type": "str", "default": "", "no_log": True},
     "options": {"type": "dict", "default": {}},
-    "level": {"type": "int", "choices": [1, 2], "default": 1},
+    "level": {"type": "int", "choices": [1, 2, 3], "default": 1},
 }
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from .cib import Configuration
 from .ipmitool import AGENTS
 from .objects import PREFIX, Alert, Constraint, Level, Location, Operation, Primitive
+from .sbd import AGENT as SBD
 from .timing_rules import SHOT
 
 __all__ = [
@@ -17,11 +18,14 @@ __all__ = [
     "DELAY",
     "FenceDevice",
     "device_id",
+    "distrusted",
     "fencing",
     "is_device",
     "level_ids",
     "levels",
     "node_of",
+    "only_sbd",
+    "trusted",
     "usual_port",
 ]
 
@@ -31,14 +35,14 @@ ALERT = Alert(f"{PREFIX}alert", "/usr/lib/drover/current/bin/alert", ("fencing",
 DELAY = SHOT
 #: Agents that wait two seconds after an order, whether the power controller has carried it out by then or not.
 _ASKED_AT_ONCE = AGENTS | {"fence_redfish"}
-#: What the resources of each level are called, before the node's name.
-_DEVICES = {1: f"{PREFIX}fence-", 2: f"{PREFIX}fallback-"}
+#: What the resources of each level are called, before the node's name: a power controller, a second one, SBD.
+_DEVICES = {1: f"{PREFIX}fence-", 2: f"{PREFIX}fallback-", 3: f"{PREFIX}sbd-"}
 
 
 @dataclass(frozen=True)
 class FenceDevice:
-    """A device that cuts one node's power; ``options`` are further parameters of its agent. One of ``level`` 2 is asked
-    when that of level 1 has failed."""
+    """A device that cuts one node's power, or has it reset itself (SBD, whose ``address`` are disks with commas between
+    them); ``options`` are further parameters of its agent. It is asked when those of lower ``level`` have failed."""
 
     node: str
     address: str
@@ -57,6 +61,9 @@ class FenceDevice:
     @property
     def parameters(self) -> dict[str, str]:
         """What the fence agent itself is told. Some know users by a key rather than a password, or no users."""
+        own = {name: value for name, value in self.options.items() if not name.startswith("pcmk_")}
+        if self.agent == SBD:
+            return {"devices": self.address, **own}
         login = {"username": self.username, "password": self.password}
         return {
             "ip": self.address,
@@ -66,7 +73,7 @@ class FenceDevice:
             **({"lanplus": "1", "method": "onoff"} if self.agent in AGENTS else {}),
             # It is asked until it says "off", so there is nothing to wait for.
             **({"power_wait": "0"} if self.agent in _ASKED_AT_ONCE else {}),
-            **{name: value for name, value in self.options.items() if not name.startswith("pcmk_")},
+            **own,
         }
 
     def resource(self, *, delayed: bool) -> Primitive:
@@ -117,14 +124,21 @@ def node_of(device: str) -> tuple[str, int]:
 def levels(
     devices: Sequence[FenceDevice] | None, live: Configuration, kept: Collection[str] = ()
 ) -> tuple[list[Level], set[str]]:
-    """The order in which the devices of nodes that have two are asked, and the ids of those orders that are to go.
+    """The order in which the devices of nodes that have several are asked, and the ids of those orders that are to go.
 
     Those of the nodes ``kept`` stay as they are.
     """
     if devices is None:
         return [], set()
-    both = {device.node for device in devices if device.level == 2}
-    wanted = [Level(_level_id(one.node, one.level), one.node, one.level, one.id) for one in devices if one.node in both]
+    by_node: dict[str, list[FenceDevice]] = {}
+    for device in devices:
+        by_node.setdefault(device.node, []).append(device)
+    wanted = [
+        Level(_level_id(node, place), node, place, device.id)
+        for node, its in by_node.items()
+        if len(its) > 1
+        for place, device in enumerate(sorted(its, key=lambda one: one.level), 1)
+    ]
     known = {name for node in live.nodes if node not in kept for name in level_ids(node)}
     return wanted, known - {level.id for level in wanted}
 
@@ -136,6 +150,35 @@ def level_ids(node: str) -> set[str]:
 
 def _level_id(node: str, level: int) -> str:
     return f"{PREFIX}level-{node}-{level}"
+
+
+def only_sbd(node: str, resources: Collection[str]) -> bool:
+    """Whether nothing but SBD fences a node: it resets, and nobody can or need switch the node on again."""
+    its = {level for name in resources if is_device(name) for whose, level in [node_of(name)] if whose == node}
+    return its == {3}
+
+
+def trusted(devices: Sequence[FenceDevice], live: Configuration, unseen: Collection[str]) -> list[FenceDevice]:
+    """The devices without SBD of nodes that nobody has seen watch its disks, unless that was there before.
+
+    An order to a node that does not read it would count as carried out, and its guests run twice.
+    """
+    return [
+        device for device in devices if device.agent != SBD or device.node not in unseen or device.id in live.primitives
+    ]
+
+
+def distrusted(nodes: Collection[str], live: Configuration) -> dict[str, set[str]]:
+    """The ids of what makes SBD a level of nodes that nobody sees, by node; they have to go where sbd may have been
+    stopped in order."""
+    found = {}
+    for node in nodes:
+        sbd = device_id(node, 3)
+        if sbd in live.primitives:
+            controllers = [level for level in (1, 2) if device_id(node, level) in live.primitives]
+            orders = {_level_id(node, 3)} if len(controllers) > 1 else level_ids(node)
+            found[node] = {sbd, f"{sbd}-elsewhere", *orders}
+    return found
 
 
 def usual_port(agent: str) -> int:

@@ -169,19 +169,27 @@ def _hides(bmc: Mapping[str, Any]) -> bool:
 
 
 def fencing_report(
-    nodes: Sequence[str], devices: Sequence[Mapping[str, Any]], checks: Mapping[str, Sequence[Mapping[str, Any]]]
+    nodes: Sequence[str],
+    devices: Sequence[Mapping[str, Any]],
+    checks: Mapping[str, Sequence[Mapping[str, Any]]],
+    pending: Sequence[str] = (),
 ) -> str:
     """Why HA is not safe, in words for the operator; empty when every node's fencing was proven from every other node.
 
     What a node says of its own power controller does not count: it never fences itself, and many a controller that
     shares the node's network port cannot be reached from there.
 
-    ``checks`` are the results of cspp.drover.fence_check by the node that asked.
+    ``checks`` are the results of cspp.drover.fence_check by the node that asked, ``pending`` the nodes whose SBD does
+    not run.
     """
     lines = []
     equipped = {device["node"] for device in devices}
     for node in nodes:
-        if node not in equipped:
+        if node in equipped:
+            continue
+        if node in pending:
+            lines.append(f"{node} has no power controller, and its SBD does not run yet: start its cluster anew.")
+        else:
             lines.append(f"{node} has no power controller: set fencing_bmc (address, user, password) for it.")
     faults: dict[tuple[str, str], list[str]] = {}
     for asker, results in checks.items():

@@ -11,6 +11,7 @@ from typing import Any
 from ..cluster import timing as clusters
 from ..cluster.timing_rules import Device, Problem, Site, problems, seconds
 from ..core.errors import InvalidValue
+from .sbd import watchdog_timeout
 
 __all__ = ["timing"]
 
@@ -23,14 +24,13 @@ def timing(
     members: Sequence[Mapping[str, Any]] = (),
     properties: Mapping[str, Any] | None = None,
     failure_timeout: str = "10min",
-    watchdog: int | None = None,
     arbiter: bool = False,
 ) -> dict[str, Any]:
     """The profile with the site's ``own`` values, as corosync.conf has them, and ``problems`` in words.
 
     ``hosts`` are the variables of each host, ``members`` corosync's nodes once they are settled (more than the
-    inventory has, perhaps), ``properties`` the site's own cluster options. ``watchdog`` are seconds, ``arbiter`` says
-    that there is a quorum device.
+    inventory has, perhaps), ``properties`` the site's own cluster options. ``arbiter`` says that there is a quorum
+    device.
     """
     hosts = list(hosts)
     links = max((len(node.get("cluster_links") or [1]) for node in hosts), default=1)
@@ -41,7 +41,7 @@ def timing(
             found,
             {str(name): str(value) for name, value in (properties or {}).items() if value not in (None, "")},
             [_device(node) for node in hosts if (node.get("fencing_bmc") or {}).get("address")],
-            watchdog,
+            watchdog_timeout(hosts),
             seconds("cluster_failure_timeout", failure_timeout),
             arbiter,
         )

@@ -90,7 +90,7 @@ def outdated(groups: Sequence[Group], units: Mapping[str, Unit], changed: Callab
 def plan(wanted: Mapping[str, Sequence[str]], units: Mapping[str, Unit]) -> list[list[str]]:
     """The systemctl calls, fewest possible, that make ``wanted`` true.
 
-    ``wanted`` has the lists running, enabled, stopped and masked. A unit that is not there (its package is
+    ``wanted`` has the lists running, enabled, disabled, stopped and masked. A unit that is not there (its package is
     still to be installed, in check mode) counts as needing everything; to stop it needs nothing.
     """
 
@@ -103,7 +103,7 @@ def plan(wanted: Mapping[str, Sequence[str]], units: Mapping[str, Unit]) -> list
     steps = {
         "mask": [name for name in wanted["masked"] if not unit(name).masked],
         "unmask": [name for name in (*wanted["running"], *wanted["enabled"]) if unit(name).masked],
-        "disable": [name for name in wanted["stopped"] if unit(name).starts_by_itself],
+        "disable": [name for name in (*wanted["stopped"], *wanted["disabled"]) if unit(name).starts_by_itself],
         "stop": [*(name for name in (*wanted["stopped"], *wanted["masked"]) if unit(name).up), *sorted(interrupted)],
         "enable": [name for name in (*wanted["running"], *wanted["enabled"]) if not unit(name).enabled],
         "start": [name for name in wanted["running"] if not unit(name).up or name in interrupted],

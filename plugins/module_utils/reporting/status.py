@@ -10,7 +10,7 @@ from typing import Any
 from ..cluster.capacity import Room, capacity, free
 from ..cluster.cib import Configuration
 from ..cluster.disks import under_way
-from ..cluster.fencing import is_device, node_of
+from ..cluster.fencing import is_device
 from ..cluster.guests import addresses_of, guest_of, home_id, pin_id
 from ..cluster.objects import PROVIDER, Location, Pin, Primitive
 from ..cluster.paused import described as described_pause
@@ -20,6 +20,7 @@ from ..cluster.stopped import described, failed_where, remedy, stopped_by
 from ..cluster.unconfirmed import unconfirmed
 from ..cluster.waiting import failed_of_late, why_it_waits
 from ..core.table import columns
+from .fencing import broken_levels, in_short, levels
 
 __all__ = ["STRAY", "gathered", "overview", "table"]
 
@@ -68,6 +69,7 @@ def table(seen: Mapping[str, Any]) -> list[str]:
         "fencing on" if cluster["fencing"] else "FENCING OFF",
         *(["HA PAUSED"] if cluster.get("paused_since") is not None else []),
     ]
+    several = any(len(node["fencing"]) > 1 for node in seen["nodes"])
     nodes = [
         [
             node["name"],
@@ -75,6 +77,7 @@ def table(seen: Mapping[str, Any]) -> list[str]:
             str(len(node["guests"])),
             f"{_gib(node['memory_used'])} of {_gib(node['memory'])}",
             f"{node['vcpus_used']} of {node['vcpus']}",
+            *([", ".join(map(in_short, node["fencing"])) or "-"] if several else []),
         ]
         for node in seen["nodes"]
     ]
@@ -92,7 +95,7 @@ def table(seen: Mapping[str, Any]) -> list[str]:
         for guest in seen["guests"]
     ]
     lines = [f"Cluster: {', '.join(words)}", ""]
-    lines += columns(["NODE", "STATE", "GUESTS", "MEMORY", "VCPUS"], nodes)
+    lines += columns(["NODE", "STATE", "GUESTS", "MEMORY", "VCPUS", *(["FENCING"] if several else [])], nodes)
     titles = ["GUEST", "KIND", "STATE", "NODE", "HA", "ADDRESS", *(["DESCRIPTION"] if described else [])]
     lines += ["", *columns(titles, guests)]
     if seen["problems"]:
@@ -133,7 +136,8 @@ def _node(
 ) -> dict[str, Any]:
     here = [r.name for r in status.resources if member.name in r.nodes and r.name in live.primitives]
     guests = sorted(name for name in here if live.primitives[name].provider == PROVIDER)
-    row: dict[str, Any] = {"name": member.name, "state": member.word, "guests": guests}
+    fenced_by = levels(member.name, status)
+    row: dict[str, Any] = {"name": member.name, "state": member.word, "guests": guests, "fencing": fenced_by}
     for key in ("memory", "vcpus"):
         row[key] = total.get(member.name, {}).get(key, 0)
         row[f"{key}_used"] = row[key] - left.get(member.name, {}).get(key, 0)
@@ -190,17 +194,7 @@ def _problems(live: Configuration, status: ClusterStatus) -> list[str]:
             problems.append(f"guest {name} is {status.notes[name]}")
         if guest.meta.get("maintenance") == "true":
             problems.append(f"guest {name} is unmanaged (meta attribute maintenance)")
-    for resource in status.resources:
-        trying = bool(resource.pending) and not status.failures_of(resource.name)
-        if is_device(resource.name) and not (resource.running or trying):
-            cut, level = node_of(resource.name)
-            if level > 1:
-                problems.append(f"the second power controller of {cut} does not answer; it is tried again each minute")
-                continue
-            problems.append(
-                f"{cut} cannot be fenced at the moment: its power controller does not answer. It is tried again each "
-                f"minute, and until then the guests of {cut} would start nowhere else if it died"
-            )
+    problems += broken_levels(status)
     # That of a fencing device is told by what comes of it, once.
     return problems + [str(one) for one in status.failures if not is_device(one.resource)]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from ..cluster import guest_health, paused
+from ..cluster import fencing, guest_health, paused
 from ..cluster.cib import read
 from ..cluster.objects import Wanted
 from ..cluster.pacemaker import Applied, ClusterError, Pacemaker, Snapshot
@@ -19,6 +19,8 @@ __all__ = ["activate", "pause"]
 _REST = 60.0
 #: Seconds for cutting the power of a node.
 _CUT = 120.0
+#: What is said of a node with SBD.
+_DEAF = " by its power controller alone, for its SBD may have been stopped; playbooks/site.yml makes SBD a level again"
 
 
 def pause(cluster: Pacemaker, *, now: str, check: bool) -> dict[str, Any]:
@@ -68,13 +70,19 @@ def activate(cluster: Pacemaker, *, fence: bool, timeout: float, check: bool) ->
             f"{' and '.join(node.name for node in lost)} is not there. Active again, the cluster may cut its power and "
             "start its guests elsewhere. Bring it back first, or permit that: -e fence=true"
         )
+    # Whoever works on a cluster stops it by hand, and sbd with it. An order would count as carried out by nobody.
+    deaf = fencing.distrusted([node.name for node in lost], live)
+    gone = frozenset(each for its in deaf.values() for each in its)
     if not check:
+        if gone:
+            cluster.apply(lambda _cib: Wanted(absent=gone), check=False, predict=False)
         for node in lost:
             # Whoever left in order while nothing was managed has left its guests running, and nobody would fence it.
             if not node.unclean:
                 cluster.fence(node.name, _CUT)
-    applied = cluster.apply(lambda _cib: Wanted(properties=paused.ACTIVE), check=check)
-    plan = [*(f"{node.name} is lost: it is fenced" for node in lost), *applied.prediction.sentences()]
+    applied = cluster.apply(lambda _cib: Wanted(properties=paused.ACTIVE, absent=gone), check=check)
+    plan = [f"{node.name} is lost: it is fenced{_DEAF if node.name in deaf else ''}" for node in lost]
+    plan = [*plan, *applied.prediction.sentences()]
     if check:
         return _result(applied, plan or ["nothing has happened meanwhile"])
     names = list(live.guests())

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ..cluster.fencing import only_sbd
 from ..cluster.pacemaker import ClusterError, Pacemaker, Snapshot
 from ..core.errors import InvalidValue
 from ..core.wait import WaitTimeout
@@ -44,7 +45,8 @@ class Proof:
     def run(self) -> dict[str, Any]:
         """Try it. Raises Refused when the cluster is not well enough for that, ClusterError when the node could not be
         fenced or did not come back, InvalidValue for no node."""
-        self._refuse(self.cluster.look())
+        seen = self.cluster.look()
+        self._refuse(seen)
         emptied = self._maintenance().on()
         told = [*emptied["plan"], f"{self.node}: cut its power, see that it is off, switch it on again"]
         if self.check:
@@ -60,8 +62,9 @@ class Proof:
                 f"empty and in maintenance until its power controller does what it is told (-e state=off ends that)"
             ) from error
         off = round(self.cluster.clock() - started, 1)
-        self.log.say(f"{self.node} is known to be off after {off:.1f} s: its power is switched on again")
-        self.cluster.power_on(self.node, _POWER)
+        self.log.say(f"{self.node} is known to be off after {off:.1f} s: it comes back now")
+        if not only_sbd(self.node, [one.name for one in seen.status.resources]):
+            self.cluster.power_on(self.node, _POWER)
         self._await_return()
         back = round(self.cluster.clock() - started, 1)
         self._tell("fenced", began, seconds=off, back=back)

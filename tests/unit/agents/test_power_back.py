@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.cluster.status import 
     NodeStatus,
     Work,
 )
-from ansible_collections.cspp.drover.tests.unit.cluster_samples import node, status
+from ansible_collections.cspp.drover.tests.unit.cluster_samples import guest, node, status
 
 CUT = FenceEvent("n3", "reboot", "success", "n2", "2026-01-01 00:00:10Z")
 
@@ -97,6 +98,15 @@ class Cluster(Pacemaker):
         if self.fails >= 0:
             raise ClusterError("no answer")
         self.switched.append(node)
+
+
+def test_a_node_that_sbd_has_reset_comes_back_by_itself(back: Callable[..., tuple[bool, float, list[str]]]) -> None:
+    looks = seen(CUT)
+    for resources, switched in (((guest("drover-sbd-n3", "n1"),), []), ((guest("drover-sbd-n1", "n2"),), ["n3"])):
+        cluster = Cluster(looks=[replace(looks, resources=resources)])
+        done, _seconds, said = back(cluster)
+        assert (cluster.switched, done) == (switched, bool(switched))
+        assert ("has it reset itself" in said[0]) is not done
 
 
 @pytest.fixture

@@ -68,8 +68,13 @@ def test_a_second_device_is_asked_when_the_first_has_failed() -> None:
         ("n1", 2, "drover-fallback-n1"),
     ]
     # Nodes with one device need no order, and keep none that was.
-    assert gone == {f"drover-level-{node}-{level}" for node in ("n2", "n3") for level in (1, 2)}
+    assert gone == {f"drover-level-{node}-{level}" for node in ("n2", "n3") for level in (1, 2)} | {
+        f"drover-level-{node}-3" for node in ("n1", "n2", "n3")
+    }
     assert fencing.levels(None, live()) == ([], set())
-    assert fencing.levels(devices, live(), kept=["n3"])[1] == {"drover-level-n2-1", "drover-level-n2-2"}
+    assert fencing.levels(devices, live(), kept=["n3"])[1] == {
+        *(f"drover-level-n2-{level}" for level in (1, 2, 3)),
+        "drover-level-n1-3",
+    }
     assert [fencing.node_of(one.id) for one in primitives] == [("n1", 1), ("n1", 2), ("n2", 1)]
     assert not fencing.is_device("fence-n1")

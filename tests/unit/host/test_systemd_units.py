@@ -16,7 +16,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.host.systemd_units imp
     plan,
 )
 
-NONE: Mapping[str, list[str]] = {"running": [], "enabled": [], "stopped": [], "masked": []}
+NONE: Mapping[str, list[str]] = {"running": [], "enabled": [], "disabled": [], "stopped": [], "masked": []}
 UP = Unit("loaded", "active", "enabled")
 DOWN = Unit("loaded", "inactive", "disabled")
 MASKED = Unit("masked", "inactive", "masked")
@@ -34,6 +34,10 @@ MASKED = Unit("masked", "inactive", "masked")
         ("running", None, [["enable", "a"], ["start", "a"]]),
         ("enabled", Unit("loaded", "inactive", "enabled"), []),
         ("enabled", DOWN, [["enable", "a"]]),
+        # It runs on.
+        ("disabled", UP, [["disable", "a"]]),
+        ("disabled", DOWN, []),
+        ("disabled", None, []),
         ("stopped", UP, [["disable", "a"], ["stop", "a"]]),
         ("stopped", None, []),
         ("stopped", Unit("loaded", "active", "static"), [["stop", "a"]]),
@@ -48,9 +52,10 @@ def test_one_unit(wanted: str, found: Unit | None, calls: list[list[str]]) -> No
 
 
 def test_many_units_take_one_call_per_verb() -> None:
-    wanted = {"running": ["a", "b"], "enabled": ["c"], "stopped": [], "masked": ["e"]}
-    assert plan(wanted, dict.fromkeys("abc", DOWN) | {"e": UP}) == [
+    wanted = {"running": ["a", "b"], "enabled": ["c"], "disabled": ["f"], "stopped": [], "masked": ["e"]}
+    assert plan(wanted, dict.fromkeys("abc", DOWN) | {"e": UP, "f": UP}) == [
         ["mask", "e"],
+        ["disable", "f"],
         ["stop", "e"],
         ["enable", "a", "b", "c"],
         ["start", "a", "b"],
@@ -67,7 +72,7 @@ def test_paragraphs_belong_to_the_names_asked_for_also_when_they_are_aliases() -
 
 def test_a_socket_is_added_to_a_service_while_that_is_stopped() -> None:
     units = {"a.socket": Unit("loaded", "inactive", "enabled", ("a.service",)), "a.service": UP}
-    wanted = {"running": ["a.socket", "a.service"], "enabled": [], "stopped": [], "masked": []}
+    wanted = {"running": ["a.socket", "a.service"], "enabled": [], "disabled": [], "stopped": [], "masked": []}
     assert plan(wanted, units) == [["stop", "a.service"], ["start", "a.socket", "a.service"]]
 
 

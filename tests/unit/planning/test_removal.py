@@ -82,7 +82,7 @@ def test_what_binds_guests_to_the_node_goes_and_what_does_not_stays() -> None:
     )
     kept = (Location("drover-prefer-mc.n2", "mc", "n2", "99"), Pin("drover-remove-web", "web", None))
     wanted = removal.forget("n1", live(primitive(), primitive("web"), device, *gone, *kept))
-    orders = {"drover-level-n1-1", "drover-level-n1-2"}
+    orders = {f"drover-level-n1-{place}" for place in (1, 2, 3)}
     assert wanted.absent == {"drover-fence-n1", *orders, *(one.id for one in gone)}
     assert (wanted.nodes, wanted.primitives, wanted.constraints) == ((), (), ())
 

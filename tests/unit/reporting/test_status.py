@@ -53,6 +53,19 @@ def test_what_guests_are_for_is_told_where_it_is_known() -> None:
     assert [line.split("  ")[-1] for line in lines[-3:]] == ["DESCRIPTION", "The society's mail", "10.0.0.21, fd00::21"]
 
 
+def test_the_levels_of_fencing_are_told_where_a_node_has_several() -> None:
+    devices = (guest("drover-sbd-n1", "n2"), guest("drover-fence-n1"), guest("drover-fence-n2", "n1"))
+    seen = overview(live(), status(*devices))
+    assert [(level["level"], level["by"], level["works"]) for level in seen["nodes"][0]["fencing"]] == [
+        (1, "power controller", False),
+        (2, "SBD", True),
+    ]
+    ends = [line.partition("of 4  ")[2] for line in table(seen)[3:6]]
+    assert ends == ["1 power controller (DOWN), 2 SBD", "1 power controller", "-"]
+    assert "FENCING" in table(seen)[2]
+    assert [problem for problem in seen["problems"] if "n1" in problem and "slot" in problem] == []
+
+
 STOPPED = Primitive(**{**vars(primitive()), "meta": {"target-role": "Stopped"}})
 DECLARED = Primitive(**{**vars(primitive()), "meta": stopped("declared")})
 FAILED = Primitive(**{**vars(primitive()), "meta": failed_too_often({"n1": 4})})
@@ -91,6 +104,22 @@ UNMANAGED = Primitive(**{**vars(primitive()), "meta": {"maintenance": "true"}})
                 "failures": (failure("start", "drover-fence-n1"),),
             },
             "n1 cannot be fenced at the moment",
+        ),
+        (
+            primitive(),
+            {"resources": (guest("drover-fence-n1"), guest("drover-sbd-n1", "n2"))},
+            "n1: its power controller does not answer; it is tried again each minute, and until then n1 would be "
+            "fenced by its SBD",
+        ),
+        (
+            primitive(),
+            {"resources": (guest("drover-fence-n1", "n2"), guest("drover-sbd-n1", failed=True))},
+            "n1: no other node can read its slot on SBD's disk; it is tried again each minute",
+        ),
+        (
+            primitive(),
+            {"resources": (guest("drover-sbd-n1"), guest("drover-fence-n1"))},
+            "n1 cannot be fenced at the moment: its power controller does not answer and no other node can read its",
         ),
         (primitive(), {"failures": (failure("start"),)}, "start of mc failed on n1: no disk"),
     ],

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.cib import read
-from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Wanted
+from ansible_collections.cspp.drover.plugins.module_utils.cluster.objects import Level, Location, Primitive, Wanted
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.paused import paused, since
 from ansible_collections.cspp.drover.plugins.module_utils.cluster.reconciliation import reconcile
 from ansible_collections.cspp.drover.plugins.modules import guest_start, guests, ha
@@ -67,6 +67,40 @@ def test_nodes_that_are_away_are_fenced_if_that_is_permitted(call: Call, on: Any
     assert call(ha, state="active", fence=True)["changed"]
     # It left in order, so the cluster would take it for off; its guests may run.
     assert cluster.writes[0].startswith("stonith_admin --reboot n3") and cluster.writes[1] == "patch"
+
+
+def fenced_by(*devices: str) -> str:
+    """A paused cluster in which n3 is fenced by these, in this order."""
+    primitives = [Primitive(device, "stonith", None, "fence_x") for device in devices]
+    places = [Location(f"{device}-elsewhere", device, "n3", "-INFINITY") for device in devices]
+    levels = [Level(f"drover-level-n3-{at}", "n3", at, device) for at, device in enumerate(devices, 1) if devices[1:]]
+    wanted = Wanted(primitives=tuple(primitives), constraints=tuple(places), levels=tuple(levels))
+    return reconcile(PAUSED, wanted).xml
+
+
+@pytest.mark.parametrize(
+    ("devices", "left"),
+    [
+        (["drover-sbd-n3"], []),
+        (["drover-fence-n3", "drover-sbd-n3"], []),
+        (["drover-fence-n3", "drover-fallback-n3", "drover-sbd-n3"], ["drover-level-n3-1", "drover-level-n3-2"]),
+    ],
+)
+@pytest.mark.parametrize("status", [LOST, UNCLEAN])
+def test_nobody_relies_on_the_sbd_of_a_node_that_may_have_been_stopped_by_hand(
+    devices: list[str], left: list[str], status: str, call: Call, on: Any
+) -> None:
+    cluster = on(ha, FakeCluster(cib=fenced_by(*devices), statuses=(status,)))
+    told = call(ha, check=True, state="active", fence=True)["words"]
+    assert any("n3 is lost: it is fenced by its power controller alone" in line for line in told)
+    assert cluster.writes == []
+    call(ha, state="active", fence=True)
+    # Before anything is asked of any device.
+    assert cluster.writes[0] == "patch"
+    live = cluster.cib
+    assert "drover-sbd-n3" not in live
+    assert [device for device in devices if f'"{device}"' in live] == devices[:-1]
+    assert [level for level in ("drover-level-n3-1", "drover-level-n3-2", "drover-level-n3-3") if level in live] == left
 
 
 def test_nodes_that_the_cluster_fences_itself_are_left_to_it(call: Call, on: Any) -> None:

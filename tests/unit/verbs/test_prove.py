@@ -66,6 +66,12 @@ def test_a_node_is_emptied_cut_off_and_taken_back(emptied: list[str]) -> None:
     assert {"kind": "proof", "node": "n2", "result": "fenced", "by": "n1"}.items() <= record.items()
 
 
+def test_nobody_switches_a_node_on_that_sbd_has_reset() -> None:
+    cluster = FakeCluster(statuses=(WELL.replace('id="mc"', 'id="drover-sbd-n2"'),))
+    prove(cluster)[0].run()
+    assert cluster.writes == [CUT]
+
+
 def test_check_mode_tells_the_same_plan_and_touches_nothing() -> None:
     cluster = FakeCluster(statuses=(WELL,))
     proof, recorded = prove(cluster, check=True)
