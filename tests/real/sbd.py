@@ -115,7 +115,10 @@ def _cut_off(shown: Shown, survivor: Node, victim: Node) -> str:
     counted = float(shown.shell(survivor, told).partition(" ")[0] or 0)
     need(counted > cut, f"{survivor.name} never counted {victim.name} as off")
     need(born < counted, f"{victim.name} counted as off {born - counted:.0f} s before it was")
-    return f"cut off from disk and wire, it booted anew after {born - cut:.0f} s, {counted - born:.0f} s before it counted as off"
+    return (
+        f"cut off from disk and wire, it booted anew after {born - cut:.0f} s, "
+        f"{counted - born:.0f} s before it counted as off"
+    )
 
 
 def _boot(shown: Shown, node: Node) -> str:
