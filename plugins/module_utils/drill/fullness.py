@@ -22,7 +22,7 @@ set -e
 {_FILL_UP}
 for place in {_PLACES}; do
     [ -d "$place" ] || continue
-    at=/run/drover-drill/${{place##*/}}
+    at=/run/drover-drill$place
     mkdir -p "$at"
     size=$(($(du -sk "$place" | cut -f 1) + 512))k
     mount -t tmpfs -o "size=$size,$(stat -c mode=%a,uid=%u,gid=%g "$place")" drill "$at"
@@ -33,10 +33,11 @@ done
 """
 _TAKE_OFF = f"""
 for place in {_PLACES}; do
-    if mountpoint --quiet "/run/drover-drill/${{place##*/}}"; then
-        umount --lazy "$place"
-        umount --lazy "/run/drover-drill/${{place##*/}}"
-    fi
+    for at in "$place" "/run/drover-drill$place"; do
+        while [ "$(findmnt --noheadings --first-only --output SOURCE --mountpoint "$at")" = drill ]; do
+            umount --lazy "$at"
+        done
+    done
 done
 rm -rf /run/drover-drill
 """

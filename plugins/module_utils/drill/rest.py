@@ -29,8 +29,8 @@ def cluster(ground: Ground, *, but: Collection[str] = ()) -> Pacemaker:
 
 
 def at_rest(seen: Snapshot, nodes: Collection[str], guests: Collection[str]) -> bool:
-    """Whether every node is a member and nothing is under way, nor about to be."""
-    whole = not _away(seen, nodes) and seen.status.quorum
+    """Whether every node is a member, no guest waits for something, and nothing is under way, nor about to be."""
+    whole = not _away(seen, nodes) and seen.status.quorum and not seen.status.notes
     return whole and seen.idle(list(guests)) and not seen.ahead.sentences()
 
 
@@ -71,7 +71,8 @@ def settle(ground: Ground, guests: Sequence[str], timeout: float, tell: Callable
             seen = cluster(ground).look()
             if at_rest(seen, list(ground.nodes), guests):
                 return
-            last = ", ".join([*_away(seen, ground.nodes), str(seen)])
+            waiting = [f"{name} is {what}" for name, what in seen.status.notes.items()]
+            last = ", ".join([*_away(seen, ground.nodes), *waiting, str(seen)])
         except (CommandError, ClusterError) as error:
             last = str(error)
         if waited > timeout:

@@ -139,7 +139,8 @@ def lost(loss: Loss, sight: Sight) -> Story | None:
         if seen is not None and seen.running:
             back.append(f"{name} on {seen.node}")
             if (when := _started(sight.cib, seen)) is not None:
-                started[name] = stamp(when)
+                # It is told in whole seconds, and would come before what it had to wait for.
+                started[name] = stamp(max(when, off or when))
         else:
             waiting.append(f"{name}{f' ({why})' if (why := why_it_waits(name, sight.live, sight.status)) else ''}")
     returned = node is not None and node.online
