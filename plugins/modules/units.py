@@ -32,7 +32,9 @@ options:
     default: []
     version_added: 0.4.0
   stopped:
-    description: Units to stop and to disable, so that they do not start at boot. One that is not there is passed over.
+    description:
+      - Units to stop and to disable, so that they do not start at boot. One that is not there is passed over, and that
+        one has failed is forgotten.
     type: list
     elements: str
     default: []

@@ -105,6 +105,8 @@ def plan(wanted: Mapping[str, Sequence[str]], units: Mapping[str, Unit]) -> list
         "unmask": [name for name in (*wanted["running"], *wanted["enabled"]) if unit(name).masked],
         "disable": [name for name in (*wanted["stopped"], *wanted["disabled"]) if unit(name).starts_by_itself],
         "stop": [*(name for name in (*wanted["stopped"], *wanted["masked"]) if unit(name).up), *sorted(interrupted)],
+        # What has ended by itself, badly, is not to be found wanting for ever.
+        "reset-failed": [name for name in wanted["stopped"] if unit(name).active == "failed"],
         "enable": [name for name in (*wanted["running"], *wanted["enabled"]) if not unit(name).enabled],
         "start": [name for name in wanted["running"] if not unit(name).up or name in interrupted],
     }

@@ -41,6 +41,7 @@ MASKED = Unit("masked", "inactive", "masked")
         ("stopped", UP, [["disable", "a"], ["stop", "a"]]),
         ("stopped", None, []),
         ("stopped", Unit("loaded", "active", "static"), [["stop", "a"]]),
+        ("stopped", Unit("loaded", "failed", "enabled"), [["disable", "a"], ["reset-failed", "a"]]),
         ("masked", UP, [["mask", "a"], ["stop", "a"]]),
         ("masked", MASKED, []),
         ("masked", Unit("masked", "active", "masked-runtime"), [["stop", "a"]]),
