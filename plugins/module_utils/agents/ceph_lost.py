@@ -152,7 +152,7 @@ def _tell(node: str, by: str, clients: list[str], say: Callable[[str], None], *,
     try:
         lost = Lost(node, Rados(node), say=say)
         told = lost.look(clients)
-        if not first and not told.osds:
+        if not first and not told.news:
             return  # another one was quicker
         say(f"{by} has cut the power of {node}")
         lost.tell(told)

@@ -86,11 +86,16 @@ def turn(here: str, monitors: Sequence[str], lost: str) -> int | None:
 
 @dataclass(frozen=True)
 class Doings:
-    """What Ceph is to be told: numbers of OSDs, addresses of clients, and whether a metadata server is gone."""
+    """What Ceph is to be told: numbers of OSDs, addresses of clients, and whether a metadata server is gone.
+
+    ``news`` says that it takes one of the OSDs for one that is up. Those that it has already found to be down for itself
+    are told as well: it would still wait for what they may have promised (osd_pool_default_read_lease_ratio).
+    """
 
     osds: tuple[int, ...]
     clients: tuple[str, ...]
     metadata_server: bool
+    news: bool = True
 
     def commands(self, node: str) -> list[dict[str, Any]]:
         """As monitors take them, all at the same time."""
@@ -112,11 +117,11 @@ def doings(node: str, tree: Mapping[str, Any], filesystems: Mapping[str, Any], c
     by_id = {entry["id"]: entry for entry in tree["nodes"]}
     host = next((entry for entry in tree["nodes"] if entry["type"] == "host" and entry["name"] == node), None)
     own = [by_id[number] for number in (host or {}).get("children", ()) if number in by_id]
-    up = tuple(sorted(entry["id"] for entry in own if entry["type"] == "osd" and entry.get("status") == "up"))
+    osds = {entry["id"]: entry.get("status") == "up" for entry in own if entry["type"] == "osd"}
     maps = [system["mdsmap"]["info"].values() for system in filesystems.get("filesystems", ())]
     names = {info["name"] for infos in maps for info in infos}
     names |= {standby["name"] for standby in filesystems.get("standbys", ())}
-    return Doings(up, tuple(clients), node in names)
+    return Doings(tuple(sorted(osds)), tuple(clients), node in names, any(osds.values()))
 
 
 class Monitors(Protocol):

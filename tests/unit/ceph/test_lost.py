@@ -91,9 +91,10 @@ SYSTEMS = {
 @pytest.mark.parametrize(
     ("node", "expected"),
     [
-        ("node1", Doings((0,), ("10.0.0.1:0/1",), True)),
+        # One of its OSDs is down already.
+        ("node1", Doings((0, 3), ("10.0.0.1:0/1",), True)),
         ("node2", Doings((1,), ("10.0.0.1:0/1",), True)),
-        ("node3", Doings((), ("10.0.0.1:0/1",), False)),
+        ("node3", Doings((), ("10.0.0.1:0/1",), False, news=False)),
     ],
 )
 def test_what_is_told(node: str, expected: Doings) -> None:
@@ -112,4 +113,4 @@ def test_it_is_told_as_monitors_take_it() -> None:
     lost = Lost("node1", Monitors(), say=lambda _text: None)
     lost.tell(lost.look(["10.0.0.1:0/1"]))
     assert sorted(str(command["prefix"]) for command in asked[2:]) == ["mds fail", "osd blocklist", "osd down"]
-    assert {"prefix": "osd down", "ids": ["0"], "definitely_dead": True} in asked
+    assert {"prefix": "osd down", "ids": ["0", "3"], "definitely_dead": True} in asked

@@ -8,10 +8,25 @@ import json
 from typing import Any
 
 from ..lab import Lab
+from ..plays import variable
 
-__all__ = ["ceph"]
+__all__ = ["blocked", "ceph", "grown"]
 
 
 def ceph(lab: Lab, *words: str, node: str = "node1") -> Any:
     """The answer to a command, as the administrator of Ceph gets it on a node."""
     return json.loads(lab.ssh(node)(["ceph", *words, "--format", "json"], timeout=60).stdout)
+
+
+def blocked(lab: Lab) -> int:
+    """How many clients Ceph listens to no more."""
+    # "osd blocklist ls" prints two documents at once where there is none.
+    return len(ceph(lab, "osd", "dump")["blocklist"])
+
+
+def grown() -> dict[str, Any]:
+    """The inventory's guests as the tests have made them grow, which cannot be taken back."""
+    guests: dict[str, Any] = variable("guests")
+    guests["web"]["rootfs"]["size"] = "1GiB"
+    guests["game"]["disks"] = [{"size": "192MiB"}]
+    return guests

@@ -14,7 +14,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_
 
 from ..lab import Lab, address, wait_until_answering
 from ..plays import succeed, variable
-from .asking import ceph
+from .asking import blocked, ceph, grown
 
 pytestmark = pytest.mark.stage("ceph")
 
@@ -38,7 +38,7 @@ def test_guests_are_on_ceph_and_answer(lab: Lab, declared: Declared) -> None:
 
 
 def test_a_move_hands_the_lock_over_and_blocks_nobody(lab: Lab, declared: Declared) -> None:
-    before, blocked = holders(lab, "disks/game.vda"), len(ceph(lab, "osd", "blocklist", "ls"))
+    before, out = holders(lab, "disks/game.vda"), blocked(lab)
     assert len(before) == 1
     succeed("migrate", guest="game")
     wait_until_answering(declared["game"], timeout=20)
@@ -46,7 +46,7 @@ def test_a_move_hands_the_lock_over_and_blocks_nobody(lab: Lab, declared: Declar
         lambda: holders(lab, "disks/game.vda"), lambda seen: len(seen) == 1, what="the lock's new owner", timeout=60
     )
     # One that has written nothing since has not asked for it yet.
-    assert len(ceph(lab, "osd", "blocklist", "ls")) == blocked, (before, after)
+    assert blocked(lab) == out, (before, after)
 
 
 def test_a_container_moves(lab: Lab, declared: Declared) -> None:
@@ -57,8 +57,7 @@ def test_a_container_moves(lab: Lab, declared: Declared) -> None:
 
 
 def test_the_size_of_a_root_file_system_is_kept(lab: Lab) -> None:
-    guests = variable("guests")
-    guests["web"]["rootfs"]["size"] = "1GiB"
+    guests = {**variable("guests"), "web": grown()["web"]}
     succeed("guests", guests=guests, guests_allow_restart="web")
     folder = "/srv/drover/roots/containers/web/rootfs"
     said = lab.ssh("node1")(["getfattr", "--only-values", "-n", "ceph.quota.max_bytes", folder]).stdout
@@ -66,11 +65,10 @@ def test_the_size_of_a_root_file_system_is_kept(lab: Lab) -> None:
 
 
 def test_a_disk_grows_while_its_vm_runs(lab: Lab) -> None:
-    guests = variable("guests")
+    guests = grown()
     guests["game"]["disks"] = [{"size": "64MiB"}]
     succeed("guests", guests=guests, guests_allow_restart="game")
-    guests["game"]["disks"] = [{"size": "192MiB"}]
-    succeed("guests", guests=guests)
+    succeed("guests", guests=grown())
     wait_for(
         lambda: rbd(lab, "info", "disks/game.vda")["size"], lambda size: size == 192 << 20, what="the size", timeout=30
     )

@@ -20,7 +20,7 @@ from ansible_collections.cspp.drover.tests.witness import Witness
 from ..lab import SERVICE, Lab, address, wait_until_answering
 from ..plays import succeed
 from ..stages import sample
-from .asking import ceph
+from .asking import ceph, grown
 from .writers import Writers
 
 pytestmark = pytest.mark.stage("ceph")
@@ -119,4 +119,4 @@ def test_all_is_whole_again(lab: Lab, cut: Cut) -> None:
 
     wait_for(troubles, lambda seen: not seen, what="a whole Ceph", timeout=180, interval=2)
     assert lab.status().failures == ()
-    assert succeed("site", "--check").changed == set()
+    assert succeed("site", "--check", guests=grown()).changed == set()
