@@ -88,7 +88,7 @@ def turn(here: str, monitors: Sequence[str], lost: str) -> int | None:
 class Doings:
     """What Ceph is to be told: numbers of OSDs, addresses of clients, and whether a metadata server is gone.
 
-    ``news`` says that it takes one of the OSDs for one that is up. Those that it has already found to be down for itself
+    ``news`` says that it takes one of the OSDs for one that is up. Those that it has found to be down for itself
     are told as well: it would still wait for what they may have promised (osd_pool_default_read_lease_ratio).
     """
 
