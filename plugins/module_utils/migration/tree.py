@@ -159,11 +159,14 @@ def differences(
     moment = b"%.9f" % since
     places = {} if there is None else there.places
     changed: set[int] = set()
+    leaves: set[int] = set()
     empty = True
     for entry in _entries(here):
         empty = False
         when, _, key = entry.partition(b" ")
         differs = places.pop(hash(key), None) is None and there is not None
+        if differs and not key.startswith(b"d"):
+            leaves.add(hash(name_of(key)))
         if keeps(key, differs or when >= moment):
             changed.add(hash(name_of(key)))
             continue
@@ -180,9 +183,11 @@ def differences(
     if there is not None:
         # What was not struck out is there otherwise, or is not here.
         gone = {number for place in places.values() if (number := hash(there.name(place))) not in changed}
+        covered = gone | leaves
         for name in map(there.name, places.values()):
-            # With a folder goes what is in it.
-            if hash(name) in gone and hash(name.rpartition(b"/")[0]) not in gone:
+            # With a folder goes what is in it, also when something else takes its place: rsync would look for what was
+            # in the folder through the symbolic link that it has become, and refuse.
+            if hash(name) in gone and hash(name.rpartition(b"/")[0]) not in covered:
                 yield name + b"\0"
 
 

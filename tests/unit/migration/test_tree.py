@@ -44,6 +44,13 @@ def entry(name: str, key: str = "f 644 0 0 10 1700000000.0000000000 1", changed:
         # With a folder goes what is in it.
         (entry("a"), entry("a") + entry("d") + entry("d/e") + entry("d/e/f") + entry("dd"), NEVER, ["d", "dd"]),
         (entry("x", "d 755 0 0 - 5 -"), entry("x") + entry("y"), NEVER, ["x", "y"]),
+        # A folder that has become a symbolic link: rsync would look through it for what was in the folder.
+        (
+            entry("x", "l 777 0 0 4 5 1"),
+            entry("x", "d 755 0 0 - 5 -") + entry("x/y") + entry("x/z", "d 755 0 0 - 5 -") + entry("x/z/w"),
+            NEVER,
+            ["x"],
+        ),
         (entry("", "d 755 0 0 - 5 -"), entry("", "d 755 0 0 - 6 -"), NEVER, ["."]),
     ],
 )
