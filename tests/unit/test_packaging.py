@@ -104,3 +104,10 @@ def test_defaults_of_a_group_reach_its_modules(elsewhere: Run, tmp_path: Path) -
     (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
     elsewhere("ansible-playbook", "-i", "localhost,", str(tmp_path / "play.yml"))
     assert not (tmp_path / "it").exists()
+
+
+@pytest.mark.parametrize("fragment", sorted((ROOT / "changelogs" / "fragments").glob("*.yml")), ids=lambda it: it.stem)
+def test_a_fragment_of_the_changelog_is_sentences(fragment: Path) -> None:
+    sections: dict[str, list[Any]] = yaml.safe_load(fragment.read_text(encoding="utf-8"))
+    # Of one with a colon in it, unless it is quoted, YAML makes something else.
+    assert [entry for entries in sections.values() for entry in entries if not isinstance(entry, str)] == []
