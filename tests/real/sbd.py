@@ -77,13 +77,7 @@ def _hang(shown: Shown, survivor: Node, victim: Node) -> str:
     boot, guest = _boot(shown, victim), shown.boot_id()
     begun = time.monotonic()
     shown.shell(victim, "pkill -STOP -x corosync")
-    wait_for(
-        lambda: _boot(shown, victim) not in ("", boot),
-        bool,
-        what=f"the reset of {victim.name} by its slot",
-        timeout=_LOST + 2 * site.WATCHDOG + _RETURN,
-        interval=5,
-    )
+    _wait_for_another_boot(shown, victim, boot, f"the reset of {victim.name} by its slot")
     _await(shown, survivor, lambda seen: _fenced(seen, victim) > before, f"{victim.name} to count as off")
     said = shown.shell(survivor, "journalctl -b -t pacemaker-fenced --no-pager -o cat")
     need("not obeyed" in said, "nobody asked the power controller first")
@@ -99,13 +93,7 @@ def _cut_off(shown: Shown, survivor: Node, victim: Node) -> str:
     boot, cut = _boot(shown, victim), float(shown.shell(survivor, "date +%s"))
     # What cuts it off outlives the connection.
     shown.shell(victim, f"systemd-run --quiet sh -c '{_CUT.format(port=site.PORT).strip()}'")
-    wait_for(
-        lambda: _boot(shown, victim) not in ("", boot),
-        bool,
-        what=f"{victim.name} to reset itself",
-        timeout=_LOST + 2 * site.WATCHDOG + _RETURN,
-        interval=5,
-    )
+    _wait_for_another_boot(shown, victim, boot, f"{victim.name} to reset itself")
     _await(shown, survivor, lambda seen: _member(seen, victim), f"{victim.name} as a member again", _RETURN)
     # By the clocks of both, of which one follows the other: who looks in by SSH is late.
     born = float(shown.shell(victim, 'date +%s -d "$(uptime -s)"'))
@@ -118,6 +106,16 @@ def _cut_off(shown: Shown, survivor: Node, victim: Node) -> str:
     return (
         f"cut off from disk and wire, it booted anew after {born - cut:.0f} s, "
         f"{counted - born:.0f} s before it counted as off"
+    )
+
+
+def _wait_for_another_boot(shown: Shown, node: Node, boot: str, what: str) -> None:
+    wait_for(
+        lambda: _boot(shown, node) not in ("", boot),
+        bool,
+        what=what,
+        timeout=_LOST + 2 * site.WATCHDOG + _RETURN,
+        interval=5,
     )
 
 

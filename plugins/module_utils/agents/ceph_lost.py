@@ -103,13 +103,14 @@ def main() -> int:
     mine = turn(here, list(places), node)
     if mine is None:
         return 0
+    # Every order of the monitors waits for all of their majority, as it was before: that holds the lost one.
+    elects = node in places and not mine
     if sight == _OUT_OF_SIGHT:
-        if node in places and not mine:
+        if elects:
             _elect(here, node)
         return 0
     try:
-        # Every order of the monitors waits for all of their majority, as it was before: that holds the lost one.
-        waiting = [_elect] if node in places and not mine else []
+        waiting = [_elect] if elects else []
         known = side_by_side(lambda part: part(here, node), [*waiting, _history, _members, _clients])
         by = verified(known[_history], node, known[_members].split(), time.time())
         time.sleep(TURN * mine)

@@ -183,11 +183,11 @@ def differences(
     if there is not None:
         # What was not struck out is there otherwise, or is not here.
         gone = {number for place in places.values() if (number := hash(there.name(place))) not in changed}
-        covered = gone | leaves
         for name in map(there.name, places.values()):
             # With a folder goes what is in it, also when something else takes its place: rsync would look for what was
             # in the folder through the symbolic link that it has become, and refuse.
-            if hash(name) in gone and hash(name.rpartition(b"/")[0]) not in covered:
+            folder = hash(name.rpartition(b"/")[0])
+            if hash(name) in gone and folder not in gone and folder not in leaves:
                 yield name + b"\0"
 
 
