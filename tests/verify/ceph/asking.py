@@ -10,12 +10,18 @@ from typing import Any
 from ..lab import Lab
 from ..plays import variable
 
-__all__ = ["blocked", "ceph", "grown"]
+__all__ = ["blocked", "ceph", "grown", "rbd"]
 
 
 def ceph(lab: Lab, *words: str, node: str = "node1") -> Any:
     """The answer to a command, as the administrator of Ceph gets it on a node."""
     return json.loads(lab.ssh(node)(["ceph", *words, "--format", "json"], timeout=60).stdout)
+
+
+def rbd(lab: Lab, *words: str) -> Any:
+    """The answer to a question about images, as a node's guests may ask it."""
+    said = lab.ssh("node1")(["rbd", "--id", "drover", *words, "--format", "json"], timeout=60).stdout
+    return json.loads(said or "null")
 
 
 def blocked(lab: Lab) -> int:

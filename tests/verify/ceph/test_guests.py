@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from typing import Any
 
@@ -12,18 +13,14 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 
-from ..lab import Lab, address, wait_until_answering
+from ..lab import Lab, wait_until_answering
+from ..ledger import Ledger
 from ..plays import succeed, variable
-from .asking import blocked, ceph, grown
+from .asking import blocked, ceph, grown, rbd
 
 pytestmark = pytest.mark.stage("ceph")
 
 Declared = dict[str, dict[str, Any]]
-
-
-def rbd(lab: Lab, *words: str) -> Any:
-    said = lab.ssh("node1")(["rbd", "--id", "drover", *words, "--format", "json"], timeout=60).stdout
-    return json.loads(said or "null")
 
 
 def holders(lab: Lab, image: str) -> list[str]:
@@ -38,14 +35,19 @@ def test_guests_are_on_ceph_and_answer(lab: Lab, declared: Declared) -> None:
 
 
 def test_a_move_hands_the_lock_over_and_blocks_nobody(lab: Lab, declared: Declared) -> None:
-    before, out = holders(lab, "disks/game.vda"), blocked(lab)
-    assert len(before) == 1
-    succeed("migrate", guest="game")
-    wait_until_answering(declared["game"], timeout=20)
-    after = wait_for(
-        lambda: holders(lab, "disks/game.vda"), lambda seen: len(seen) == 1, what="the lock's new owner", timeout=60
-    )
-    # One that has written nothing since has not asked for it yet.
+    """Only who writes asks for the lock: so the guest keeps a ledger meanwhile."""
+    out, ledger = blocked(lab), Ledger()
+    with ledger.undisturbed(declared["game"]):
+        [before] = wait_for(
+            lambda: holders(lab, "disks/game.vda"), lambda seen: len(seen) == 1, what="the lock's owner", timeout=30
+        )
+        succeed("migrate", guest="game")
+        [after] = wait_for(
+            lambda: holders(lab, "disks/game.vda"),
+            lambda seen: len(seen) == 1 and seen != [before],
+            what="the lock's new owner",
+            timeout=30,
+        )
     assert blocked(lab) == out, (before, after)
 
 
@@ -76,8 +78,6 @@ def test_a_disk_grows_while_its_vm_runs(lab: Lab) -> None:
 
 def test_whose_lock_was_taken_writes_nothing_any_more(lab: Lab) -> None:
     """A node that only seemed dead: its QEMU stands still while another takes its disk, and then goes on."""
-    guests = variable("guests")
-    prefix = address(guests["game"]).rsplit(".", 1)[0]
     node = lab.where("game")
     other = next(name for name in lab.nodes if name != node)
     script = """
@@ -99,9 +99,6 @@ sys.stdin.readline()
 try: image.write(b"OLD" * 100, 0); image.flush(); print("wrote", flush=True)
 except Exception as error: print("refused", type(error).__name__, flush=True)
 """
-    del prefix
-    import subprocess
-
     argv = [*lab.ssh_argv(node), f"python3 -c '{zombie.replace(chr(39), chr(34))}'"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as held:
         assert held.stdin and held.stdout

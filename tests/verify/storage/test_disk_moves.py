@@ -10,17 +10,13 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from ansible_collections.cspp.drover.plugins.module_utils.drill.clients import LedgerClient, read_ledger
-from ansible_collections.cspp.drover.plugins.module_utils.drill.records import Record, examine
-
-from ..lab import Lab, address, boot, wait_until_answering
+from ..lab import Lab, address, wait_until_answering
+from ..ledger import Ledger
 from ..plays import play, succeed
-from ..sessions import session_to
 
 pytestmark = pytest.mark.stage("changed")
 
@@ -35,8 +31,8 @@ KILL = f"""
 until virsh dumpxml {NAME} | grep -q '<mirror'; do sleep 0.02; done
 pkill -KILL -f disk_moves
 """
-#: What was acknowledged to a client in all of the story.
-ACKNOWLEDGED: list[Record] = []
+#: Of all of the story.
+LEDGER = Ledger()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -62,26 +58,6 @@ def roaming(declared: Declared, pool: str, **more: Any) -> Declared:
             **more,
         },
     }
-
-
-@contextmanager
-def undisturbed(guest: dict[str, Any]) -> Iterator[None]:
-    """The guest runs on as it is, keeps its client's session, and writes its ledger, of which nothing may be lost."""
-    before, client = boot(guest), LedgerClient(address(guest))
-    client.start()
-    try:
-        with session_to(guest, rate=10):
-            yield
-    finally:
-        ACKNOWLEDGED.extend(client.stop())
-    assert not client.trouble
-    assert boot(guest) == before
-    whole(guest)
-
-
-def whole(guest: dict[str, Any]) -> None:
-    assert len(ACKNOWLEDGED) > 5
-    assert examine(ACKNOWLEDGED, read_ledger(address(guest))).complaints == []
 
 
 def volumes(lab: Lab, pool: str, node: str = "node1") -> list[str]:
@@ -130,7 +106,7 @@ def test_a_running_vm_goes_on_with_its_disks_in_another_pool(lab: Lab, declared:
     assert f"{NAME}: vda goes from {POOLS['shared']}/vms/{NAME}/vda.qcow2" in foretold.told
     settled(lab, "shared")
 
-    with undisturbed(there[NAME]):
+    with LEDGER.undisturbed(there[NAME]):
         succeed("guests", guests=there, guests_move_disks=NAME)
     settled(lab, "local")
     assert "drover-data-roamer" in lab.configuration().constraints
@@ -142,7 +118,7 @@ def test_a_running_vm_goes_on_with_its_disks_in_another_pool(lab: Lab, declared:
 @pytest.mark.whole
 def test_what_a_killed_run_has_begun_is_carried_on(lab: Lab, declared: Declared) -> None:
     there = roaming(declared, "shared")
-    with undisturbed(there[NAME]):
+    with LEDGER.undisturbed(there[NAME]):
         killed(lab, there)
         blocked = play("migrate", guest=NAME)
         assert blocked.rc != 0 and "disks_moving" in " ".join(blocked.failures)
@@ -154,7 +130,7 @@ def test_what_a_killed_run_has_begun_is_carried_on(lab: Lab, declared: Declared)
 @pytest.mark.whole
 def test_what_a_killed_run_has_begun_is_taken_back(lab: Lab, declared: Declared) -> None:
     here = roaming(declared, "shared")
-    with undisturbed(here[NAME]):
+    with LEDGER.undisturbed(here[NAME]):
         killed(lab, roaming(declared, "local"))
         # Whatever had arrived by then goes back as well.
         succeed("guests", guests=here, guests_move_disks=NAME)
@@ -169,5 +145,5 @@ def test_the_disks_of_a_vm_that_is_down_are_copied(lab: Lab, declared: Declared)
     settled(lab, "local")
     succeed("guests", guests=up)
     wait_until_answering(up[NAME], timeout=60)
-    whole(up[NAME])
+    LEDGER.check(up[NAME])
     assert lab.instances(*up) == dict.fromkeys(up, 1)
