@@ -13,8 +13,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help:
 	@echo "make demo       a three-node cluster on this machine, shown at work"
 	@echo "make demo-ceph  the same with all guests on Ceph"
-	@echo "make test       linters, unit tests and the cluster scenario"
-	@echo "make test-whole the cluster scenarios with everything that takes long, two nodes, the console and Ceph among them"
+	@echo "make test       linters, unit tests and the cluster scenarios, one of them on Ceph"
+	@echo "make test-whole the cluster scenarios with everything that takes long, and two nodes"
 	@echo "make lint unit scenario   the parts of it"
 	@echo "make fuzz SEED=1   ten minutes of declarations nobody would think of"
 	@echo "make mutants    200 small errors planted into what decides, and whether a unit test notices; MUTANTS='--seed 3 --only CIB'"
@@ -106,10 +106,10 @@ mutants: setup-dev $(VENV)/setup-mutants
 	$(BIN)/python -u -m tests.mutation $(MUTANTS)
 
 scenario: setup-dev
-	$(BIN)/molecule test
+	for name in default ceph; do $(BIN)/molecule test --scenario-name $$name || exit 1; done
 
-# Everything that make test takes a sample of, and the scenarios that have labs of their own.
-WHOLE := default pair console ceph
+# Everything that make test takes a sample of, and the scenario with two nodes.
+WHOLE := default ceph pair
 test-whole: export DROVER_WHOLE := 1
 test-whole: setup-dev
 	for name in $(WHOLE); do $(BIN)/molecule test --scenario-name $$name || exit 1; done

@@ -1,17 +1,29 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A browser before the lab's console, with a window for each role."""
+"""The lab's console, and a browser before it with a window for each role."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from ansible_collections.cspp.drover.tests.browser import Windows, chromium
 
-from .reaching import page_url, password
+from ..lab import Lab, boot, init_of
+from ..plays import succeed
+from .reaching import DECLARED, answers, console_address, page_url, password
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ran_before(lab: Lab, declared: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Which boots of the guests there were before the console came. It is brought here, where it is not there yet."""
+    found = {"game": boot(declared["game"]), "web": init_of(lab, "web")}
+    if not answers(console_address())():
+        succeed("site", **DECLARED)
+    return found
 
 
 @pytest.fixture(scope="module")

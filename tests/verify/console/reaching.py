@@ -1,6 +1,6 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The lab's console as molecule/console/console.json declares it: where it is, and who may do what there."""
+"""The lab's console as declared.json has it: where it is, and who may do what there."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import http.client
 import json
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Template
 
 from ..lab import Lab
-from ..plays import ROOT
 
-DECLARED: dict[str, Any] = json.loads((ROOT / "molecule" / "console" / "console.json").read_text(encoding="utf-8"))
+DECLARED: dict[str, Any] = json.loads(Path(__file__).with_name("declared.json").read_text(encoding="utf-8"))
 #: The token whose digest is declared.
 TOKEN = "drv_" + "a" * 43
 PORT = 8443

@@ -13,17 +13,13 @@ import pytest
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 
 from ..lab import Lab
-from ..plays import play, variable
-from .reaching import DECLARED, PORT, answers, ask, console_address
+from ..plays import variable
+from .reaching import PORT, answers, ask, console_address
 
 pytestmark = pytest.mark.stage("console")
 
 #: Seconds from a power cut to an answer: noticed, fenced, the address started elsewhere (profile safe).
 LIMIT = 20.0
-
-
-def test_a_second_run_changes_nothing() -> None:
-    assert play("site", **DECLARED).changed == set()
 
 
 def test_every_node_and_the_address_answer(lab: Lab) -> None:

@@ -92,10 +92,9 @@ STAGES: dict[str, tuple[str, ...]] = {
     "nodes": ("nodes/test_come_and_go.py",),
     # Samples of `make faults` and `make drills`.
     "faults": ("migration/test_fault_injection.py", "failover/test_drills.py"),
-    # After the lab was removed.
-    "gone": ("deployment/test_lab_removal.py",),
-    # The console, whose nodes die under it, on a lab of its own.
+    # The console, whose nodes die under it.
     "console": (
+        "console/test_arrival.py",
         "console/test_consoles.py",
         "console/test_load.py",
         "console/test_contract.py",
@@ -104,6 +103,8 @@ STAGES: dict[str, tuple[str, ...]] = {
         "console/test_power_loss.py",
         "notify/test_told.py",
     ),
+    # After the lab was removed.
+    "gone": ("deployment/test_lab_removal.py",),
     # Two nodes that lose sight of each other, on a lab of its own.
     "pair": ("cluster/test_quorum_device.py", "fencing/test_two_nodes.py"),
     # All guests on Ceph, on a lab of its own.
