@@ -15,6 +15,7 @@ from typing import Any
 
 from . import fetching
 from .fetching import Answer, Ask, Unfetched
+from .id_token import refused
 from .judging import https
 from .provider import Provider
 from .trouble import Trouble
@@ -26,6 +27,10 @@ Fetch = Callable[[Ask], Answer]
 _GOOD, _BAD, _AGAIN = 3600.0, 15.0, 60.0
 #: Keys that are looked at.
 _MOST_KEYS = 64
+#: What has to be so for a provider to answer, where nothing tells more.
+_REACHED = "the nodes reach it, and that console_oidc is what it was told"
+#: Media types of JSON: any answer's, and that of keys (RFC 7517, 8.5).
+_JSON = ("application/json", "application/jwk-set+json")
 
 
 @dataclass(frozen=True)
@@ -89,23 +94,33 @@ def asked(fetch: Fetch, provider: Provider, ask: Ask) -> Mapping[str, Any]:
     except Unfetched as error:
         raise failed(provider, error.cause) from error
     try:
-        said = json.loads(answer.body) if answer.kind == "application/json" else None
+        said = json.loads(answer.body) if answer.kind in _JSON else None
     except (ValueError, RecursionError):
         said = None
     if answer.status != 200:
         # Its own word for what is wrong (RFC 6749, 5.2), and none of its sentences.
         word = str(said.get("error", "")) if isinstance(said, dict) else ""
         told = f", {word}" if word.replace("_", "").isalnum() and word.isascii() and len(word) < 64 else ""
-        raise failed(provider, f"answers with {answer.status}{told}")
+        raise _denied(provider, f"answers with {answer.status}{told}", word)
     if not isinstance(said, dict):
         raise failed(provider, "answers with no JSON object")
     return said
 
 
-def failed(provider: Provider, why: str) -> Trouble:
-    """The refusal for want of a provider that can be asked."""
-    remedy = "Log in with a password meanwhile; see that the nodes reach it, and that console_oidc is what it was told."
+def failed(provider: Provider, why: str, see: str = _REACHED) -> Trouble:
+    """The refusal for want of a provider that can be asked. ``see`` is what has to be so."""
+    remedy = f"Log in with a password meanwhile; see that {see}."
     return Trouble("provider_failed", 503, f"the provider {provider.issuer} {why}", remedy=remedy)
+
+
+def _denied(provider: Provider, why: str, word: str) -> Trouble:
+    """The refusal for an error that the provider answers with this word."""
+    if word == "invalid_grant":
+        return refused("the provider does not take its code: it was used before, is too old, or is another log-in's")
+    # The standard's word for a wrong secret, and Keycloak's.
+    if word in ("invalid_client", "unauthorized_client"):
+        return failed(provider, why, "console_oidc.client_id and console_oidc.client_secret are what it has given")
+    return failed(provider, why)
 
 
 def _endpoints(said: Mapping[str, Any], provider: Provider) -> Endpoints:

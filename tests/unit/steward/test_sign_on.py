@@ -218,7 +218,7 @@ ATTACKS: dict[str, tuple[Bend, int, str]] = {
     "a page": (answer("/token", Answer(200, "text/html", b"<html>")), FAILED, "no JSON object"),
     "a list": (answer("/token", Answer(200, "application/json", b"[]")), FAILED, "no JSON object"),
     "JSON without end": (answer("/token", Answer(200, "application/json", b"[" * 99_999)), FAILED, "no JSON object"),
-    "a refusal": (brought(code="of another"), FAILED, "answers with 400, invalid_grant"),
+    "a refusal": (brought(code="of another"), REFUSED, "does not take its code"),
     "a refusal in many words": (
         answer("/token", Answer(400, "application/json", b'{"error": "call 0900-1234 now"}')),
         FAILED,
