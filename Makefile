@@ -3,6 +3,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PLAY := $(BIN)/ansible-playbook
+CERTIFIED := tests/unit/steward/certified
 COLLECTION := .cache/collections/ansible_collections/cspp/drover
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -42,7 +43,7 @@ $(VENV)/setup: requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	touch $@
 
-$(VENV)/setup-dev: requirements-dev.lock tests/setup-dev $(VENV)/setup
+$(VENV)/setup-dev: requirements-dev.lock tests/setup-dev $(CERTIFIED)/package-lock.json $(VENV)/setup
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	tests/setup-dev
 	touch $@
@@ -58,6 +59,7 @@ lock:
 		$$tmp/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 			$$name.txt -o $$name.lock || exit 1; \
 	done
+	cd $(CERTIFIED) && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
 
 # The checkout is the collection: cspp.drover.* resolves to it.
 $(COLLECTION):
