@@ -117,6 +117,8 @@ def hosts(folder: Path) -> dict[str, Any]:
                 "ansible_user": "root",
                 "ansible_connection": "ssh",
                 "ansible_ssh_private_key_file": f"{folder}/ssh_key",
+                # As in ansible.cfg, but for the time until a machine that says nothing counts as gone: it may be busy.
+                "ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=300s -o ServerAliveInterval=60",
                 "ansible_ssh_common_args": known,
                 "ansible_timeout": 60,
             },
