@@ -89,6 +89,35 @@ def test_a_hole_is_found(house: House, tmp_path: Path, monkeypatch: pytest.Monke
     assert any("drain by viewer: 202" in one for one in asyncio.run(holes(house, tmp_path)))
 
 
+def test_what_there_is_not_is_told_by_its_name_and_nothing_changes(house: House, tmp_path: Path) -> None:
+    names = {"guests": "nobody", "nodes": "nowhere", "operations": "no-operation", "plans": "no-plan"}
+    what = {"guests": "guest nobody", "nodes": "node nowhere", "operations": "operation", "plans": "such plan"}
+
+    async def story() -> None:
+        async with client_of(house, tmp_path) as client:
+            tried = 0
+            for number, (method, path, _role) in enumerate(with_names(names)):
+                kind = path.split("/")[3]
+                if names.get(kind) not in path.split("/"):
+                    continue
+                tried += 1
+                headers = {"Authorization": f"Bearer {house.session('admin')}", "Idempotency-Key": f"{number:08}"}
+                body = (
+                    BODIES.get(path.removeprefix("/api/v1").replace("/nobody/", "/mc/")) if method == "POST" else None
+                )
+                answer = await client.request(method, path, headers=headers, json=body)
+                error = answer.json()["error"]
+                assert (answer.status_code, error["code"]) == (404, "not_found"), path
+                # Without a forge, there is nothing to ask it about any guest.
+                said = "no forge is declared" if path.endswith("/merge-request") else f"there is no {what[kind]}"
+                assert said in error["message"], path
+                assert error["remedy"], path
+            assert tried >= 12
+            assert (house.cluster.writes, house.spawned) == ([], [])
+
+    asyncio.run(story())
+
+
 def test_a_session_is_begun_and_ended(house: House, tmp_path: Path) -> None:
     async def story() -> None:
         async with client_of(house, tmp_path) as client:
