@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / ".cache" / "collections"))
 
 from ansible_collections.cspp.drover.tests.browser import Windows, chromium  # noqa: E402
-from ansible_collections.cspp.drover.tests.unit.console.page_stage import Stage  # noqa: E402
+from ansible_collections.cspp.drover.tests.unit.console.page.stage import Stage  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
 

@@ -1,11 +1,13 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What tests of modules need: to call one as Ansible does, and programs that only say what a table tells them."""
+"""What tests of several rooms need: a module called as Ansible does, programs that only say what a table tells them, a
+TLS connection."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -22,6 +24,7 @@ from ansible_collections.cspp.drover.tests.unit.fake_cluster import (
     FakeTime,
     survey,
 )
+from ansible_collections.cspp.drover.tests.unit.peer.connections import Ends, connected
 
 Call = Callable[..., dict[str, Any]]
 Programs = Callable[..., list[list[str]]]
@@ -97,3 +100,9 @@ def journals(monkeypatch: pytest.MonkeyPatch) -> list[list[dict[str, Any]]]:
     looks: list[list[dict[str, Any]]] = [[]]
     monkeypatch.setattr(book, "read", lambda: looks.pop(0) if len(looks) > 1 else looks[0])
     return looks
+
+
+@pytest.fixture
+def ends(tmp_path: Path) -> Ends:
+    """Two ends of a TLS connection."""
+    return connected(tmp_path)

@@ -72,7 +72,12 @@ class Collector:
         with self._joined(caller) as watcher:
             missed: list[bytes] = []
             if last:
-                entries = await self._entries(caller, _MISSED)
+                try:
+                    entries = await self._entries(caller, _MISSED)
+                except Refusal as refusal:
+                    # Who would miss something if this went on comes again, with the same id.
+                    yield _event("trouble", _text(refusal.document()), None)
+                    return
                 missed = [_journal_event(entry) for entry in _after(entries, last)]
             for event in missed:
                 yield event

@@ -86,7 +86,7 @@ async def _joined(websocket: WebSocket, connection: Connection) -> tuple[int, st
 
 async def _down(reader: asyncio.StreamReader, websocket: WebSocket) -> tuple[int, str]:
     """From the steward to the client; the code that the steward wants it closed with, and why."""
-    with suppress(asyncio.IncompleteReadError, OSError, ValueError, WebSocketDisconnect):
+    with suppress(asyncio.IncompleteReadError, OSError, ValueError, RecursionError, WebSocketDisconnect):
         while True:
             kind, length = frames.HEAD.unpack(await reader.readexactly(frames.HEAD.size))
             if length > frames.LONGEST:
@@ -96,6 +96,8 @@ async def _down(reader: asyncio.StreamReader, websocket: WebSocket) -> tuple[int
                 await websocket.send_bytes(data)
                 continue
             said = json.loads(data)
+            if not isinstance(said, dict):
+                break
             if isinstance(said.get("close"), int):
                 return int(said["close"]), str(said.get("reason", ""))
             await websocket.send_text(data.decode())

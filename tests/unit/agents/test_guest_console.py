@@ -14,9 +14,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.agents import guest_co
 from ansible_collections.cspp.drover.plugins.module_utils.core import frames
 from ansible_collections.cspp.drover.plugins.module_utils.hypervisor.libvirt_console import NoScreen
 from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import Peer, PeerError
-from ansible_collections.cspp.drover.tests.unit.peer.test_splice import Ends, ends
-
-__all__ = ["ends"]
+from ansible_collections.cspp.drover.tests.unit.peer.connections import Ends
 
 ASKED = {"do": "console", "guest": "mail", "kind": "vnc", "who": "alice"}
 

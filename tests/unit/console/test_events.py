@@ -93,6 +93,18 @@ def test_a_steward_that_is_gone_is_told_of_once(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_who_comes_back_to_a_steward_that_is_gone_is_told_and_sent_away(tmp_path: Path) -> None:
+    """It comes again with the same id, and misses nothing."""
+
+    async def run() -> None:
+        collector = Collector(Steward(tmp_path / "socket"), every=60)
+        async with asyncio.timeout(5):
+            ((id, kind, said),) = [read(raw) async for raw in collector.watch(VIEWER, "e0002")]
+        assert (id, kind, said["error"]["code"]) == (None, "trouble", "steward_unreachable")
+
+    asyncio.run(run())
+
+
 def test_a_watcher_whose_session_ended_is_sent_away(tmp_path: Path) -> None:
     async def story(steward: PlayedSteward, collector: Collector) -> None:
         ended = collector.watch(Caller(credential("expired"), "127.0.0.1"), None)

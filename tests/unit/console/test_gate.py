@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,9 @@ def test_a_cookie_alone_has_nothing_done(staged: Staged, headers: dict[str, str]
             asked = {"Cookie": cookie, "Idempotency-Key": "a-key-of-mine", **headers}
             answer = await stage.client.post("/api/v1/nodes/node1/drain", headers=asked)
             assert answer.status_code == status, answer.text
+            if status == 403:
+                error = answer.json()["error"]
+                assert (error["code"], error["remedy"]) == ("foreign_origin", "Act from the console's page.")
             assert ("drain" in [one["verb"] for one in stage.steward.asked]) is (status == 202)
 
     asyncio.run(ask())
@@ -103,6 +107,44 @@ def test_what_is_wrong_is_told_as_an_error(
             error = answer.json()["error"]
             assert (error["code"], error["status"]) == (code, status)
             assert error["message"] and error["remedy"]
+            # Whether a password is right, only the steward knows.
+            assert [one["verb"] for one in stage.steward.asked] == (["login"] if status == 401 else [])
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "where"),
+    [
+        ("POST", "/guests/mail/start", [], "body"),
+        ("POST", "/guests/mail/start", {"force": True}, "body.force"),
+        ("POST", "/guests/mail/migrate", {"to": ["node2"]}, "body.to"),
+        ("POST", "/guests/mail%0A/stop", None, "path.name"),
+        ("POST", "/nodes/node1/drain", "now", "body"),
+        ("POST", "/plans", {"action": "explode", "subject": "mail"}, "body.action"),
+        ("POST", "/plans", {"action": "drain", "subject": 1}, "body.subject"),
+        ("POST", "/plans", {"action": "drain"}, "body.subject"),
+        ("POST", "/plans/%7B%7D/carry-out", None, "path.id"),
+        ("POST", "/guests/mail/proposal", {"changes": ["memory"]}, "body.changes"),
+        ("POST", "/guests/mail/proposal", {"changes": {"\ud800": 1}}, "body.changes"),
+        ("POST", "/guests/mail/merge-request", {"changes": "memory"}, "body.changes"),
+        ("GET", "/journal?limit=many", None, "query.limit"),
+        ("GET", "/journal?limit=-1", None, "query.limit"),
+    ],
+)
+def test_what_is_of_a_wrong_type_is_told_and_asked_of_nobody(
+    staged: Staged, method: str, path: str, body: Any, where: str
+) -> None:
+    async def ask() -> None:
+        async with staged() as stage:
+            headers = {**JSON, "Authorization": f"Bearer {credential('admin')}", "Idempotency-Key": "a-key-of-mine"}
+            content = None if body is None else json.dumps(body)
+            answer = await stage.client.request(method, f"/api/v1{path}", content=content, headers=headers)
+            error = answer.json()["error"]
+            assert (answer.status_code, error["code"]) == (422, "invalid")
+            assert f": {where}" in error["message"]
+            assert error["remedy"]
+            assert stage.steward.asked == []
 
     asyncio.run(ask())
 

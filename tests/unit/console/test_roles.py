@@ -17,7 +17,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.steward.access import 
 from ansible_collections.cspp.drover.plugins.module_utils.steward.consoles import KINDS
 from ansible_collections.cspp.drover.plugins.module_utils.steward.verbs import VERBS
 from ansible_collections.cspp.drover.tests.unit.console.operations import Operation, operations, with_names
-from ansible_collections.cspp.drover.tests.unit.console.page_stage import WWW
+from ansible_collections.cspp.drover.tests.unit.console.page.stage import WWW
 from ansible_collections.cspp.drover.tests.unit.console.played import Played
 from ansible_collections.cspp.drover.tests.unit.console.played_steward import credential
 from tests.unit.console.conftest import Stage, Staged

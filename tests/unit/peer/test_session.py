@@ -15,9 +15,7 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import Peer, PeerError
 from ansible_collections.cspp.drover.plugins.module_utils.peer.session import follow, offer
-from ansible_collections.cspp.drover.tests.unit.peer.test_splice import Ends, ends
-
-__all__ = ["ends"]
+from ansible_collections.cspp.drover.tests.unit.peer.connections import Ends
 
 
 def run(both: Ends, command: str, given: bytes = b"") -> tuple[int, bytes, bytes]:

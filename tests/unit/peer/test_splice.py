@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import select
 import socket
-import ssl
 import subprocess
 import threading
 import time
@@ -17,28 +16,7 @@ import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import Peer
 from ansible_collections.cspp.drover.plugins.module_utils.peer.splice import relay
-from ansible_collections.cspp.drover.plugins.module_utils.trust import pki
-
-Ends = tuple[ssl.SSLSocket, ssl.SSLSocket]
-
-
-@pytest.fixture
-def ends(tmp_path: Path) -> Ends:
-    """Two ends of a TLS connection."""
-    authority = pki.new_authority()
-    key, certificate = pki.issue(authority, "localhost", ["localhost"], [], 10)
-    (tmp_path / "pair").write_text(key + certificate)
-    (tmp_path / "ca").write_text(authority[1])
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server.load_cert_chain(tmp_path / "pair")
-    client = ssl.create_default_context(cafile=tmp_path / "ca")
-    one, other = socket.socketpair()
-    accepted: list[ssl.SSLSocket] = []
-    thread = threading.Thread(target=lambda: accepted.append(server.wrap_socket(one, server_side=True)))
-    thread.start()
-    connected = client.wrap_socket(other, server_hostname="localhost")
-    thread.join()
-    return accepted[0], connected
+from ansible_collections.cspp.drover.tests.unit.peer.connections import Ends
 
 
 def test_what_goes_in_comes_out_and_back(ends: Ends, tmp_path: Path) -> None:

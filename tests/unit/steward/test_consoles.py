@@ -21,11 +21,9 @@ from ansible_collections.cspp.drover.plugins.module_utils.steward.overview impor
 from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import Trouble
 from ansible_collections.cspp.drover.plugins.module_utils.steward.wire import Ongoing, Request
 from ansible_collections.cspp.drover.tests.unit.fake_cluster import ARRIVED, STATUS
-from ansible_collections.cspp.drover.tests.unit.peer.test_splice import Ends, ends
+from ansible_collections.cspp.drover.tests.unit.peer.connections import Ends
 
 from .conftest import FROM, House
-
-__all__ = ["ends"]
 
 
 class Node:

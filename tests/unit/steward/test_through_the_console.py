@@ -61,9 +61,12 @@ def test_a_drain_is_planned_confirmed_and_seen_to_its_end(house: House, tmp_path
         house.work()
         done = (await client.get(f"/api/v1/operations/{number}")).json()["operation"]
         assert done["state"] == "done"
+        written = list(house.cluster.writes)
         stale = await client.post(f"/api/v1/plans/{plan['id']}/carry-out", json={}, headers=once("k" * 17))
         assert (stale.status_code, stale.json()["error"]["code"]) == (409, "stale_plan")
+        assert stale.json()["error"]["message"] and stale.json()["error"]["remedy"]
         assert stale.json()["plan"]["moves"] == []
+        assert (house.cluster.writes, house.spawned) == (written, [])
         guest = (await client.get("/api/v1/guests/mc")).json()["guest"]
         assert len(guest["where"]) == 3
         journal = (await client.get("/api/v1/journal")).json()["entries"]

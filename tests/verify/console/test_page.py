@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The page in a real browser, Debian's chromium, before real nodes: what people do there, and what comes of it.
 
-The same before a played cluster, quicker and in more detail, is tests/unit/console/test_page.py. Each test leaves the
+The same before a played cluster, quicker and in more detail, is tests/unit/console/page/. Each test leaves the
 guests as they are declared.
 """
 

@@ -16,14 +16,14 @@ from ansible_collections.cspp.drover.plugins.module_utils.steward.access import 
 from ansible_collections.cspp.drover.plugins.module_utils.steward.discovery import Discovery
 from ansible_collections.cspp.drover.plugins.module_utils.steward.records import Ledger
 from ansible_collections.cspp.drover.plugins.module_utils.steward.sign_on import SignOn
-from ansible_collections.cspp.drover.tests.unit.console.page_stage import Stage
+from ansible_collections.cspp.drover.tests.unit.console.page.stage import Stage
 from ansible_collections.cspp.drover.tests.unit.steward.strict_provider import declared, serving
-from tests.unit.console.test_page import Open, browser, served, stage, visit  # noqa: F401
+from tests.unit.console.page.conftest import Open
 
 
 def test_a_log_in_by_a_provider_leads_to_where_one_wanted_to_go(
-    stage: Stage,  # noqa: F811
-    visit: Open,  # noqa: F811
+    stage: Stage,
+    visit: Open,
     tmp_path: Path,
 ) -> None:
     # Of another site than the page, to browsers: no cookie comes along with who is sent back.

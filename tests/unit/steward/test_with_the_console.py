@@ -26,9 +26,10 @@ from ansible_collections.cspp.drover.plugins.module_utils.steward import console
 from ansible_collections.cspp.drover.plugins.module_utils.steward.access import ROLES
 from ansible_collections.cspp.drover.tests.unit.agents.test_terminals import shell
 from ansible_collections.cspp.drover.tests.unit.console.operations import with_names
-from ansible_collections.cspp.drover.tests.unit.peer.test_splice import Ends, ends  # noqa: F401
-from tests.unit.steward.conftest import House, declared, house  # noqa: F401
-from tests.unit.steward.test_roles import CALLERS, RANK, credential
+from ansible_collections.cspp.drover.tests.unit.peer.connections import Ends
+
+from .conftest import House
+from .test_roles import CALLERS, RANK, credential
 
 NAMES = {"guests": "mc", "nodes": "n2", "operations": "0" * 32, "plans": "drain~n2~~~0~x"}
 BODIES: dict[str, dict[str, Any]] = {
@@ -42,7 +43,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 @asynccontextmanager
-async def client_of(house: House, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:  # noqa: F811
+async def client_of(house: House, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     socket = tmp_path / "door" / "socket"
     threading.Thread(target=server.serve, args=(house.steward.answer, socket), daemon=True).start()
     while not socket.exists():
@@ -54,7 +55,7 @@ async def client_of(house: House, tmp_path: Path) -> AsyncIterator[httpx.AsyncCl
         yield client
 
 
-async def holes(house: House, tmp_path: Path) -> list[str]:  # noqa: F811
+async def holes(house: House, tmp_path: Path) -> list[str]:
     """Whom the API lets do what they may not, keeps from what they may, or gives no clear answer."""
     found = []
     async with client_of(house, tmp_path) as client:
@@ -79,16 +80,45 @@ async def holes(house: House, tmp_path: Path) -> list[str]:  # noqa: F811
     return found
 
 
-def test_nobody_gets_further_than_the_role_goes(house: House, tmp_path: Path) -> None:  # noqa: F811
+def test_nobody_gets_further_than_the_role_goes(house: House, tmp_path: Path) -> None:
     assert asyncio.run(holes(house, tmp_path)) == []
 
 
-def test_a_hole_is_found(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_a_hole_is_found(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verbs, "allows", lambda role, needed: role != "nobody")
     assert any("drain by viewer: 202" in one for one in asyncio.run(holes(house, tmp_path)))
 
 
-def test_a_session_is_begun_and_ended(house: House, tmp_path: Path) -> None:  # noqa: F811
+def test_what_there_is_not_is_told_by_its_name_and_nothing_changes(house: House, tmp_path: Path) -> None:
+    names = {"guests": "nobody", "nodes": "nowhere", "operations": "no-operation", "plans": "no-plan"}
+    what = {"guests": "guest nobody", "nodes": "node nowhere", "operations": "operation", "plans": "such plan"}
+
+    async def story() -> None:
+        async with client_of(house, tmp_path) as client:
+            tried = 0
+            for number, (method, path, _role) in enumerate(with_names(names)):
+                kind = path.split("/")[3]
+                if names.get(kind) not in path.split("/"):
+                    continue
+                tried += 1
+                headers = {"Authorization": f"Bearer {house.session('admin')}", "Idempotency-Key": f"{number:08}"}
+                body = (
+                    BODIES.get(path.removeprefix("/api/v1").replace("/nobody/", "/mc/")) if method == "POST" else None
+                )
+                answer = await client.request(method, path, headers=headers, json=body)
+                error = answer.json()["error"]
+                assert (answer.status_code, error["code"]) == (404, "not_found"), path
+                # Without a forge, there is nothing to ask it about any guest.
+                said = "no forge is declared" if path.endswith("/merge-request") else f"there is no {what[kind]}"
+                assert said in error["message"], path
+                assert error["remedy"], path
+            assert tried >= 12
+            assert (house.cluster.writes, house.spawned) == ([], [])
+
+    asyncio.run(story())
+
+
+def test_a_session_is_begun_and_ended(house: House, tmp_path: Path) -> None:
     async def story() -> None:
         async with client_of(house, tmp_path) as client:
             own = {"Sec-Fetch-Site": "same-origin"}
@@ -105,9 +135,9 @@ def test_a_session_is_begun_and_ended(house: House, tmp_path: Path) -> None:  # 
 
 
 def test_a_shell_is_used_through_all_of_it(
-    house: House,  # noqa: F811
+    house: House,
     tmp_path: Path,
-    ends: Ends,  # noqa: F811
+    ends: Ends,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """From a WebSocket by way of the steward and another node's service to a real shell, until the role is lost."""

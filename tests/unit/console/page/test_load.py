@@ -10,8 +10,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import Trouble
-from ansible_collections.cspp.drover.tests.unit.console.page_stage import Stage
-from tests.unit.console.test_page import Open, browser, judged, served, stage, visit  # noqa: F401
+from ansible_collections.cspp.drover.tests.unit.console.page.axe import judged
+from ansible_collections.cspp.drover.tests.unit.console.page.stage import Stage
+from tests.unit.console.page.conftest import Open
 
 #: Of the pixels of a canvas, how many are in colours of their own, neither grey nor clear.
 _PAINTED = """it => {
@@ -33,7 +34,7 @@ def painted(page: Page, title: str) -> int:
     return int(canvas.evaluate(_PAINTED))
 
 
-def test_the_overview_shows_what_is_in_use_and_what_is_promised(stage: Stage, visit: Open) -> None:  # noqa: F811
+def test_the_overview_shows_what_is_in_use_and_what_is_promised(stage: Stage, visit: Open) -> None:
     page = visit("viewer")
     node = page.locator(".node", has=page.get_by_role("heading", name="node2"))
     memory = node.get_by_role("meter", name="Memory of node2")
@@ -54,7 +55,7 @@ def test_the_overview_shows_what_is_in_use_and_what_is_promised(stage: Stage, vi
     expect(memory.locator("i")).to_have_count(1)
 
 
-def test_a_node_has_its_last_hour_and_its_hardware(visit: Open) -> None:  # noqa: F811
+def test_a_node_has_its_last_hour_and_its_hardware(visit: Open) -> None:
     page = visit("viewer", "nodes")
     page.locator(".machine h2").get_by_role("link", name="node1").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("node1")
@@ -78,7 +79,7 @@ def test_a_node_has_its_last_hour_and_its_hardware(visit: Open) -> None:  # noqa
         expect(hardware).not_to_contain_text(words)
 
 
-def test_who_points_at_one_plot_reads_that_moment_of_all(visit: Open) -> None:  # noqa: F811
+def test_who_points_at_one_plot_reads_that_moment_of_all(visit: Open) -> None:
     page = visit("viewer", "nodes/node1")
     painted(page, "Processors")
     first, other = (chart(page, title).locator(".hint") for title in ("Processors", "Memory"))
@@ -92,7 +93,7 @@ def test_who_points_at_one_plot_reads_that_moment_of_all(visit: Open) -> None:  
     expect(first).to_have_text(now)
 
 
-def test_a_guests_hour_tells_where_it_was_and_is_a_table_too(visit: Open) -> None:  # noqa: F811
+def test_a_guests_hour_tells_where_it_was_and_is_a_table_too(visit: Open) -> None:
     page = visit("viewer", "guests/mail/load")
     assert painted(page, "Memory") > 200
     page.goto(page.url.replace("mail", "gitea"))
@@ -109,7 +110,7 @@ def test_a_guests_hour_tells_where_it_was_and_is_a_table_too(visit: Open) -> Non
     expect(page.locator(".hour")).to_contain_text("Nothing is known of the last hour")
 
 
-def test_a_node_that_is_away_is_said_to_be(stage: Stage, visit: Open) -> None:  # noqa: F811
+def test_a_node_that_is_away_is_said_to_be(stage: Stage, visit: Open) -> None:
     stage.played.quorum = False
     page = visit("viewer", "nodes/node3")
     expect(page.get_by_role("alert")).to_have_count(2)
@@ -118,8 +119,8 @@ def test_a_node_that_is_away_is_said_to_be(stage: Stage, visit: Open) -> None:  
 
 
 def test_a_plot_goes_on_and_stays_when_a_reading_fails(
-    stage: Stage,  # noqa: F811
-    visit: Open,  # noqa: F811
+    stage: Stage,
+    visit: Open,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     page = visit("viewer")
@@ -152,7 +153,7 @@ def test_a_plot_goes_on_and_stays_when_a_reading_fails(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_nothing_of_it_is_out_of_reach(stage: Stage, visit: Open, scheme: str, width: int) -> None:  # noqa: F811
+def test_nothing_of_it_is_out_of_reach(stage: Stage, visit: Open, scheme: str, width: int) -> None:
     page = visit("viewer", "", width, scheme)
     found: list[str] = []
     for place in ("nodes/node1", "nodes/node3", "guests/factorio/load", "guests/archive/load"):

@@ -23,14 +23,14 @@ from ansible_collections.cspp.drover.plugins.module_utils.steward.fetching impor
 from ansible_collections.cspp.drover.plugins.module_utils.steward.merge_requests import MergeRequests, branch_of
 from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import Trouble
 
-from .conftest import House
-from .strict_forge import FILE, KINDS, PATH, PROJECT, TOKEN, URL, Commit, StrictGitHub, answer, serving
-from .strict_forge import declared as declared_of
-from .test_edits import told
-from .test_merge_requests import COMMITS, OPENS, WANTED, At, Settle, at, kind, settle  # noqa: F401
-from .test_through_the_console import through
+from ..conftest import House
+from ..strict_forge import FILE, KINDS, PATH, PROJECT, TOKEN, URL, Commit, StrictGitHub, answer, serving
+from ..strict_forge import declared as declared_of
+from ..test_edits import told
+from ..test_through_the_console import through
+from .conftest import COMMITS, OPENS, WANTED, At, Settle
 
-ROLE = Path(__file__).resolve().parents[3] / "roles" / "console"
+ROLE = Path(__file__).resolve().parents[4] / "roles" / "console"
 BLOB = {"encoding": "base64", "last_commit_id": "x", "sha": "x"}
 
 
@@ -147,7 +147,7 @@ ANSWERS: tuple[tuple[Answer | Unfetched, str, str], ...] = (
 
 @pytest.mark.parametrize(("said", "cause", "remedy"), ANSWERS)
 def test_what_a_forge_says_is_told_with_a_remedy_and_nothing_is_left_half(
-    at: At,  # noqa: F811
+    at: At,
     said: Answer | Unfetched,
     cause: str,
     remedy: str,
@@ -169,7 +169,7 @@ def test_what_a_forge_says_is_told_with_a_remedy_and_nothing_is_left_half(
 
 
 @pytest.mark.parametrize("said", [{}, [], {"iid": "7", "number": "7"}, {"iid": True, "number": -1}, {"iid": 1 << 60}])
-def test_a_merge_request_without_a_number_is_none_and_is_found_later(at: At, said: Any) -> None:  # noqa: F811
+def test_a_merge_request_without_a_number_is_none_and_is_found_later(at: At, said: Any) -> None:
     def bent(ask: Ask) -> Answer | None:
         del at.forge.bend[OPENS[at.forge.kind]]
         at.forge.fetch(ask)
@@ -198,7 +198,7 @@ def test_a_merge_request_without_a_number_is_none_and_is_found_later(at: At, sai
         ({PATH: FILE + "#" * (200 << 10)}, "forge_failed", "more than 128 KiB"),
     ],
 )
-def test_a_file_that_cannot_be_changed_is_told(at: At, files: dict[str, str], code: str, cause: str) -> None:  # noqa: F811
+def test_a_file_that_cannot_be_changed_is_told(at: At, files: dict[str, str], code: str, cause: str) -> None:
     at.forge.branches["main"] = Commit(files)
     trouble = at.refusal()
     assert trouble.code == code
@@ -223,33 +223,33 @@ def test_a_file_that_cannot_be_changed_is_told(at: At, files: dict[str, str], co
         ({"content": "", "encoding": "text"}, "answers without content of"),
     ],
 )
-def test_a_file_that_is_none_is_told(at: At, said: dict[str, Any], cause: str) -> None:  # noqa: F811
+def test_a_file_that_is_none_is_told(at: At, said: dict[str, Any], cause: str) -> None:
     at.forge.bend["GET repository/files" if at.forge.kind == "gitlab" else "GET contents"] = answer(200, said)
     trouble = at.refusal()
     assert (trouble.code, cause in trouble.cause) == ("forge_failed", True), trouble.cause
     assert at.forge.branches.keys() == {"main"}
 
 
-def test_a_project_that_the_token_does_not_see_is_told(at: At) -> None:  # noqa: F811
+def test_a_project_that_the_token_does_not_see_is_told(at: At) -> None:
     at.forge.bend["GET"] = answer(404, {"message": "404 Project Not Found"})
     trouble = at.refusal()
     assert f"shows no project {PROJECT} to this token" in trouble.cause
     assert "console_forge.project" in trouble.remedy
 
 
-def test_a_token_that_may_read_and_not_write_is_told(at: At) -> None:  # noqa: F811
+def test_a_token_that_may_read_and_not_write_is_told(at: At) -> None:
     at.forge.bend[COMMITS[at.forge.kind]] = answer(404, {"message": "Not Found"})
     trouble = at.refusal()
     assert "does not let the token" in trouble.cause
     assert at.forge.merges == []
 
 
-def test_a_folder_is_no_file(settle: Settle) -> None:  # noqa: F811
+def test_a_folder_is_no_file(settle: Settle) -> None:
     for name in ("forgejo", "github"):
         assert "has no group_vars on main" in settle(name, path="group_vars").refusal().cause
 
 
-def test_a_file_that_changes_meanwhile_is_not_overwritten(at: At) -> None:  # noqa: F811
+def test_a_file_that_changes_meanwhile_is_not_overwritten(at: At) -> None:
     main = at.forge.branches["main"]
     late = main.then(PATH, FILE.replace("vcpus: 1", "vcpus: 4"), "by hand")
 
@@ -271,7 +271,7 @@ def test_a_file_that_changes_meanwhile_is_not_overwritten(at: At) -> None:  # no
     assert at.forge.branches[at.branch].files[PATH] == WANTED.replace("vcpus: 1", "vcpus: 4")
 
 
-def test_all_of_it_has_an_end(at: At) -> None:  # noqa: F811
+def test_all_of_it_has_an_end(at: At) -> None:
     def slow(_ask: Ask) -> Answer | None:
         at.house.clock.sleep(12)
         return None
@@ -285,7 +285,7 @@ def test_all_of_it_has_an_end(at: At) -> None:  # noqa: F811
     assert at.ask()["state"] == "opened"
 
 
-def test_few_wait_for_a_forge_at_a_time(at: At) -> None:  # noqa: F811
+def test_few_wait_for_a_forge_at_a_time(at: At) -> None:
     asked, troubles = [2, 3, 4], []
 
     def meanwhile(_ask: Ask) -> Answer | None:
@@ -306,7 +306,7 @@ def test_few_wait_for_a_forge_at_a_time(at: At) -> None:  # noqa: F811
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_over_tls_and_by_way_of_the_console(
-    kind: str,  # noqa: F811
+    kind: str,
     house: House,
     tmp_path: Path,
     declared: Callable[..., Path],
@@ -354,6 +354,6 @@ def test_the_role_keeps_the_token_to_root_and_takes_it_away_again() -> None:
     assert specs["main"]["options"]["console_forge"]["no_log"] is True
 
 
-def test_the_token_is_in_nobodys_words(at: At) -> None:  # noqa: F811
+def test_the_token_is_in_nobodys_words(at: At) -> None:
     ask = Ask("https://a/", None, {"Authorization": f"Bearer {TOKEN}"}, document={"a": TOKEN})
     assert TOKEN not in repr(ask) + repr(at.house.steward.identity.declared().forge)

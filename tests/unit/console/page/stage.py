@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A stage for the page: the console itself, over TLS, before a steward that plays a cluster of three nodes.
 
-`python -m ansible_collections.cspp.drover.tests.unit.console.page_stage` serves it to look at; users are viewer,
+`python -m ansible_collections.cspp.drover.tests.unit.console.page.stage` serves it to look at; users are viewer,
 operator and admin, whose passwords are their names.
 """
 
@@ -25,7 +25,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.trust import pki
 from ansible_collections.cspp.drover.tests.unit.console.played import Played
 from ansible_collections.cspp.drover.tests.unit.console.played_steward import PlayedSteward
 
-WWW = Path(__file__).resolve().parents[3] / "roles/console/files/www"
+WWW = Path(__file__).resolve().parents[4] / "roles/console/files/www"
 
 
 class Stage:

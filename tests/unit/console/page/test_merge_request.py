@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import Trouble
-from ansible_collections.cspp.drover.tests.unit.console.page_stage import Stage
-from tests.unit.console.test_page import Open, browser, judged, served, stage, visit  # noqa: F401
+from ansible_collections.cspp.drover.tests.unit.console.page.axe import judged
+from ansible_collections.cspp.drover.tests.unit.console.page.stage import Stage
+from tests.unit.console.page.conftest import Open
 
 FORGE = {"kind": "forgejo", "name": "Forgejo", "project": "club/cluster"}
 LINK = "https://git.example.org/pulls/1"
@@ -25,13 +26,13 @@ def proposed(page: Page, description: str = "it's the post") -> Locator:
     return shown
 
 
-def test_without_a_forge_there_is_no_button(stage: Stage, visit: Open) -> None:  # noqa: F811
+def test_without_a_forge_there_is_no_button(stage: Stage, visit: Open) -> None:
     shown = proposed(visit("operator", "guests/mail/definition"))
     expect(shown.get_by_role("button", name="Open a merge request")).to_have_count(0)
     assert stage.played.merge_requests == {}
 
 
-def test_a_merge_request_is_opened_once_and_leads_to_the_forge(stage: Stage, visit: Open) -> None:  # noqa: F811
+def test_a_merge_request_is_opened_once_and_leads_to_the_forge(stage: Stage, visit: Open) -> None:
     stage.played.forge = FORGE
     page = visit("operator", "guests/mail/definition")
     shown = proposed(page)
@@ -62,7 +63,7 @@ def test_a_merge_request_is_opened_once_and_leads_to_the_forge(stage: Stage, vis
     assert len(stage.played.merge_requests) == 1
 
 
-def test_what_speaks_against_it_is_told_and_it_is_tried_again(stage: Stage, visit: Open) -> None:  # noqa: F811
+def test_what_speaks_against_it_is_told_and_it_is_tried_again(stage: Stage, visit: Open) -> None:
     stage.played.forge = FORGE
     stage.played.forge_trouble = Trouble("branch_differs", 409, "the branch says something else", remedy="Delete it.")
     request = proposed(visit("operator", "guests/mail/definition")).get_by_role("region", name="At Forgejo")
@@ -75,7 +76,7 @@ def test_what_speaks_against_it_is_told_and_it_is_tried_again(stage: Stage, visi
     expect(request.get_by_role("alert")).to_have_count(0)
 
 
-def test_who_may_not_propose_is_offered_nothing(stage: Stage, visit: Open) -> None:  # noqa: F811
+def test_who_may_not_propose_is_offered_nothing(stage: Stage, visit: Open) -> None:
     stage.played.forge = FORGE
     page = visit("viewer", "guests/mail/definition")
     expect(page.get_by_role("button", name="Propose the change")).to_have_attribute("aria-disabled", "true")
@@ -84,7 +85,7 @@ def test_who_may_not_propose_is_offered_nothing(stage: Stage, visit: Open) -> No
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_nothing_of_it_is_out_of_reach(stage: Stage, visit: Open, scheme: str, width: int) -> None:  # noqa: F811
+def test_nothing_of_it_is_out_of_reach(stage: Stage, visit: Open, scheme: str, width: int) -> None:
     stage.played.forge = FORGE
     page = visit("operator", "guests/mail/definition", width, scheme)
     request = proposed(page).get_by_role("region", name="At Forgejo")
@@ -96,7 +97,7 @@ def test_nothing_of_it_is_out_of_reach(stage: Stage, visit: Open, scheme: str, w
     assert found == []
 
 
-def test_the_journal_leads_to_it(stage: Stage, visit: Open) -> None:  # noqa: F811
+def test_the_journal_leads_to_it(stage: Stage, visit: Open) -> None:
     entry = {"id": "m1", "kind": "merge-request", "started": "2026-11-01T10:00:00Z", "guest": "mail", "by": "ann"}
     stage.played.journal.insert(0, {**entry, "result": "opened", "link": LINK})
     page = visit("viewer", "history")
