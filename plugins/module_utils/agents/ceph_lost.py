@@ -118,7 +118,7 @@ def main() -> int:
     except SwitchedOnError:
         return 0  # that is what the alert was about, and no news for Ceph
     except (LostError, ClusterError, CommandError) as error:
-        syslog.syslog(syslog.LOG_WARNING, f"Ceph is not told that {node} is gone: {error}")
+        syslog.syslog(syslog.LOG_WARNING, f"Ceph was not told that {node} is gone, or not of all that it had: {error}")
         return 1
     return 0
 

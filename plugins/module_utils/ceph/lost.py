@@ -86,7 +86,8 @@ def turn(here: str, monitors: Sequence[str], lost: str) -> int | None:
 
 @dataclass(frozen=True)
 class Doings:
-    """What Ceph is to be told: numbers of OSDs, addresses of clients, and whether a metadata server is gone.
+    """What Ceph is to be told: numbers of OSDs, addresses of clients, and whether a metadata server of a file system is
+    gone. One that stood by is nobody's loss, and none that the key may give up.
 
     ``news`` says that it takes one of the OSDs for one that is up. Those that it has found to be down for itself
     are told as well: it would still wait for what they may have promised (osd_pool_default_read_lease_ratio).
@@ -120,7 +121,6 @@ def doings(node: str, tree: Mapping[str, Any], filesystems: Mapping[str, Any], c
     osds = {entry["id"]: entry.get("status") == "up" for entry in own if entry["type"] == "osd"}
     maps = [system["mdsmap"]["info"].values() for system in filesystems.get("filesystems", ())]
     names = {info["name"] for infos in maps for info in infos}
-    names |= {standby["name"] for standby in filesystems.get("standbys", ())}
     return Doings(tuple(sorted(osds)), tuple(clients), node in names, any(osds.values()))
 
 
@@ -144,9 +144,21 @@ class Lost:
         return doings(self.node, tree, systems, clients)
 
     def tell(self, told: Doings) -> None:
-        """Tell it, all at once: each order waits for the monitors' next round. Raises LostError."""
-        commands = {json.dumps(command, sort_keys=True): command for command in told.commands(self.node)}
-        side_by_side(lambda key: self._monitors.ask(commands[key]), list(commands))
-        for command in commands.values():
-            rest = " ".join(str(value) for key, value in command.items() if key != "prefix")
-            self._say(f"told Ceph that {self.node} is gone: {command['prefix']} {rest}")
+        """Tell it, all at once: each order waits for the monitors' next round. Raises LostError, with what was not
+        done, when the rest is."""
+        commands = told.commands(self.node)
+        troubles = side_by_side(lambda number: self._trouble(commands[number]), range(len(commands)))
+        for number, command in enumerate(commands):
+            if troubles[number] is None:
+                rest = " ".join(str(value) for key, value in command.items() if key != "prefix")
+                self._say(f"told Ceph that {self.node} is gone: {command['prefix']} {rest}")
+        if left := [str(trouble) for trouble in troubles.values() if trouble is not None]:
+            raise LostError("; ".join(left))
+
+    def _trouble(self, command: Mapping[str, Any]) -> LostError | None:
+        """What keeps the monitors from carrying out an order."""
+        try:
+            self._monitors.ask(command)
+        except LostError as trouble:
+            return trouble
+        return None

@@ -93,7 +93,8 @@ SYSTEMS = {
     [
         # One of its OSDs is down already.
         ("node1", Doings((0, 3), ("10.0.0.1:0/1",), True)),
-        ("node2", Doings((1,), ("10.0.0.1:0/1",), True)),
+        # Its metadata server stands by.
+        ("node2", Doings((1,), ("10.0.0.1:0/1",), False)),
         ("node3", Doings((), ("10.0.0.1:0/1",), False, news=False)),
     ],
 )
@@ -101,16 +102,33 @@ def test_what_is_told(node: str, expected: Doings) -> None:
     assert doings(node, TREE, SYSTEMS, ["10.0.0.1:0/1"]) == expected
 
 
+class Monitors:
+    """Monitors that carry out every order but those of one kind, and what they were asked."""
+
+    def __init__(self, refused: str = "") -> None:
+        self.asked: list[Mapping[str, Any]] = []
+        self._refused = refused
+
+    def ask(self, command: Mapping[str, Any]) -> str:
+        self.asked.append(command)
+        if command["prefix"] == self._refused:
+            raise LostError(f"Ceph does not do {self._refused}: Permission denied.")
+        answers = {"osd tree": json.dumps(TREE), "fs dump": json.dumps(SYSTEMS)}
+        return answers.get(str(command["prefix"]), "")
+
+
 def test_it_is_told_as_monitors_take_it() -> None:
-    asked: list[Mapping[str, Any]] = []
-    answers = {"osd tree": json.dumps(TREE), "fs dump": json.dumps(SYSTEMS)}
-
-    class Monitors:
-        def ask(self, command: Mapping[str, Any]) -> str:
-            asked.append(command)
-            return answers.get(str(command["prefix"]), "")
-
-    lost = Lost("node1", Monitors(), say=lambda _text: None)
+    monitors = Monitors()
+    lost = Lost("node1", monitors, say=lambda _text: None)
     lost.tell(lost.look(["10.0.0.1:0/1"]))
-    assert sorted(str(command["prefix"]) for command in asked[2:]) == ["mds fail", "osd blocklist", "osd down"]
-    assert {"prefix": "osd down", "ids": ["0", "3"], "definitely_dead": True} in asked
+    told = monitors.asked[2:]
+    assert sorted(str(command["prefix"]) for command in told) == ["mds fail", "osd blocklist", "osd down"]
+    assert {"prefix": "osd down", "ids": ["0", "3"], "definitely_dead": True} in told
+
+
+def test_what_is_done_is_said_also_when_something_is_not() -> None:
+    said: list[str] = []
+    lost = Lost("node1", Monitors("mds fail"), say=said.append)
+    with pytest.raises(LostError, match=r"^Ceph does not do mds fail: Permission denied\.$"):
+        lost.tell(lost.look(["10.0.0.1:0/1"]))
+    assert [text.partition(": ")[2].split()[1] for text in said] == ["down", "blocklist"]

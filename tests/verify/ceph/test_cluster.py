@@ -95,7 +95,7 @@ def test_a_node_that_lives_is_not_said_to_be_gone(lab: Lab) -> None:
         told = lab.ssh("node1")(said, ok=None).stdout
         if told:
             break
-    assert "Ceph is not told that node3 is gone" in told
+    assert "Ceph was not told that node3 is gone" in told
 
 
 @pytest.mark.parametrize(
