@@ -36,14 +36,19 @@ def anybody(connection: HTTPConnection) -> Caller:
     return Caller(credential or None, address_of(connection.scope))
 
 
-def _known(connection: HTTPConnection) -> Caller:
+async def _anybody(connection: HTTPConnection) -> Caller:
+    # What is not asynchronous, FastAPI runs in one of up to 40 threads.
+    return anybody(connection)
+
+
+async def _known(connection: HTTPConnection) -> Caller:
     caller = anybody(connection)
     if caller.credential is None:
         raise Refusal(401, "not_logged_in", "nobody is logged in")
     return caller
 
 
-Anybody = Annotated[Caller, Depends(anybody)]
+Anybody = Annotated[Caller, Depends(_anybody)]
 Known = Annotated[Caller, Depends(_known)]
 
 

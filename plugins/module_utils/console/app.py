@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -18,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .access import SCHEMES
 from .collector import Collector
 from .gate import Gate, refuse
-from .operations import PREFIX
+from .operations import PREFIX, REFERENCE
 from .page import Page
 from .refusal import Refusal
 from .routes import routes
@@ -78,13 +82,15 @@ def api(steward: Steward) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.include_router(routes(steward))
-    app.include_router(streams(steward, Collector(steward)))
+    declared = (routes(steward), streams(steward, Collector(steward)))
+    for operations in declared:
+        # To include a router is to make each of its routes anew, with all that reads what it takes: 3 MB for nothing.
+        app.routes.extend(operations.routes)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _framework)
     app.add_exception_handler(Exception, _mistake)
-    description = _description(app)
+    description = _description(app, set().union(*(operations.answers for operations in declared)))
 
     @app.get(f"{PREFIX}/openapi.json", include_in_schema=False)
     async def openapi() -> JSONResponse:
@@ -93,10 +99,14 @@ def api(steward: Steward) -> FastAPI:
     return app
 
 
-def _description(app: FastAPI) -> dict[str, Any]:
-    """The API's OpenAPI document, with the ways to say who one is, and the WebSockets that OpenAPI has no words for."""
+def _description(app: FastAPI, answers: Iterable[type[BaseModel]]) -> dict[str, Any]:
+    """The API's OpenAPI document, with the models of answers, the ways to say who one is, and the WebSockets that
+    OpenAPI has no words for."""
     document = app.openapi()
-    document.setdefault("components", {})["securitySchemes"] = SCHEMES
+    components = document.setdefault("components", {})
+    _, told = models_json_schema([(model, "serialization") for model in answers], ref_template=REFERENCE)
+    components["schemas"] |= jsonable_encoder(told["$defs"], exclude_none=True)
+    components["securitySchemes"] = SCHEMES
     document["x-websockets"] = {path: {"x-role": role} for path, role in WEBSOCKETS.items()}
     return document
 

@@ -37,7 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def start() -> int:
         app = console(given.www, Steward(given.steward), strict_transport=given.strict_transport)
-        asyncio.run(serve(configuration(app, given.certificate, given.key), everywhere(given.port)))
+        config = configuration(app, given.certificate, given.key)
+        # uvloop's, which nodes have: asyncio's own has 256 KiB of memory for each connection over TLS.
+        config.setup_event_loop()
+        asyncio.run(serve(config, everywhere(given.port)))
         return 0
 
     return run_program(start, OSError, what="the console cannot serve")
