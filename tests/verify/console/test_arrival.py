@@ -19,5 +19,12 @@ def test_guests_run_on(lab: Lab, declared: dict[str, dict[str, Any]], ran_before
     assert {"game": boot(declared["game"]), "web": init_of(lab, "web")} == ran_before
 
 
+def test_it_runs_on_the_event_loop_that_takes_little_memory(lab: Lab) -> None:
+    """asyncio's own has 256 KiB for each connection over TLS."""
+    for node in lab.nodes:
+        mapped = "cat /proc/$(systemctl show -P MainPID drover-console)/maps"
+        assert "/uvloop/" in lab.ssh(node)(["sh", "-c", mapped]).stdout, node
+
+
 def test_a_second_run_changes_nothing() -> None:
     assert succeed("site", **DECLARED).changed == set()

@@ -97,7 +97,6 @@ STAGES: dict[str, tuple[str, ...]] = {
         "console/test_arrival.py",
         "console/test_consoles.py",
         "console/test_load.py",
-        "console/test_memory.py",
         "console/test_contract.py",
         "console/test_page.py",
         "console/test_sign_on.py",
