@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
+from .errors import InvalidValue
 from .quantities import MIB, format_size, parse_size
 from .quoting import quoted, step
 
@@ -49,6 +50,14 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}"
+
+
+class Unfit(InvalidValue):
+    """All that is wrong with what somebody declared, each with its place."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = tuple(problems)
 
 
 class Fields:

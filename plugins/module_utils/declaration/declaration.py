@@ -70,7 +70,9 @@ class Declaration:
         for guest in self.present:
             for image in dict.fromkeys(guest.images):
                 needed.setdefault((image, guest.kind), []).append(guest.name)
-        own = ((guest.name, _local_paths(guest, self.pools)) for guest in self.present)
+        # Of what cannot be, nobody asks where it is: a pool that is not for it has no place for it either.
+        sound = () if self.reading.problems else self.present
+        own = ((guest.name, _local_paths(guest, self.pools)) for guest in sound)
         return {
             "problems": [str(problem) for problem in self.reading.problems],
             "worth_knowing": list(self.reading.warnings),

@@ -8,6 +8,9 @@ Schema for editors. A new key is an entry here and a field in :mod:`types`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from ..guest.definition import derived_uuid
 from . import networks
 from .device_keys import CONTAINER_ROOTFS, DISKS, NICS, OF_THE_NODE
@@ -33,7 +36,7 @@ from .values import (
     whole,
 )
 
-__all__ = ["KEYS", "STATE_KEYS", "children"]
+__all__ = ["KEYS", "STATE_KEYS", "children", "ordered"]
 
 
 def _channels(known: Context) -> int:
@@ -336,3 +339,24 @@ KEYS: tuple[Key, ...] = (*_GUEST, *_HA, *_PLACEMENT, *_MIGRATION)
 def children(parent: str) -> tuple[Key, ...]:
     """The keys in a mapping, by its path; those of a guest for an empty one."""
     return tuple(key for key in KEYS if key.parent == parent)
+
+
+def ordered(said: Mapping[str, Any], parent: str = "") -> dict[str, Any]:
+    """A guest's declaration, or a mapping in it, with its keys in the order in which the documentation has them."""
+    return {name: _inside(said[name], parent, name) for name in sorted(said, key=_place(parent))}
+
+
+def _place(parent: str) -> Callable[[str], int]:
+    """Where a key has its place in a mapping; last what is no key."""
+    # What a guest is comes before whether it is to run.
+    names = sorted((key.name for key in children(parent)), key=lambda name: name != "kind")
+    return lambda name: names.index(name) if name in names else len(names)
+
+
+def _inside(value: Any, parent: str, name: str) -> Any:
+    key = next((key for key in children(parent) if key.name == name), None)
+    if key is None or not isinstance(key.type, Parts):
+        return value
+    if isinstance(value, list):
+        return [ordered(one, key.inside) if isinstance(one, Mapping) else one for one in value]
+    return ordered(value, key.inside) if isinstance(value, Mapping) else value

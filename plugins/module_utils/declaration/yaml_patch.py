@@ -13,7 +13,7 @@ from typing import Any
 
 from ..core.errors import InvalidValue
 
-__all__ = ["changed", "declares", "fragment", "patch", "says"]
+__all__ = ["added", "changed", "declares", "fragment", "has_guests", "patch", "patch_adding", "says", "without_nulls"]
 
 #: Lists and mappings in one another.
 _DEEPEST = 50
@@ -26,8 +26,98 @@ def fragment(guest: str, changes: Mapping[str, Any]) -> str:
 
 def patch(text: str, guest: str, changes: Mapping[str, Any], file: str = "guests.yml") -> str:
     """The change as a unified diff of a file. Raises InvalidValue as ``changed`` does."""
-    old, new = text.splitlines(keepends=True), changed(text, guest, changes).splitlines(keepends=True)
-    return "".join(difflib.unified_diff(old, new, f"a/{file}", f"b/{file}"))
+    return _unified(text, changed(text, guest, changes), file)
+
+
+def patch_adding(text: str, guest: str, declaration: Mapping[str, Any], file: str = "guests.yml") -> str:
+    """A guest more as a unified diff of a file. Raises InvalidValue as ``added`` does."""
+    return _unified(text, added(text, guest, declaration), file)
+
+
+def added(text: str, guest: str, declaration: Mapping[str, Any]) -> str:
+    """The file with a guest more, behind the last; one without ``guests:`` gets that as well.
+
+    Raises InvalidValue for a file that is no YAML, that declares the guest already, or whose ``guests:`` is no mapping.
+    """
+    _refuse_nested(text)
+    if declares(text, guest):
+        raise InvalidValue(f"the file declares {guest} already", remedy="Propose a change of it, or take another name.")
+    declaration = without_nulls(declaration)
+    before = _names(text)
+    new = _added(text, guest, declaration)
+    after = {**before, "guests": [*before.get("guests", []), guest]}
+    if _names(new) != after or not says(new, guest, declaration):
+        raise InvalidValue("the file has its guests in a way that is not understood here", remedy="Add it by hand.")
+    return new
+
+
+def without_nulls(declaration: Mapping[str, Any]) -> dict[str, Any]:
+    """A declaration without the keys whose value is null, which say nothing."""
+    return {
+        key: without_nulls(value) if isinstance(value, Mapping) else value
+        for key, value in declaration.items()
+        if value is not None
+    }
+
+
+def has_guests(text: str) -> bool:
+    """Whether a file has ``guests:``. Raises InvalidValue for one that is no YAML."""
+    _refuse_nested(text)
+    return "guests" in _names(text)
+
+
+def _names(text: str) -> dict[str, list[str]]:
+    """The keys of a file, and the guests by name."""
+    node = _composed(text)
+    if node is None:
+        return {}
+    if node.id != "mapping":
+        raise InvalidValue("the file is no mapping of variables", remedy="Give the one with guests: in it.")
+    return {
+        name.value: [guest.value for guest, _its in its.value] if (name.value, its.id) == ("guests", "mapping") else []
+        for name, its in node.value
+    }
+
+
+def _added(text: str, guest: str, declaration: Mapping[str, Any]) -> str:
+    node = _composed(text)
+    guests = next((its for name, its in node.value if name.value == "guests"), None) if node is not None else None
+    flow = "{" + f"{_written(guest)}: {_written(declaration)}" + "}"
+    if guests is None and node is not None and node.flow_style:
+        return _with(text, node, "guests", flow)
+    if guests is None:
+        # What stood there before may end without a line's end.
+        return f"{text}{'' if text.endswith(chr(10)) or not text else chr(10)}{fragment(guest, declaration)}"
+    if guests.id == "mapping" and guests.value and not guests.flow_style:
+        column = guests.value[0][0].start_mark.column
+        at = text.find("\n", _end(text, guests))
+        lines = [f"{' ' * column}{_written(guest)}:"]
+        lines += [f"{' ' * (column + 2)}{_written(key)}: {_written(value)}" for key, value in declaration.items()]
+        at = len(text) if at < 0 else at
+        return text[:at] + "".join(f"\n{line}" for line in lines) + text[at:]
+    if guests.id == "mapping" and guests.value:
+        return _with(text, guests, guest, _written(declaration))
+    if guests.id == "mapping" or (guests.id == "scalar" and guests.style is None and guests.value in ("", "~", "null")):
+        name = next(name for name, its in node.value if its is guests)
+        if node.flow_style:
+            return text[: guests.start_mark.index] + flow + text[guests.end_mark.index :]
+        # Nothing is in it: the lines take the place of that, before a comment on the line.
+        at = text.index(":", name.end_mark.index) + 1
+        rest = text[at:] if guests.id == "scalar" and not guests.value else text[guests.end_mark.index :]
+        end = rest.find("\n")
+        comment, rest = (rest, "") if end < 0 else (rest[:end], rest[end:])
+        lines = fragment(guest, declaration).splitlines()[1:]
+        indent = " " * name.start_mark.column
+        return text[:at] + comment.rstrip() + "".join(f"\n{indent}{line}" for line in lines) + (rest or "\n")
+    raise InvalidValue(
+        "guests: is no mapping in the file", remedy="Give the file that declares guests, or add it by hand."
+    )
+
+
+def _unified(old: str, new: str, file: str) -> str:
+    """A diff as git applies it, also of a file whose last line has no end."""
+    lines = difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{file}", f"b/{file}")
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
 def changed(text: str, guest: str, changes: Mapping[str, Any]) -> str:
