@@ -1,12 +1,13 @@
 # Copyright: The Drover maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Filters: what speaks against what the console is told, before a node is touched."""
+"""Filters: what speaks against what the console is told, before a node is touched, and what new guests can have."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.cspp.drover.plugins.module_utils.declaration import offers
 from ansible_collections.cspp.drover.plugins.module_utils.steward import forge, provider
 
 
@@ -35,5 +36,6 @@ class FilterModule:
         return {
             "console_provider_faults": provider_faults,
             "console_forge_faults": forge_faults,
+            "console_offers": offers.offers,
             "console_certificate_faults": certificate_faults,
         }

@@ -12,10 +12,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "Asked",
     "Begin",
     "Begun",
     "Carried",
     "Change",
+    "Declaration",
     "End",
     "Failure",
     "Guest",
@@ -32,12 +34,14 @@ __all__ = [
     "Nothing",
     "Operations",
     "Plan",
+    "PlanRead",
     "Planned",
     "Proposal",
     "Propose",
     "Session",
     "Shown",
     "StalePlan",
+    "Told",
     "Ways",
 ]
 
@@ -46,26 +50,26 @@ Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9](
 Short = Annotated[str, Field(max_length=256)]
 
 
-class _Asked(BaseModel):
+class Asked(BaseModel):
     """What a client sends: what it does not know is refused, not overlooked."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Login(_Asked):
+class Login(Asked):
     """A log-in of a user whom the nodes or the inventory know."""
 
     user: Annotated[str, Field(min_length=1, max_length=64)]
     password: Annotated[str, Field(min_length=1, max_length=1024)]
 
 
-class Begin(_Asked):
+class Begin(Asked):
     """The beginning of a log-in by the provider; ``url`` is where the page is, without a path."""
 
     url: Short
 
 
-class End(_Asked):
+class End(Asked):
     """The end of it, with what the provider has given the page."""
 
     code: Annotated[str, Field(min_length=1, max_length=2048)]
@@ -73,17 +77,21 @@ class End(_Asked):
     iss: Short | None = None
 
 
-class Move(_Asked):
+class Move(Asked):
     """Where a guest is to go; without a node, the cluster chooses."""
 
     to: Name | None = None
+
+
+#: A guest's declaration, with keys as the YAML has them.
+Declaration = Annotated[dict[Short, Any], Field(min_length=1, max_length=64)]
 
 
 #: Keys of a guest's declaration, as the YAML has them, with their new values; null takes one out.
 Changes = Annotated[dict[Short, Any], Field(min_length=1, max_length=16)]
 
 
-class Plan(_Asked):
+class Plan(Asked):
     """An action to be planned, on a guest or a node. An edit has ``changes``."""
 
     action: Literal["drain", "return", "migrate", "start", "stop", "edit", "release"]
@@ -92,30 +100,32 @@ class Plan(_Asked):
     changes: Changes | None = None
 
 
-class Change(_Asked):
+class Change(Asked):
     """A change of a guest's declaration. With the file that declares it as ``yaml``, the answer has a patch of that."""
 
     changes: Changes
     yaml: Annotated[str, Field(max_length=64 << 10)] | None = None
 
 
-class Propose(_Asked):
-    """A change of a guest's declaration, to be a merge request at the forge that has its YAML."""
+class Propose(Asked):
+    """A change of a guest's declaration, or the declaration of a new one, to be a merge request at the forge that has
+    the YAML."""
 
-    changes: Changes
+    changes: Changes | None = None
+    declaration: Declaration | None = None
 
 
-class Nothing(_Asked):
+class Nothing(Asked):
     """A request that says all by its address."""
 
 
-class _Told(BaseModel):
+class Told(BaseModel):
     """What the console answers; a later version may tell more."""
 
     model_config = ConfigDict(extra="allow")
 
 
-class Error(_Told):
+class Error(Told):
     """What went wrong, and what to do about it."""
 
     code: str
@@ -124,13 +134,13 @@ class Error(_Told):
     status: int
 
 
-class Failure(_Told):
+class Failure(Told):
     """An answer that is an error."""
 
     error: Error
 
 
-class Session(_Told):
+class Session(Told):
     """Who is logged in, until when."""
 
     user: str
@@ -138,30 +148,30 @@ class Session(_Told):
     expires: str | None
 
 
-class Way(_Told):
+class Way(Told):
     """A provider, by what its button says after "Log in with"."""
 
     name: str
 
 
-class Ways(_Told):
+class Ways(Told):
     """How people log in beside by a password."""
 
     oidc: Way | None
 
 
-class Begun(_Told):
+class Begun(Told):
     """Where the browser has to go: the provider's page."""
 
     location: str
 
 
-class Step(_Told):
+class Step(Told):
     text: str
     state: str
 
 
-class Operation(_Told):
+class Operation(Told):
     """What somebody had done: it goes on, and every node shows it, also after the node that was asked has died."""
 
     id: str
@@ -176,26 +186,26 @@ class Operation(_Told):
     remedy: str | None
 
 
-class Carried(_Told):
+class Carried(Told):
     operation: Operation
 
 
-class Operations(_Told):
+class Operations(Told):
     operations: list[Operation]
 
 
-class PlannedMove(_Told):
+class PlannedMove(Told):
     guest: str
     order: int
     how: Literal["live", "restart"]
 
 
-class Because(_Told):
+class Because(Told):
     guest: str
     why: str
 
 
-class PlanRead(_Told):
+class PlanRead(Told):
     """What an action would do, as of one state (epoch) of the cluster."""
 
     epoch: str
@@ -212,7 +222,7 @@ class PlanShown(PlanRead):
     id: str
 
 
-class Planned(_Told):
+class Planned(Told):
     plan: PlanShown
 
 
@@ -222,14 +232,14 @@ class StalePlan(Failure):
     plan: PlanShown | None = None
 
 
-class Load(_Told):
+class Load(Told):
     """How loaded a node or guest is: processors that are busy, and memory in use."""
 
     cpu: float | None = None
     memory: int | None = None
 
 
-class Node(_Told):
+class Node(Told):
     name: str
     state: str
     address: str | None
@@ -237,7 +247,7 @@ class Node(_Told):
     load: Load | None = None
 
 
-class Guest(_Told):
+class Guest(Told):
     name: str
     kind: Literal["vm", "container"]
     state: str
@@ -248,11 +258,11 @@ class Guest(_Told):
     load: Load | None = None
 
 
-class Shown(_Told):
+class Shown(Told):
     guest: Guest
 
 
-class Past(_Told):
+class Past(Told):
     """The last hour as columns of the same length: when, processors busy, memory in use; bytes a second that were read
     from disks, written to them, received and sent. What nobody knows is null, or not there."""
 
@@ -282,15 +292,15 @@ class PastOfGuest(Past):
     missing: list[str]
 
 
-class NodeLoad(_Told):
+class NodeLoad(Told):
     load: PastOfNode
 
 
-class GuestLoad(_Told):
+class GuestLoad(Told):
     load: PastOfGuest
 
 
-class Facts(_Told):
+class Facts(Told):
     """What a node is made of, as far as it is known there."""
 
     node: str
@@ -302,18 +312,18 @@ class Facts(_Told):
     software: dict[str, Any]
 
 
-class Hardware(_Told):
+class Hardware(Told):
     hardware: Facts
 
 
-class Cluster(_Told):
+class Cluster(Told):
     name: str
     quorum: bool
     epoch: str
     served_by: str
 
 
-class Look(_Told):
+class Look(Told):
     """The cluster as it is at one moment."""
 
     cluster: Cluster
@@ -321,13 +331,13 @@ class Look(_Told):
     guests: list[Guest]
 
 
-class History(_Told):
+class History(Told):
     """Entries of the journal, the newest first."""
 
     entries: list[dict[str, Any]]
 
 
-class Proposal(_Told):
+class Proposal(Told):
     """The change of a declaration as YAML to commit, as a ``patch`` of the file if that was given, and what would come
     of it."""
 
@@ -336,7 +346,7 @@ class Proposal(_Told):
     plan: PlanRead
 
 
-class MergeRequest(_Told):
+class MergeRequest(Told):
     """Where people read it and merge it, and the branch it is of. ``found``: it was opened before."""
 
     url: str
@@ -344,11 +354,11 @@ class MergeRequest(_Told):
     state: Literal["opened", "found"]
 
 
-class MergeRequested(_Told):
+class MergeRequested(Told):
     merge_request: MergeRequest
 
 
-class Health(_Told):
+class Health(Told):
     """Whether this node's console can serve."""
 
     healthy: bool

@@ -13,6 +13,7 @@ from . import documents
 from .access import Anybody, Known, forget, remember
 from .documents import Change, Login, Move, Name, Nothing, Plan, Propose, Short
 from .metrics import exposition
+from .new_guests import new_guests
 from .operations import Key, Operations
 from .refusal import Refusal
 from .sign_on import sign_on
@@ -53,6 +54,7 @@ def routes(steward: Steward) -> Operations:
     _measured(api, steward)
     _acting(api, steward)
     _planning(api, steward)
+    new_guests(api, steward)
     return api
 
 
@@ -175,7 +177,7 @@ def _planning(api: Operations, steward: Steward) -> None:
 
     @api.operation("POST", "/guests/{name}/merge-request", "operator", documents.MergeRequested, also=_FORGE)
     async def merge_request(name: Name, caller: Known, key: Key, wish: Propose) -> Response:
-        said = await steward.ask("merge_request", caller, idempotency_key=key, guest=name, changes=wish.changes)
+        said = await steward.ask("merge_request", caller, idempotency_key=key, guest=name, **wish.model_dump())
         return JSONResponse(said)
 
     @api.operation("POST", "/plans/{id}/carry-out", "operator", documents.Carried, status=202, also=_STALE)

@@ -6,16 +6,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..cluster.objects import Wanted
 from ..cluster.pacemaker import Applied, Pacemaker, Plan
+from ..core.errors import DroverError
+from ..declaration.keys import ordered
+from ..declaration.yaml_patch import without_nulls
 from ..reporting.job_log import JobLog
 from .trouble import invalid
 
-__all__ = ["ACTIONS", "Action", "Watched", "carry_out", "substance", "written"]
+__all__ = ["ACTIONS", "Action", "Watched", "carry_out", "proposed", "substance", "written"]
 
 P = TypeVar("P", bound=Wanted | Plan)
 
@@ -28,15 +32,20 @@ ACTIONS: Mapping[str, str] = {
     "return": "node",
     "edit": "guest",
     "release": "guest",
+    # Only ever proposed: guests.yml makes its disks.
+    "create": "guest",
 }
 #: What is more than an operator may: it changes what a guest is.
 _ADMINS = ("edit", "release")
+#: What says keys of the YAML.
+_WRITTEN = ("edit", "create")
 #: Seconds that each may take at most, as its module has it.
 _PATIENCE = {"start": 300, "stop": 300, "drain": 1800, "return": 1800}
 
 
-#: Characters of an edit, which is a part of its plan's address, and lists and mappings in it.
+#: Characters of an edit, which is a part of its plan's address, and lists and mappings in it; and of a declaration.
 _LONGEST, _NESTED = 2048, 64
+_DECLARATION, _NAME = (16384, 256), 256
 
 
 def written(changes: Mapping[str, Any]) -> str:
@@ -47,10 +56,25 @@ def written(changes: Mapping[str, Any]) -> str:
     return text
 
 
+def proposed(said: Mapping[str, Any]) -> Action:
+    """What is proposed: the changes of a guest, or the declaration of a new one. Raises Trouble."""
+    if ("changes" in said) == ("declaration" in said):
+        raise invalid("a proposal is of changes, or of a new guest's declaration", "Send one of the two.")
+    if "changes" in said:
+        return Action("edit", said["guest"], changes=written(said["changes"]))
+    longest, nested = _DECLARATION
+    text = json.dumps(without_nulls(said["declaration"]), sort_keys=True, separators=(",", ":"))
+    name = said["called"] if "called" in said else said["guest"]
+    if len(name) > _NAME or len(text) > longest or text.count("{") + text.count("[") > nested:
+        remedy = "Add what is more to the YAML by hand."
+        raise invalid(f"a new guest's declaration is of {longest} characters at most, its name of {_NAME}", remedy)
+    return Action("create", name, changes=text)
+
+
 @dataclass(frozen=True)
 class Action:
     """One of the verbs, on a guest or node. ``target`` is the node of a migration, None for the best; ``changes`` are
-    an edit's, the keys of the guest's YAML with their new values, as JSON."""
+    an edit's, the keys of the guest's YAML with their new values, and a new guest's all its keys, as JSON."""
 
     verb: str
     subject: str
@@ -65,7 +89,7 @@ class Action:
             raise invalid(f"{self.verb} takes no target")
         if self.force and self.verb != "drain":
             raise invalid(f"{self.verb} takes no force")
-        if bool(self.changes) != (self.verb == "edit"):
+        if bool(self.changes) != (self.verb in _WRITTEN):
             raise invalid("an edit takes changes, and nothing else does")
 
     @property
@@ -77,6 +101,8 @@ class Action:
         """The command that does the same; empty where none does."""
         if self.verb in _ADMINS:
             return ""
+        if self.verb == "create":
+            return "ansible-playbook playbooks/guests.yml --check --diff"
         play, words = {
             "start": ("start", f"guest={self.subject}"),
             "stop": ("stop", f"guest={self.subject}"),
@@ -91,10 +117,13 @@ class Action:
         has to be planned and confirmed."""
         if self.force or self.verb in _ADMINS:
             return ""
+        body: dict[str, Any] = {"to": self.target} if self.target else {}
+        place = f"{ACTIONS[self.verb]}s/{self.subject}/{self.verb}"
+        if self.verb == "create":
+            body, place = {"name": self.subject, "declaration": ordered(json.loads(self.changes))}, "guests"
         return (
             'curl -X POST -H "Authorization: Bearer $DROVER_TOKEN" -H "Idempotency-Key: $(uuidgen)" '
-            f"-H 'Content-Type: application/json' -d '{json.dumps({'to': self.target} if self.target else {})}' "
-            f"$DROVER_URL/api/v1/{ACTIONS[self.verb]}s/{self.subject}/{self.verb}"
+            f"-H 'Content-Type: application/json' -d {shlex.quote(json.dumps(body))} $DROVER_URL/api/v1/{place}"
         )
 
 
@@ -130,10 +159,17 @@ class Watched(Pacemaker):
 
 
 def carry_out(
-    action: Action, cluster: Pacemaker, log: JobLog, *, check: bool, proposed: bool = False
+    action: Action,
+    cluster: Pacemaker,
+    log: JobLog,
+    *,
+    check: bool,
+    proposed: bool = False,
+    told: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Do it, to its end, or in check mode predict it. What the module of the verb returns, and raises. An edit that is
-    ``proposed`` may be of a declared guest."""
+    ``proposed`` may be of a declared guest; a new guest is never more than that, and judged by what role console has
+    ``told`` (declaration/offers.py)."""
     if action.verb in ("drain", "return"):
         from ..verbs.maintain import Maintenance
 
@@ -152,6 +188,12 @@ def carry_out(
         from ..verbs.edit import edit
 
         return dict(edit(cluster, action.subject, json.loads(action.changes), check=check, proposed=proposed))
+    if action.verb == "create":
+        if told is None or not check:
+            raise DroverError("a new guest is made by guests.yml alone", remedy="Propose it: POST /api/v1/guests.")
+        from ..verbs.new_guest import foretell
+
+        return foretell(cluster, action.subject, json.loads(action.changes), told)
     if action.verb == "release":
         from ..verbs.edit import release
 

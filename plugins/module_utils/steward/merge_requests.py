@@ -9,7 +9,6 @@ begun before, by whomever and from whichever node, and finishes it.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import threading
 import time
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import InvalidValue
-from ..declaration.yaml_patch import changed, declares, says
+from ..declaration.yaml_patch import added, changed, declares, has_guests, says
 from . import fetching
 from .access import Access
 from .actions import Action
@@ -66,7 +65,7 @@ class MergeRequests:
     def request(
         self, action: Action, draft: Callable[[], Draft], caller: Caller, origin: str, key: str | None
     ) -> dict[str, Any]:
-        """The merge request of an edit, as it was opened now or before. ``draft`` is asked for its plan. Raises
+        """The merge request of a proposal, as it was opened now or before. ``draft`` is asked for its plan. Raises
         Trouble."""
         forge = self._declared().forge
         if forge is None:
@@ -123,7 +122,7 @@ def branch_of(action: Action) -> str:
 
 @dataclass(frozen=True)
 class _Wish:
-    """What is to be merged: the change of a plan, on this branch, as ``who`` wants it."""
+    """What is to be merged: the change of a plan, or its new guest, on this branch, as ``who`` wants it."""
 
     plan: Draft
     branch: str
@@ -134,12 +133,29 @@ class _Wish:
         return self.plan.action.subject
 
     @property
+    def new(self) -> bool:
+        return self.plan.action.verb == "create"
+
+    @property
     def changes(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = json.loads(self.plan.action.changes)
-        return found
+        return self.plan.changes
+
+    def said_by(self, text: str) -> bool:
+        """Whether a file says it already. Raises InvalidValue for one that has another guest of the name."""
+        if says(text, self.guest, self.changes):
+            return True
+        if self.new and declares(text, self.guest):
+            raise InvalidValue(f"it declares another {self.guest} already", remedy="Take another name.")
+        return False
+
+    def into(self, text: str) -> str:
+        """The file with it."""
+        return (added if self.new else changed)(text, self.guest, self.changes)
 
     @property
     def title(self) -> str:
+        if self.new:
+            return f"Add {self.guest}"[:_TITLE]
         return f"Change {self.guest}: {', '.join(self.changes)}"[:_TITLE]
 
     @property
@@ -161,9 +177,9 @@ class _Wish:
 def _settled(api: Api, wish: _Wish) -> tuple[str, bool]:
     """The merge request's page, and whether it was opened just now."""
     base, head = api.base()
-    file = _declaring(api, wish.guest, base, head)
+    file = _declaring(api, wish, base, head)
     with _understood(file.path):
-        if says(file.text, wish.guest, wish.changes):
+        if wish.said_by(file.text):
             why = f"{file.path} of {api.forge.project} says so already on {base}"
             raise Trouble("declared_already", 409, why, remedy="Run the play guests.yml with it.")
         begun = _committed(api, base, file, wish)
@@ -180,8 +196,8 @@ def _settled(api: Api, wish: _Wish) -> tuple[str, bool]:
         raise Trouble(conflict.code, conflict.status, conflict.cause, remedy=remedy) from conflict
 
 
-def _declaring(api: Api, guest: str, base: str, head: str) -> File:
-    """The file that declares the guest, at a commit. Raises Trouble."""
+def _declaring(api: Api, wish: _Wish, base: str, head: str) -> File:
+    """The file that declares the guest, at a commit; for a new one that declares guests. Raises Trouble."""
     found = [file for path in api.forge.paths if (file := api.file(path, head)) is not None]
     named = ", ".join(api.forge.paths)
     if not found:
@@ -189,17 +205,21 @@ def _declaring(api: Api, guest: str, base: str, head: str) -> File:
         raise failed(api.forge, why, "Set console_forge.path to the file that declares guests.")
     for file in found:
         with _understood(file.path):
-            if declares(file.text, guest):
+            if declares(file.text, wish.guest):
                 return file
+    if wish.new:
+        return next((file for file in found if _has_guests(file)), found[0])
     remedy = "Name the file that declares it under guests: in console_forge.path, or make the change by hand."
-    raise Trouble("refused", 422, f"{guest} is not declared in {named} of {api.forge.project} on {base}", remedy=remedy)
+    raise Trouble(
+        "refused", 422, f"{wish.guest} is not declared in {named} of {api.forge.project} on {base}", remedy=remedy
+    )
 
 
 def _committed(api: Api, base: str, file: File, wish: _Wish) -> bool:
     """Have the branch say the change. Whether it did not say it before. Raises Trouble."""
     if api.head(wish.branch) is None:
         try:
-            api.commit(base, wish.branch, file, changed(file.text, wish.guest, wish.changes), wish.message)
+            api.commit(base, wish.branch, file, wish.into(file.text), wish.message)
         except Conflict:
             # The same request, made elsewhere, may have been quicker.
             if api.head(wish.branch) is None:
@@ -208,14 +228,19 @@ def _committed(api: Api, base: str, file: File, wish: _Wish) -> bool:
             return True
     there = api.file(file.path, wish.branch)
     with suppress(InvalidValue):
-        if there is not None and says(there.text, wish.guest, wish.changes):
+        if there is not None and wish.said_by(there.text):
             return False
         if there is not None:
-            text = changed(there.text, wish.guest, wish.changes)
+            text = wish.into(there.text)
             if api.resume(base, wish.branch, there, text, wish.message):
                 return True
     why = f"the branch {wish.branch} of {api.forge.project} says something else than this change"
     raise Trouble("branch_differs", 409, why, remedy="Merge it or delete it at the forge, and ask again.")
+
+
+def _has_guests(file: File) -> bool:
+    with _understood(file.path):
+        return has_guests(file.text)
 
 
 @contextmanager

@@ -17,7 +17,9 @@ from ..cluster.cib import Configuration, read
 from ..cluster.pacemaker import Applied
 from ..cluster.prediction import Prediction
 from ..core.errors import DroverError, InvalidValue
-from ..declaration.yaml_patch import fragment, patch
+from ..core.parse import Unfit
+from ..declaration.keys import ordered
+from ..declaration.yaml_patch import fragment, patch, patch_adding
 from ..planning.headroom import homeless
 from ..reporting.job_log import JobLog
 from . import sessions
@@ -25,9 +27,16 @@ from .actions import Action, Watched, carry_out, substance
 from .overview import epoch_of
 from .trouble import Trouble, unknown
 
-__all__ = ["Draft", "draft", "proposal", "read_id"]
+__all__ = ["UNJUDGED", "Draft", "draft", "proposal", "read_id"]
 
 _MOVING = ("migrate", "move", "recover")
+#: What of a new guest the play alone judges, when it runs.
+UNJUDGED = (
+    "what is declared and was not carried out yet: addresses and names of such guests are not known here",
+    "a CPU model (cpu), and whether the nodes have devices and folders that it names",
+    "whether its image can be built and its disks are large enough for that, and whether the pool has room",
+    "volumes that are left of an earlier guest of its name",
+)
 
 
 @dataclass(frozen=True)
@@ -42,8 +51,21 @@ class Draft:
     def allowed(self) -> Draft:
         """Itself. Raises Trouble when something speaks against it."""
         if self.refused is not None:
-            raise Trouble("refused", 422, self.refused.cause, remedy=self.refused.remedy) from self.refused
+            beside = {"faults": self.faults} if self.faults else None
+            cause, remedy = self.refused.cause, self.refused.remedy
+            raise Trouble("refused", 422, cause, remedy=remedy, beside=beside) from self.refused
         return self
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The keys of a guest's YAML that it says, in the order of the documentation."""
+        return ordered(json.loads(self.action.changes))
+
+    @property
+    def faults(self) -> list[dict[str, str]]:
+        """What is wrong with a declaration, each with its place in it."""
+        found = self.refused.problems if isinstance(self.refused, Unfit) else ()
+        return [{"path": problem.path, "message": problem.message} for problem in found]
 
 
 def draft(
@@ -53,13 +75,14 @@ def draft(
     usable: Callable[[], Sequence[str]],
     *,
     proposed: bool = False,
+    told: Mapping[str, Any] | None = None,
 ) -> Draft:
     """Have the verb predict what it would do. ``usable`` are the nodes that guests may run on. What is ``proposed`` is
-    for somebody else to do."""
+    for somebody else to do, a new guest by what role console has ``told``."""
     refused: DroverError | None = None
     result: Mapping[str, Any] = {}
     try:
-        result = carry_out(action, cluster, JobLog(None), check=True, proposed=proposed)
+        result = carry_out(action, cluster, JobLog(None), check=True, proposed=proposed, told=told)
     except DroverError as error:
         refused = error
     applied = cluster.seen
@@ -83,23 +106,28 @@ def draft(
         "refused": str(refused) if refused else None,
         "play": action.play(),
         "curl": action.curl(),
-        "yaml": fragment(action.subject, json.loads(action.changes)) if action.changes and not refused else "",
+        "yaml": "",
+        **({"rooms": result["rooms"]} if "rooms" in result else {}),
     }
+    if action.changes and not refused:
+        document["yaml"] = fragment(action.subject, ordered(json.loads(action.changes)))
     if applied is not None:
         document |= _foreseen(action, applied, result, usable())
     return Draft(action, digest, document, refused)
 
 
-def proposal(plan: Draft, changes: Mapping[str, Any], file: str) -> dict[str, Any]:
-    """What somebody else is to commit: the change by itself, as a patch of the file that declares the guest if that was
-    given, and what would come of it. Raises Trouble for what cannot be."""
+def proposal(plan: Draft, file: str) -> dict[str, Any]:
+    """What somebody else is to commit: the change, or a new guest, by itself, as a patch of the file that declares
+    guests if that was given, and what would come of it. Raises Trouble for what cannot be."""
     document = plan.allowed().document
+    new = plan.action.verb == "create"
     try:
-        changed = patch(file, plan.action.subject, changes) if file else ""
+        changed = (patch_adding if new else patch)(file, plan.action.subject, plan.changes) if file else ""
     except InvalidValue as error:
         raise Trouble("refused", 422, error.cause, remedy=error.remedy) from error
     shown = {name: value for name, value in document.items() if name not in ("id", "role")}
-    return {"yaml": document["yaml"], "patch": changed, "plan": shown}
+    found = {"yaml": document["yaml"], "patch": changed, "plan": shown}
+    return {**found, "unjudged": list(UNJUDGED)} if new else found
 
 
 def read_id(text: str, keys: Sequence[bytes]) -> tuple[Action, str]:

@@ -11,21 +11,24 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ..cluster.pacemaker import ClusterError, Pacemaker
 from ..cluster.status import ClusterStatus
 from ..core.errors import DroverError
 from ..core.node_name import node_name
+from ..declaration import offers
 from . import operations, sessions
-from .access import allows
-from .actions import ACTIONS, Action, Watched, written
+from .access import FOLDER, allows
+from .actions import ACTIONS, Action, Watched, proposed, written
 from .consoles import Consoles
 from .failovers import failovers
 from .identity import Caller, Identity
 from .loads import Loads
 from .merge_requests import MergeRequests
 from .numbers import SCRAPED, sampler
+from .offered import told
 from .operations import Desk
 from .overview import Eyes, Sight, document
 from .plans import Draft, draft, proposal, read_id
@@ -54,6 +57,8 @@ class Verb:
 
 
 _GUEST, _NODE = {"guest": (str, True)}, {"node": (str, True)}
+#: A name that is judged with the rest of a declaration.
+_NEW = {"called": (str, True)}
 _ONCE = {"idempotency_key": (str, False)}
 
 VERBS: Mapping[str, Verb] = {
@@ -72,6 +77,7 @@ VERBS: Mapping[str, Verb] = {
     "guest_load": Verb("viewer", "loads", _GUEST),
     "node_load": Verb("viewer", "loads", _NODE),
     "hardware": Verb("viewer", "loads", _NODE),
+    "offers": Verb("viewer", "offers"),
     "journal": Verb(
         "viewer",
         "journal",
@@ -93,7 +99,10 @@ VERBS: Mapping[str, Verb] = {
         },
     ),
     "propose": Verb("operator", "propose", {**_GUEST, "changes": (dict, True), "yaml": (str, False), **_ONCE}),
-    "merge_request": Verb("operator", "merge_request", {**_GUEST, "changes": (dict, True), **_ONCE}),
+    "propose_new": Verb("operator", "propose", {**_NEW, "declaration": (dict, True), "yaml": (str, False), **_ONCE}),
+    "merge_request": Verb(
+        "operator", "merge_request", {**_GUEST, "changes": (dict, False), "declaration": (dict, False), **_ONCE}
+    ),
     "carry_out": Verb("operator", "carry_out", {"id": (str, True), **_ONCE}),
     "start": Verb("operator", "act", {**_GUEST, **_ONCE}),
     "stop": Verb("operator", "act", {**_GUEST, **_ONCE}),
@@ -119,6 +128,7 @@ class Steward:
         watched: Callable[[], Watched] = Watched,
         cluster: Callable[[], Pacemaker] = Pacemaker,
         keys: Callable[[], list[bytes]] = sessions.keys,
+        folder: Path = FOLDER,
     ) -> None:
         self.identity, self.ledger = identity, ledger
         self.sign_on = sign_on or SignOn(identity.declared, keys, ledger)
@@ -127,7 +137,7 @@ class Steward:
         self.merge_requests = merge_requests or MergeRequests(identity.declared, ledger)
         self.numbers = sampler(self.eyes, ledger)
         self.loads = Loads(self.eyes, self.numbers)
-        self._watched, self._cluster, self._keys = watched, cluster, keys
+        self._watched, self._cluster, self._keys, self.folder = watched, cluster, keys, folder
         self._told: dict[tuple[str, ...], float] = {}
         self._lock = threading.Lock()
 
@@ -246,11 +256,13 @@ class Steward:
         return {"plan": self._draft(action).document}
 
     def _propose(self, _caller: Caller, _request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
-        action = Action("edit", said["guest"], changes=written(said["changes"]))
-        return proposal(self._draft(action, proposed=True), said["changes"], said.get("yaml") or "")
+        return proposal(self._draft(proposed(said), proposed=True), said.get("yaml") or "")
+
+    def _offers(self, _caller: Caller, _request: Request, _said: Mapping[str, Any]) -> dict[str, Any]:
+        return {"offers": {**offers.document(told(self.folder)), "forge": self.merge_requests.forge()}}
 
     def _merge_request(self, caller: Caller, request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
-        action = Action("edit", said["guest"], changes=written(said["changes"]))
+        action = proposed(said)
         draft = partial(self._draft, action, proposed=True)
         return self.merge_requests.request(action, draft, caller, request.origin, said.get("idempotency_key"))
 
@@ -288,7 +300,8 @@ class Steward:
         sight = self.eyes.see(fresh=True)
         _refuse(action, sight)
         usable = [node.name for node in sight.status.nodes if node.usable]
-        return draft(action, self._watched(), self._keys(), lambda: usable, proposed=proposed)
+        names = told(self.folder) if proposed and action.verb == "create" else None
+        return draft(action, self._watched(), self._keys(), lambda: usable, proposed=proposed, told=names)
 
     def _listed(self, limit: int | None) -> list[dict[str, Any]]:
         """The newest operations first."""
@@ -305,7 +318,7 @@ def _refuse(action: Action, sight: Sight) -> None:
             remedy="Have more than half of the nodes up, and try again.",
         )
     known = set(sight.live.guests()) if ACTIONS[action.verb] == "guest" else _nodes(sight.status)
-    if action.subject not in known:
+    if action.subject not in known and action.verb != "create":
         raise unknown(f"there is no {ACTIONS[action.verb]} {action.subject}", "GET /cluster shows those there are.")
     if action.target is not None and action.target not in _nodes(sight.status):
         raise unknown(f"there is no node {action.target}", "GET /cluster shows those there are.")

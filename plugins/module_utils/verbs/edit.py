@@ -18,6 +18,7 @@ from ..cluster.guest_specs import specified, wishes
 from ..cluster.guests import GuestSpec, guest_of
 from ..cluster.pacemaker import Pacemaker
 from ..core.errors import DroverError, InvalidValue
+from ..core.parse import Unfit
 from ..core.quantities import MIB
 from ..declaration.declaration import Declaration
 from ..declaration.definitions import definition
@@ -29,7 +30,18 @@ from ..guest.definition import read as read_definition
 from ..hypervisor.domain_xml import difference, render
 from .declare import Declare
 
-__all__ = ["EDITABLE", "Edited", "declaration_of", "edit", "edited", "release"]
+__all__ = [
+    "EDITABLE",
+    "Edited",
+    "declaration_of",
+    "edit",
+    "edited",
+    "neighbours",
+    "release",
+    "rooms",
+    "spec_of",
+    "wishes_of",
+]
 
 #: What is changed here. The rest is on disks that a play makes, or makes another guest of it.
 EDITABLE = (
@@ -82,16 +94,16 @@ def release(cluster: Pacemaker, guest: str, *, check: bool) -> Any:
     if known.get("declared") is False and check:
         raise DroverError(f"{guest} is not declared as it is", remedy="Edit it.")
     said = f"{guest} is edited in the console from now on; guests.yml takes it back, should its YAML still be there"
-    return _declare(cluster, _spec({**known, "declared": False}, told), (said,), check=check)
+    return _declare(cluster, spec_of({**known, "declared": False}, told), (said,), check=check)
 
 
 def edited(live: Configuration, guest: str, changes: Mapping[str, Any]) -> Edited:
     """A guest of the cluster with some keys of its YAML changed. Raises InvalidValue with all that is wrong."""
     _refuse_keys(changes)
     known, told = _known(live, guest), wishes(guest, live)
-    guests = {name: its for name in live.guests() if (its := _of_other(live, name)) is not None}
+    guests = neighbours(live)
     own = declared(known, told)
-    around = surroundings({**{name: its for name, (its, _told) in guests.items()}, guest: known}, _nodes(live))
+    around = surroundings({**{name: its for name, (its, _told) in guests.items()}, guest: known}, rooms(live))
     others = {name: declared(*its) for name, its in guests.items() if name != guest}
     before = Declaration.read({**others, guest: own}, around)
     if not alike(_made(before, guest, known), {key: its for key, its in known.items() if key != "declared"}):
@@ -101,12 +113,12 @@ def edited(live: Configuration, guest: str, changes: Mapping[str, Any]) -> Edite
         )
     wish = merged(own, changes)
     after = Declaration.read({**others, guest: wish}, around)
-    wrong = [str(problem) for problem in after.reading.problems if problem not in before.reading.problems]
+    wrong = [problem for problem in after.reading.problems if problem not in before.reading.problems]
     if wrong:
-        raise InvalidValue("; ".join(wrong))
+        raise Unfit(wrong)
     wanted = {**_made(after, guest, known), **({"declared": False} if known.get("declared") is False else {})}
     new = after.reading.guests[guest]
-    spec = _spec(wanted, {**told, **_wishes(new)})
+    spec = spec_of(wanted, {**told, **wishes_of(new)})
     return Edited(spec, tuple(_differences(own, wish, known, wanted, new)))
 
 
@@ -164,7 +176,13 @@ def _refuse_of_declared(live: Configuration, guest: str, *, proposed: bool) -> N
         )
 
 
-def _nodes(live: Configuration) -> dict[str, dict[str, Any]]:
+def neighbours(live: Configuration) -> dict[str, tuple[Definition, dict[str, Any]]]:
+    """The definition and the wishes of each guest of the cluster of which enough is known."""
+    return {name: its for name in live.guests() if (its := _of_other(live, name)) is not None}
+
+
+def rooms(live: Configuration) -> dict[str, dict[str, Any]]:
+    """What each node has for guests, as declarations are judged against it."""
     return {
         name: {"memory": room.get("memory", 0) * MIB, "vcpus": room.get("vcpus", 0)}
         for name, room in capacity(live).items()
@@ -179,11 +197,13 @@ def _made(declaration: Declaration, name: str, known: Definition) -> dict[str, A
     return definition(guest, declaration.pools, kernels, known.get("idmap"))
 
 
-def _wishes(guest: Guest) -> dict[str, Any]:
+def wishes_of(guest: Guest) -> dict[str, Any]:
+    """What is wanted of a guest beside its definition, in the words of cluster/guest_specs.wishes."""
     return {"ha": None if guest.ha is None else {**vars(guest.ha)}, **vars(guest.placement)}
 
 
-def _spec(its: Definition, told: Mapping[str, Any]) -> GuestSpec:
+def spec_of(its: Definition, told: Mapping[str, Any]) -> GuestSpec:
+    """What the cluster is told of a guest, from its definition and its wishes."""
     resource = {"name": its["name"], "definition": its, "home": None, **told}
     return specified(resource, told["monitor_interval"])
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.cspp.drover.plugins.module_utils.steward.actions import Action, written
+from ansible_collections.cspp.drover.plugins.module_utils.steward.actions import proposed
 from ansible_collections.cspp.drover.plugins.module_utils.steward.merge_requests import branch_of
 from ansible_collections.cspp.drover.plugins.module_utils.steward.trouble import Trouble
 
@@ -23,7 +23,7 @@ class AtForge:
     merge_requests: dict[str, str]
 
     def _merge_request(self, given: dict[str, Any], _role: object) -> dict[str, Any]:
-        branch = branch_of(Action("edit", given["guest"], changes=written(given["changes"])))
+        branch = branch_of(proposed(given))
         if self.forge_trouble is not None:
             raise self.forge_trouble
         state = "found" if branch in self.merge_requests else "opened"

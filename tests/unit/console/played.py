@@ -29,6 +29,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.steward.wire import Re
 from ansible_collections.cspp.drover.tests.unit.console import loaded
 from ansible_collections.cspp.drover.tests.unit.console.at_forge import AtForge
 from ansible_collections.cspp.drover.tests.unit.console.by_provider import ByProvider
+from ansible_collections.cspp.drover.tests.unit.console.with_offers import WithOffers
 
 GIB = 1 << 30
 #: When it all began: whoever looks twice sees the same.
@@ -278,7 +279,7 @@ class Seen(AtForge, ByProvider, loaded.Loaded):
         return {"operation": found[0]}
 
 
-class Played(Seen):
+class Played(Seen, WithOffers):
     """The steward's verbs on a cluster in memory. ``moved_on`` makes the next plan out of date, ``quorum`` is had,
     ``calm`` is a cluster where nothing happens by itself; ``shown`` is what each guest's terminal shows."""
 

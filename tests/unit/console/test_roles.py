@@ -37,6 +37,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "/session/oidc": {"url": "https://console"},
     "/session/oidc/end": {"code": "a", "state": "b"},
     "/plans": {"action": "drain", "subject": "node1"},
+    "/guests": {
+        "name": "new",
+        "declaration": {"kind": "container", "memory": "1GiB", "rootfs": {"image": "debian-13"}},
+    },
     "/guests/minecraft/proposal": {"changes": {"memory": "3GiB"}},
     "/guests/minecraft/merge-request": {"changes": {"memory": "3GiB"}},
 }

@@ -137,6 +137,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, declared: Callable[..
         watched=lambda: made[0].watched(),
         cluster=lambda: made[0].watched(),
         keys=lambda: keys,
+        folder=folder,
     )
     made.append(House(steward, cluster, ledger, clock, folder, keys, spawned))
     return made[0]

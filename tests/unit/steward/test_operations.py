@@ -50,7 +50,7 @@ SAME: dict[str, tuple[str, Action, ModuleType, dict[str, Any]]] = {
 
 def test_there_is_a_module_for_every_verb() -> None:
     # An edit is what module guests does of a guest, told in another way: tests/unit/verbs/test_edit.py.
-    assert set(SAME) | {"edit", "release"} == set(ACTIONS)
+    assert set(SAME) | {"edit", "release", "create"} == set(ACTIONS)
 
 
 @pytest.mark.parametrize("verb", SAME)

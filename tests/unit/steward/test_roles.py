@@ -20,13 +20,13 @@ from .conftest import FROM, NOW, THEIRS, House, session_of
 #: Whom each verb is for, said once more than in the list itself: by the least role.
 WHO = {
     **dict.fromkeys(("ways", "oidc_begin", "oidc_end"), "nobody"),
-    **dict.fromkeys(("node_load", "guest_load", "hardware"), "viewer"),
+    **dict.fromkeys(("node_load", "guest_load", "hardware", "offers"), "viewer"),
     "health": "nobody",
     "login": "nobody",
     **dict.fromkeys(
         ("logout", "whoami", "look", "metrics", "failovers", "guest", "journal", "operations", "operation"), "viewer"
     ),
-    **dict.fromkeys(("console", "propose", "merge_request", "plan", "carry_out"), "operator"),
+    **dict.fromkeys(("console", "propose", "propose_new", "merge_request", "plan", "carry_out"), "operator"),
     **dict.fromkeys(("start", "stop", "migrate", "drain", "return"), "operator"),
 }
 #: Arguments with which each gets as far as it can.
@@ -41,6 +41,7 @@ SAID: Mapping[str, Mapping[str, Any]] = {
     "console": {"guest": "mc", "kind": "vnc"},
     "plan": {"action": "drain", "subject": "n2"},
     "propose": {"guest": "mc", "changes": {"memory": "3GiB"}},
+    "propose_new": {"called": "new", "declaration": {"kind": "vm"}},
     "merge_request": {"guest": "mc", "changes": {"memory": "3GiB"}},
     "carry_out": {"id": "drain:n2::::0:x"},
     **{verb: {"guest": "mc"} for verb in ("start", "stop", "migrate")},

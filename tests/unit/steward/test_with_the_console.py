@@ -37,6 +37,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "/session/oidc": {"url": "https://console"},
     "/session/oidc/end": {"code": "a", "state": "b"},
     "/plans": {"action": "drain", "subject": "n2"},
+    "/guests": {
+        "name": "new",
+        "declaration": {"kind": "container", "memory": "1GiB", "rootfs": {"image": "debian-13"}},
+    },
     "/guests/mc/proposal": {"changes": {"memory": "3GiB"}},
     "/guests/mc/merge-request": {"changes": {"memory": "3GiB"}},
 }
