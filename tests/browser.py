@@ -19,9 +19,10 @@ __all__ = ["Windows", "chromium", "guests_of", "ready", "type_in"]
 _CHROMIUM = Path("/usr/bin/chromium")
 #: Milliseconds for what a loaded machine takes its time for.
 _PATIENCE = 20_000
-#: What a browser has against pages that are in order: nobody is logged in at first, a plan has grown stale, noVNC tells
-#: of a screen that is refused, interfaces of labs come and go, and a test reads a canvas again and again.
-_KNOWN = re.compile("status of (401|409|503)|ERR_NETWORK_CHANGED|code: 4409|Multiple readback operations")
+#: What a browser has against pages that are in order: nobody is logged in at first, a plan has grown stale, a
+#: declaration has faults, noVNC tells of a screen that is refused, interfaces of labs come and go, and a test reads a
+#: canvas again and again.
+_KNOWN = re.compile("status of (401|409|422|503)|ERR_NETWORK_CHANGED|code: 4409|Multiple readback operations")
 
 expect.set_options(timeout=_PATIENCE)
 

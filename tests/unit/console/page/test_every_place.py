@@ -22,6 +22,7 @@ PLACES = (
     "guests/runner/definition",
     "guests/website/console",
     "guests/mail/console",
+    "new-guest",
     "nodes",
     "history",
 )

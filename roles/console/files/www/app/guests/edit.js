@@ -5,78 +5,50 @@ import { useState } from "preact/hooks";
 import { html } from "../lib/html.js";
 import { change } from "../lib/api.js";
 import { Button } from "../parts/button.js";
-import { Code } from "../parts/code.js";
 import { Failure } from "../parts/empty.js";
 import { ask } from "../plan/dialog.js";
-import { Plan } from "../plan/plan.js";
-import { MergeRequest } from "./merge_request.js";
+import { Field, More, at, file, of, others, put, sorted } from "./fields.js";
+import { Proposed } from "./proposed.js";
 
-/** A number; what is none, the server judges. */
-const number = (text) => (/^\d+$/.test(text) ? Number(text) : text);
-
-/** What has a field of its own. `path` is its place in the YAML; `read` makes of the text what the YAML says. */
-const FIELDS = [
-  { path: ["description"], label: "Description" },
-  { path: ["vcpus"], label: "CPUs", usual: 1, read: number },
-  { path: ["memory"], label: "Memory, such as 2GiB" },
-  { path: ["max_memory"], label: "Memory it may grow to", kind: "vm" },
-  { path: ["ha", "priority"], label: "Priority, the higher first", usual: 0, read: number },
-];
-
-const at = (declaration, [key, inner]) => (inner ? declaration[key]?.[inner] : declaration[key]);
-
-/** The changes that a form says, against the declaration as it is. Raises SyntaxError for other keys that are no JSON. */
-function changes(form, declaration, fields) {
+/** The changes that a form says, against the declaration as it is. Throws what to show for other keys that are no JSON. */
+function changes(form, declaration, kind) {
   const found = {};
-  for (const { path, usual = "", read = String } of fields) {
-    const text = form.get(path.join(".")).trim();
-    if (text === String(at(declaration, path) ?? usual)) continue;
-    const value = text === "" ? null : read(text);
-    const [key, inner] = path;
-    found[key] = inner ? { ...found[key], [inner]: value } : value;
+  for (const { path, usual = "", read = String } of of(kind)) {
+    const text = form.get(path).trim();
+    if (text !== String(at(declaration, path) ?? usual)) put(found, path, text === "" ? null : read(text));
   }
-  if (form.has("screen") !== Boolean(declaration.screen) && fields.some(({ kind }) => kind === "vm")) found.screen = form.has("screen");
-  const others = form.get("others").trim();
-  return others ? { ...found, ...JSON.parse(others) } : found;
-}
-
-function Proposed({ name, said, forge }) {
-  return html`<section aria-labelledby="proposed"><h3 id="proposed">The change, to be committed</h3>
-    <p class="hint">${said.patch ? "Apply it with git apply, commit it, and run the play guests.yml." : `Put this into the YAML of ${name}, commit it, and run the play guests.yml.`}</p>
-    <${Code} text=${said.patch || said.yaml} />${forge && html`<${MergeRequest} name=${name} forge=${forge} changes=${said.changes} yaml=${said.yaml} />`}<${Plan} plan=${said.plan} /></section>`;
+  if (kind === "vm" && form.has("screen") !== Boolean(declaration.screen)) found.screen = form.has("screen");
+  return { ...found, ...others(form) };
 }
 
 export function Edit({ guest, declaration, editable, forge }) {
-  const [error, fail] = useState(null);
+  const [[faults, error], fail] = useState([{}, null]);
   const [said, tell] = useState(null);
   const [busy, wait] = useState(false);
   const { name, kind, declared } = guest;
   const role = declared ? "operator" : "admin";
-  const fields = FIELDS.filter((field) => !field.kind || field.kind === kind);
   const submit = async (event) => {
     event.preventDefault();
     const form = new FormData(event.target);
-    fail(null);
+    fail([{}, null]);
     tell(null);
     try {
-      const wanted = changes(form, declaration, fields);
+      const wanted = changes(form, declaration, kind);
       if (!Object.keys(wanted).length) throw { message: "Nothing differs from how it is.", remedy: "Change something first." };
       if (!declared) return ask({ action: "edit", subject: name, changes: wanted });
       wait(true);
-      const yaml = form.get("yaml").trim();
-      tell({ ...(await change("POST", `/guests/${encodeURIComponent(name)}/proposal`, { changes: wanted, ...(yaml ? { yaml: `${yaml}\n` } : {}) })), changes: wanted });
+      tell({ ...(await change("POST", `/guests/${encodeURIComponent(name)}/proposal`, { changes: wanted, ...file(form) })), changes: wanted });
     } catch (failed) {
-      fail(failed instanceof SyntaxError ? { message: "The other keys are no JSON.", remedy: 'Such as {"placement": {"prefer": ["node1"]}}.' } : failed);
+      fail(sorted(failed, name, event.target));
     }
     wait(false);
   };
   return html`<form class="edit" onSubmit=${submit} aria-label=${declared ? `Change proposed of ${name}` : `Edit ${name}`}>
-    <div class="fields">${fields.map(({ path, label, usual = "" }) => html`<label key=${path.join(".")}>${label}<input name=${path.join(".")} defaultValue=${String(at(declaration, path) ?? usual)} autocomplete="off" spellcheck=${false} /></label>`)}
+    <div class="fields">${of(kind).map(({ path, label, usual = "" }) => html`<${Field} key=${path} path=${path} label=${label} value=${at(declaration, path) ?? usual} faults=${faults} />`)}
       ${kind === "vm" && html`<label class="inline"><input type="checkbox" name="screen" defaultChecked=${Boolean(declaration.screen)} />A screen</label>`}</div>
-    <details><summary>Other keys</summary><label>As JSON, of ${editable.join(", ")}; null takes one out<textarea name="others" rows="3" spellcheck=${false}></textarea></label></details>
-    ${declared && html`<details><summary>Your file, for a patch of it</summary><label>The file that declares ${name}; its comments stay<textarea name="yaml" rows="8" spellcheck=${false}></textarea></label></details>`}
+    <${More} keys=${editable} name=${name} patched=${declared} words="; null takes one out" />
     ${error && html`<${Failure} error=${error} />`}
     <${Button} label=${declared ? "Propose the change" : "Read the plan of the edit"} kind="primary" role=${role} busy=${busy} submit />
-    ${said && html`<${Proposed} name=${name} said=${said} forge=${forge} />`}
+    ${said && html`<${Proposed} title="The change, to be committed" place=${`the YAML of ${name}`} name=${name} said=${said} forge=${forge} wish=${{ changes: said.changes }} />`}
   </form>`;
 }

@@ -14,12 +14,13 @@ const STATES = {
 };
 
 /** The same request by curl; a quote within the JSON would end the shell's own. */
-function curl(path, changes) {
-  const body = JSON.stringify({ changes }).replaceAll("'", "'\\''");
+function curl(path, wish) {
+  const body = JSON.stringify(wish).replaceAll("'", "'\\''");
   return `curl -X POST -H "Authorization: Bearer $DROVER_TOKEN" -H "Idempotency-Key: $(uuidgen)" -H 'Content-Type: application/json' -d '${body}' ${address(path)}`;
 }
 
-export function MergeRequest({ name, forge, changes, yaml }) {
+/** `wish` is {changes} of a guest, or the {declaration} of a new one. */
+export function MergeRequest({ name, forge, wish, yaml }) {
   const [error, fail] = useState(null);
   const [made, tell] = useState(null);
   const [busy, wait] = useState(false);
@@ -27,13 +28,13 @@ export function MergeRequest({ name, forge, changes, yaml }) {
     wait(true);
     fail(null);
     try {
-      tell((await change("POST", `/guests/${encodeURIComponent(name)}/merge-request`, { changes })).merge_request);
+      tell((await change("POST", `/guests/${encodeURIComponent(name)}/merge-request`, wish)).merge_request);
     } catch (failed) {
       fail(failed);
     }
     wait(false);
   };
-  const forms = { play: "# once it is merged\nansible-playbook cspp.drover.guests", curl: curl(`/guests/${encodeURIComponent(name)}/merge-request`, changes), yaml };
+  const forms = { play: "# once it is merged\nansible-playbook cspp.drover.guests", curl: curl(`/guests/${encodeURIComponent(name)}/merge-request`, wish), yaml };
   return html`<section class="request" aria-labelledby="request"><h3 id="request">At ${forge.name}</h3>
     ${made
       ? html`<p role="status"><a href=${made.url} target="_blank" rel="noopener noreferrer">${made.url}</a> ${STATES[made.state]}</p>`

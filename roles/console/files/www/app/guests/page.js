@@ -3,6 +3,7 @@
 /** All guests: searched, narrowed by tag, sorted, and acted upon many at a time. */
 import { computed, signal } from "@preact/signals";
 import { html } from "../lib/html.js";
+import { go } from "../lib/route.js";
 import { guests, obstacle } from "../lib/state.js";
 import { count } from "../lib/words.js";
 import { Button } from "../parts/button.js";
@@ -47,11 +48,12 @@ export function Guests() {
   const rows = sorted(order.value);
   const chosen = rows.filter((guest) => picked.value.has(guest.name));
   return html`
-    <div class="heading"><h1 tabindex="-1">Guests</h1><span class="hint" role="status">${rows.length === guests.value.length ? rows.length : `${rows.length} of ${guests.value.length}`}</span></div>
+    <div class="heading"><h1 tabindex="-1">Guests</h1><span class="hint" role="status">${rows.length === guests.value.length ? rows.length : `${rows.length} of ${guests.value.length}`}</span>
+      <div class="actions"><${Button} icon="add" label="New guest" kind="primary" role="operator" onPress=${() => go("new-guest")} /></div></div>
     <div class="tools"><${Search} label="Search by name, node, tag, address, state" value=${words.value} onSearch=${(text) => (words.value = text)} /><${Tags} /></div>
     ${chosen.length > 0 && html`<${Bulk} chosen=${chosen} />`}
     ${rows.length
       ? html`<${Table} rows=${rows} order=${order} picked=${picked} pickable=${!obstacle("operator")} />`
       : html`<${Empty} title=${guests.value.length ? "No guest matches." : "There are no guests yet."}>
-          ${guests.value.length ? "Search for less, or choose another tag." : "Declare one in guests.yml and run the play guests.yml: it appears here by itself."}<//>`}`;
+          ${guests.value.length ? "Search for less, or choose another tag." : "Declare one in guests.yml, or begin with New guest, and run the play guests.yml: it appears here by itself."}<//>`}`;
 }

@@ -2,11 +2,11 @@
 // GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 /** Requests to the console's API. Every failure is an ApiError with a cause and a remedy to show. */
 
-/** What the server, or the way there, had against a request. `plan` is the new plan where an old one is out of date. */
+/** What the server, or the way there, had against a request. `plan` is the new plan where an old one is out of date, `faults` what is wrong where in a declaration. */
 export class ApiError extends Error {
-  constructor(status, { message, remedy = "", code = "" }, plan = null) {
+  constructor(status, { message, remedy = "", code = "" }, plan = null, faults = null) {
     super(message);
-    Object.assign(this, { status, remedy, code, plan });
+    Object.assign(this, { status, remedy, code, plan, faults });
   }
 }
 
@@ -35,7 +35,7 @@ export async function failure(response) {
     remedy: "The journal of drover-console on that node says more.",
   };
   if (response.status === 401) onLoggedOut();
-  return new ApiError(response.status, told, body?.plan ?? told.plan ?? null);
+  return new ApiError(response.status, told, body?.plan ?? told.plan ?? null, body?.faults ?? null);
 }
 
 async function send(path, options) {

@@ -8,11 +8,12 @@ import { Learn } from "../parts/learn.js";
 
 const HOW = { live: "moves live", restart: "restarts there" };
 
-function headline({ action, subject, moves, stops }) {
+function headline({ action, subject, moves, stops, starts }) {
   const parts = [];
   if (moves.length) parts.push(`${count(moves.length, "guest")} ${moves.length === 1 ? "moves" : "move"}`);
   if (stops.length) parts.push(`${count(stops.length, "guest")} ${stops.length === 1 ? "stops" : "stop"}`);
   if (parts.length) return `${parts.join(", ")}.`;
+  if (action === "create") return starts?.length ? `${subject} would start on ${starts[0].to}.` : `${subject} would not start.`;
   if (action === "start") return `${subject} starts.`;
   return "No guest moves or stops.";
 }

@@ -10,6 +10,7 @@ import { LogIn } from "../login/page.js";
 import { Overview } from "../overview/page.js";
 import { Guests } from "../guests/page.js";
 import { Guest } from "../guests/guest.js";
+import { NewGuest } from "../guests/new.js";
 import { Node } from "../nodes/node.js";
 import { Nodes } from "../nodes/page.js";
 import { History } from "../history/page.js";
@@ -18,11 +19,12 @@ import { Banners } from "./banners.js";
 import { Navigation } from "./navigation.js";
 import { Notices } from "./notices.js";
 
-const TITLES = { guests: "Guests", nodes: "Nodes", history: "Tasks and history" };
+const TITLES = { guests: "Guests", "new-guest": "New guest", nodes: "Nodes", history: "Tasks and history" };
 
 function page([room, name, part]) {
   if (room === "guests" && name) return html`<${Guest} key=${name} name=${name} part=${part} />`;
   if (room === "guests") return html`<${Guests} />`;
+  if (room === "new-guest") return html`<${NewGuest} />`;
   if (room === "nodes" && name) return html`<${Node} key=${name} name=${name} />`;
   if (room === "nodes") return html`<${Nodes} />`;
   if (room === "history") return html`<${History} />`;
@@ -53,7 +55,7 @@ function Inside() {
   };
   return html`<div class="frame">
     <a class="skip" href="#main" onClick=${skip}>Skip to the page</a>
-    <${Navigation} room=${where[0] ?? ""} />
+    <${Navigation} room=${where[0] === "new-guest" ? "guests" : where[0] ?? ""} />
     <main id="main" tabindex="-1" ref=${main}>
       <${Banners} />
       ${look.value ? page(where) : html`<${Waiting} what="Reading the cluster …" />`}
