@@ -8,12 +8,12 @@ It is judged among the guests that the cluster knows by what judges guests.yml, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..cluster.cib import Configuration, read
-from ..cluster.guests import GuestSpec, plan_guests
+from ..cluster.guests import GuestSpec, guest_of, plan_guests
 from ..cluster.pacemaker import Pacemaker
 from ..cluster.reconciliation import reconcile
 from ..cluster.status import ClusterStatus
@@ -23,7 +23,9 @@ from ..core.quoting import step
 from ..declaration import offers
 from ..declaration.declaration import Declaration
 from ..declaration.definitions import definition
+from ..declaration.known_guests import KnownGuests, identity
 from ..declaration.reconstruction import declared
+from ..guest.definition import Definition
 from ..preflight.cluster_checks import ClusterChecks
 from ..preflight.reasons import reasons
 from .declare import Declare
@@ -70,8 +72,19 @@ def judge(live: Configuration, guest: str, declaration: Mapping[str, Any], told:
     new = after.reading.guests[guest]
     kernels = {new.image: {"name": new.image}} if new.image else {}
     wishes = {"state": new.state, "monitor_interval": _MONITOR_INTERVAL, **wishes_of(new)}
+    its = definition(new, after.pools, kernels)
+    if shared := list(_shared(live, its, others)):
+        raise Unfit(shared)
     warnings = tuple(one for one in after.reading.warnings if one not in before.reading.warnings)
-    return Judged(spec_of(definition(new, after.pools, kernels), wishes), warnings)
+    return Judged(spec_of(its, wishes), warnings)
+
+
+def _shared(live: Configuration, its: Definition, judged: Collection[str]) -> Iterator[Problem]:
+    """What a guest has in common with those of which too little is known to be judged with it."""
+    known = {name: identity(guest_of(live.primitives[name]) or {}) for name in live.guests() if name not in judged}
+    for sentence in KnownGuests(known).refusals({its["name"]: its}):
+        path, _colon, message = sentence.partition(": ")
+        yield Problem(path, message)
 
 
 def _taken(live: Configuration, guest: str, declaration: Mapping[str, Any]) -> Iterator[Problem]:

@@ -79,6 +79,12 @@ def test_what_cannot_be_proposed_is_told(house: House, said: dict[str, Any], wor
     assert words in trouble.cause
 
 
+def test_what_is_wrong_has_its_place(house: House) -> None:
+    told(house)
+    trouble = house.refusal("propose", house.session("operator"), guest="web", changes={"memory": "lots", "vcpus": 0})
+    assert [fault["path"] for fault in trouble.beside["faults"]] == ["guests.web.vcpus", "guests.web.memory"]
+
+
 def test_a_plan_says_what_is_changed_and_nothing_else(house: House) -> None:
     told(house, declared=False)
     admin = house.session("admin")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -125,6 +126,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     ({**VM, "placement": {"prefer": ["n9"]}}, ["guests.new.placement.prefer: 'n9' is not a node"]),
     ({**VM, "placement": {"apart_from": ["ghost"]}}, ["'ghost' is not a guest declared present"]),
     ({**VM, "ha": {"priority": -1}}, ["guests.new.ha.priority: "]),
+    ({**VM, "ssh_keys": ["no key"]}, ["guests.new.ssh_keys"]),
 ]
 
 
@@ -205,6 +207,21 @@ def test_a_file_that_is_given_gets_it_behind_the_last(house: House) -> None:
     ]
     assert "no YAML" in refusal(house, VM, yaml="guests: [").cause
     assert "declares new already" in refusal(house, VM, yaml="guests: {new: {}}").cause
+
+
+def test_a_guest_of_which_little_is_known_has_its_addresses_to_itself(house: House) -> None:
+    little = json.dumps({"kind": "vm", "nics": [{"mac": MAC, "addresses": ["192.0.2.77/24"]}]}).replace('"', "&quot;")
+    cib = re.sub(
+        r'(name="definition" value=")\{&quot;kind&quot;:&quot;vm&quot;,&quot;memory[^"]*',
+        rf"\g<1>{little}",
+        house.cluster.cib,
+        count=1,
+    )
+    assert cib != house.cluster.cib
+    house.cluster.cib = house.cluster.patched = cib
+    [fault] = faults(house, {**VM, "nics": [{"bridge": "br0", "mac": MAC, "address": "192.0.2.77/24"}]})
+    assert fault.startswith(f"guests.new: {MAC}, 192.0.2.77 is also that of mc")
+    propose(house, VM)
 
 
 def test_where_nowhere_is_room_now_it_is_told_where_most_is(house: House) -> None:

@@ -12,7 +12,7 @@ import { useLoaded } from "../parts/loaded.js";
 import { Field, More, file, number, of, others, put, sorted } from "./fields.js";
 import { Proposed } from "./proposed.js";
 
-const KINDS = [["vm", "VM: moves while it runs"], ["container", "Container: lighter, away for a second when it moves"]];
+const KINDS = [["vm", "VM"], ["container", "Container"]];
 const USUAL = { memory: "1GiB" };
 /** Where an image is named, by what boots from it. */
 const IMAGE = { disk: "disks[0].image", kernel: "image", rootfs: "rootfs.image" };
@@ -121,6 +121,6 @@ function Form({ offers }) {
 export function NewGuest() {
   const [body, error, again] = useLoaded((stop) => get("/offers", stop), "offers");
   return html`<a class="up" href=${to("guests")}><${Icon} name="back" />Guests</a><h1 tabindex="-1">New guest</h1>
-    <section class="panel" aria-label="Its declaration"><p class="hint">Nothing is made here. What you fill in becomes YAML, judged as the play guests.yml judges it: commit that, and the play makes the disks and starts the guest.</p>
+    <section class="panel" aria-label="Its declaration"><p class="hint">Nothing is made here. What you fill in becomes YAML, judged as the play guests.yml judges it: commit that, and the play makes the disks and starts the guest. A VM moves while it runs; a container is lighter, and away for a second when it moves.</p>
       ${body ? html`<${Form} offers=${body.offers} />` : error ? html`<${Failure} error=${error} again=${again} />` : html`<${Waiting} what="Reading what there is …" />`}</section>`;
 }
