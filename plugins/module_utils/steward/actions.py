@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from ..cluster.objects import Wanted
 from ..cluster.pacemaker import Applied, Pacemaker, Plan
 from ..core.errors import DroverError
-from ..declaration.keys import ordered
 from ..declaration.yaml_patch import without_nulls
 from ..reporting.job_log import JobLog
 from .trouble import invalid
@@ -120,6 +119,8 @@ class Action:
         body: dict[str, Any] = {"to": self.target} if self.target else {}
         place = f"{ACTIONS[self.verb]}s/{self.subject}/{self.verb}"
         if self.verb == "create":
+            from ..declaration.keys import ordered
+
             body, place = {"name": self.subject, "declaration": ordered(json.loads(self.changes))}, "guests"
         return (
             'curl -X POST -H "Authorization: Bearer $DROVER_TOKEN" -H "Idempotency-Key: $(uuidgen)" '

@@ -17,8 +17,6 @@ from ..cluster.cib import Configuration, read
 from ..cluster.pacemaker import Applied
 from ..cluster.prediction import Prediction
 from ..core.errors import DroverError, InvalidValue
-from ..core.parse import Unfit
-from ..declaration.keys import ordered
 from ..declaration.yaml_patch import fragment, patch, patch_adding
 from ..planning.headroom import homeless
 from ..reporting.job_log import JobLog
@@ -59,11 +57,13 @@ class Draft:
     @property
     def changes(self) -> dict[str, Any]:
         """The keys of a guest's YAML that it says, in the order of the documentation."""
-        return ordered(json.loads(self.action.changes))
+        return _ordered(self.action.changes)
 
     @property
     def faults(self) -> list[dict[str, str]]:
         """What is wrong with a declaration, each with its place in it."""
+        from ..core.parse import Unfit
+
         found = self.refused.problems if isinstance(self.refused, Unfit) else ()
         return [{"path": problem.path, "message": problem.message} for problem in found]
 
@@ -110,7 +110,7 @@ def draft(
         **({"rooms": result["rooms"]} if "rooms" in result else {}),
     }
     if action.changes and not refused:
-        document["yaml"] = fragment(action.subject, ordered(json.loads(action.changes)))
+        document["yaml"] = fragment(action.subject, _ordered(action.changes))
     if applied is not None:
         document |= _foreseen(action, applied, result, usable())
     return Draft(action, digest, document, refused)
@@ -139,6 +139,13 @@ def read_id(text: str, keys: Sequence[bytes]) -> tuple[Action, str]:
         raise unknown("there is no such plan in this cluster", "Make the plan anew.")
     verb, subject, target, force, changes, digest = parts
     return Action(verb, subject, target or None, bool(force), _unpacked(changes)), digest
+
+
+def _ordered(changes: str) -> dict[str, Any]:
+    # The model of guests is for few requests, and the steward is small without it.
+    from ..declaration.keys import ordered
+
+    return ordered(json.loads(changes))
 
 
 def _packed(changes: str) -> str:

@@ -18,7 +18,6 @@ from ..cluster.pacemaker import ClusterError, Pacemaker
 from ..cluster.status import ClusterStatus
 from ..core.errors import DroverError
 from ..core.node_name import node_name
-from ..declaration import offers
 from . import operations, sessions
 from .access import FOLDER, allows
 from .actions import ACTIONS, Action, Watched, proposed, written
@@ -259,7 +258,9 @@ class Steward:
         return proposal(self._draft(proposed(said), proposed=True), said.get("yaml") or "")
 
     def _offers(self, _caller: Caller, _request: Request, _said: Mapping[str, Any]) -> dict[str, Any]:
-        return {"offers": {**offers.document(told(self.folder)), "forge": self.merge_requests.forge()}}
+        from ..declaration.offers import document as offered
+
+        return {"offers": {**offered(told(self.folder)), "forge": self.merge_requests.forge()}}
 
     def _merge_request(self, caller: Caller, request: Request, said: Mapping[str, Any]) -> dict[str, Any]:
         action = proposed(said)
