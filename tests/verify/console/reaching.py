@@ -37,14 +37,16 @@ def password(user: str) -> str:
     return f"{user} of the lab"
 
 
-def ask(address: str, path: str, method: str = "GET", **headers: str) -> tuple[int, Any]:
+def ask(address: str, path: str, method: str = "GET", document: Any = None, **headers: str) -> tuple[int, Any]:
     """Status and document of an answer; 0 while nobody answers."""
     context = ssl.create_default_context()
     # The lab's authority is nobody's; names and authority are looked at in a test of their own.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     connection = http.client.HTTPSConnection(address, PORT, timeout=2, context=context)
     try:
-        connection.request(method, f"/api/v1{path}", headers={"Authorization": f"Bearer {TOKEN}", **headers})
+        body = None if document is None else json.dumps(document)
+        said = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json", **headers}
+        connection.request(method, f"/api/v1{path}", body, said)
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read() or b"null")
     except (OSError, http.client.HTTPException):

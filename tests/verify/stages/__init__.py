@@ -96,6 +96,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "console": (
         "console/test_arrival.py",
         "console/test_consoles.py",
+        "console/test_new_guest.py",
         "console/test_load.py",
         "console/test_contract.py",
         "console/test_page.py",
