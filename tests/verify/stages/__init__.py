@@ -109,7 +109,13 @@ STAGES: dict[str, tuple[str, ...]] = {
     # Two nodes that lose sight of each other, on a lab of its own.
     "pair": ("cluster/test_quorum_device.py", "fencing/test_two_nodes.py"),
     # All guests on Ceph, on a lab of its own.
-    "ceph": ("ceph/test_cluster.py", "ceph/test_guests.py", "ceph/test_disk_moves.py", "ceph/test_power_loss.py"),
+    "ceph": (
+        "ceph/test_cluster.py",
+        "ceph/test_guests.py",
+        "ceph/test_disk_moves.py",
+        "ceph/test_come_and_go.py",
+        "ceph/test_power_loss.py",
+    ),
 }
 _NAMES = ", ".join(STAGES)
 
