@@ -7,19 +7,24 @@ from __future__ import annotations
 import http.client
 import ssl
 import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
 
+import httpx
 import pytest
 
 from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 
-from ..lab import Lab
-from ..plays import variable
-from .reaching import PORT, answers, ask, console_address
+from ..lab import Lab, wait_until_answering
+from ..plays import succeed, variable
+from .reaching import DECLARED, PORT, answers, ask, console_address, page_url, password
 
 pytestmark = pytest.mark.stage("console")
 
-#: Seconds from a power cut to an answer: noticed, fenced, the address started elsewhere (profile safe).
-LIMIT = 20.0
+#: Seconds from a power cut to an answer: noticed, fenced, the address started elsewhere (profile fast). And from a
+#: question to the answer of a node that has no quorum.
+LIMIT, ALONE = 10.0, 2.0
 
 
 def test_every_node_and_the_address_answer(lab: Lab) -> None:
@@ -46,7 +51,7 @@ def test_the_console_can_read_no_secret(lab: Lab) -> None:
 
 
 def test_a_console_that_does_not_answer_loses_the_address(lab: Lab) -> None:
-    server = ask(console_address(), "/cluster")[1]["cluster"]["served_by"]
+    server = served_by()
     lab.ssh(server)(["systemctl", "stop", "drover-steward"])
 
     def elsewhere() -> bool:
@@ -54,21 +59,103 @@ def test_a_console_that_does_not_answer_loses_the_address(lab: Lab) -> None:
         return status == 200 and look["cluster"]["served_by"] != server
 
     try:
-        wait_for(elsewhere, bool, what="an answer from another node", timeout=LIMIT)
+        wait_for(elsewhere, bool, what="an answer from another node", timeout=20)
     finally:
         lab.ssh(server)(["systemctl", "start", "drover-steward"])
 
 
-def test_the_address_answers_again_after_a_power_cut(lab: Lab) -> None:
-    server = ask(console_address(), "/cluster")[1]["cluster"]["served_by"]
+@pytest.fixture
+def on_its_way(lab: Lab, declared: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """A node that does not serve the address, from which a VM takes its time to leave, in a cluster that notices a
+    loss soon (profile fast); and as it was."""
+    succeed("site", **DECLARED, cluster_timing="fast")
+    slow = {"bandwidth": "2MiB", "max_downtime": "300ms"}
+    succeed("guests", guests={**declared, "game": {**declared["game"], "migration": slow}})
+    server = served_by()
+    node = next(name for name in lab.nodes if name != server)
+    if lab.where("game") != node:
+        succeed("migrate", guest="game", to=node)
+    yield node
+    lab.power(server, "on")
+    lab.wait_for_members(timeout=180)
+    succeed("maintenance", node=node, state="off")
+    succeed("site", **DECLARED)
+
+
+def served_by() -> str:
+    server: str = ask(console_address(), "/cluster")[1]["cluster"]["served_by"]
+    return server
+
+
+class Operator:
+    """Somebody who has logged in with a password, in a browser that keeps cookies and comes back to the address."""
+
+    def __init__(self) -> None:
+        self._page = page_url()
+        self._cookies = httpx.Cookies()
+        self.ask("POST", "session", {"user": "operator", "password": password("operator")})
+
+    def ask(self, method: str, path: str, document: Any = None) -> Any:
+        """The answer, which has to be a good one. Raises httpx.HTTPError."""
+        headers = {"Origin": self._page.rstrip("/"), "Idempotency-Key": uuid.uuid4().hex}
+        with httpx.Client(verify=False, timeout=2, cookies=self._cookies) as client:
+            answer = client.request(method, f"{self._page}api/v1/{path}", json=document, headers=headers)
+            self._cookies.update(client.cookies)
+        return answer.raise_for_status().json()
+
+    def answered(self) -> bool:
+        """Whether the page knows them still."""
+        try:
+            return bool(self.ask("GET", "session")["user"] == "operator")
+        except httpx.TransportError:
+            return False
+
+
+def test_a_drain_outlives_the_node_that_was_asked_for_it(lab: Lab, on_its_way: str) -> None:
+    operator, server = Operator(), served_by()
+    asked = operator.ask("POST", f"nodes/{on_its_way}/drain")["operation"]
+    wait_for(lambda: lab.migrating("game"), bool, what="the beginning of the move", timeout=30)
     began = time.monotonic()
     lab.power(server, "off")
+    # What is on its way from before the cut is no answer.
+    time.sleep(0.5)
+    wait_for(operator.answered, bool, what="an answer to who is logged in", timeout=LIMIT, interval=0.1)
+    print(f"answered {time.monotonic() - began:.1f} s after the power cut")
+    assert served_by() != server
+
+    def shown() -> Any:
+        return operator.ask("GET", f"operations/{asked['id']}")["operation"]
+
+    found = shown()
+    assert (found["id"], found["verb"], found["subject"], found["since"]) == tuple(
+        asked[key] for key in ("id", "verb", "subject", "since")
+    )
+    ended = wait_for(shown, lambda it: it["state"] != "running", what="the end of the drain", timeout=180)
+    assert ended["state"] == "done", ended
+    assert lab.where_it_runs("game") not in (on_its_way, server)
+
+
+def test_without_quorum_each_node_tells_so_itself(lab: Lab) -> None:
+    left, *others = lab.nodes
+    address = lab.nodes[left].address
+    for node in others:
+        lab.power(node, "off")
     try:
-        # What is on its way from before the cut is no answer.
-        time.sleep(0.5)
-        wait_for(answers(console_address()), bool, what="an answer at the address", timeout=LIMIT, interval=0.1)
-        print(f"answered {time.monotonic() - began:.1f} s after the power cut")
-        assert ask(console_address(), "/cluster")[1]["cluster"]["served_by"] != server
+
+        def alone() -> bool:
+            status, look = ask(address, "/cluster")
+            return status == 200 and look["cluster"]["quorum"] is False
+
+        wait_for(alone, bool, what="a page that knows of the loss", timeout=60)
+        began = time.monotonic()
+        status, look = ask(address, "/cluster")
+        assert (status, time.monotonic() - began < ALONE) == (200, True)
+        assert {node["name"]: node["state"] for node in look["nodes"]}[left] == "online"
+        status, refused = ask(address, f"/nodes/{left}/drain", "POST", **{"Idempotency-Key": uuid.uuid4().hex})
+        assert status >= 400 and "quorum" in refused["error"]["message"] and refused["error"]["remedy"]
     finally:
-        lab.power(server, "on")
+        for node in others:
+            lab.power(node, "on")
         lab.wait_for_members(timeout=180)
+    for guest in variable("guests").values():
+        wait_until_answering(guest, timeout=90)

@@ -21,6 +21,7 @@ import uvicorn
 from ansible_collections.cspp.drover.plugins.module_utils.console.app import console
 from ansible_collections.cspp.drover.plugins.module_utils.console.service import configuration
 from ansible_collections.cspp.drover.plugins.module_utils.console.steward import Steward
+from ansible_collections.cspp.drover.plugins.module_utils.core.wait import wait_for
 from ansible_collections.cspp.drover.plugins.module_utils.trust import pki
 from ansible_collections.cspp.drover.tests.unit.console.played import Played
 from ansible_collections.cspp.drover.tests.unit.console.played_steward import PlayedSteward
@@ -48,7 +49,17 @@ class Stage:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     def anew(self) -> Stage:
-        """The same stage with the cluster as it was at first."""
+        """The same stage with the cluster as it was at first, once nobody looks at it any more.
+
+        Who comes while somebody does is shown at first what they were shown last.
+        """
+        wait_for(
+            lambda: len(self._server.server_state.connections),
+            lambda count: count == 0,
+            what="the end of the pages before",
+            timeout=20,
+            interval=0.02,
+        )
         self._steward.played = Played()
         return self
 
