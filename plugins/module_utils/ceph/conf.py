@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.quantities import parse_size
 
-__all__ = ["MOUNTS", "PORT", "monitor_address", "render"]
+__all__ = ["MOUNTS", "PORT", "monitor_address", "monitor_endpoint", "render"]
 
 _HEADER = "# Kept by Drover's role ceph.\n"
 #: TCP port of a monitor that speaks the second version of the protocol.
@@ -50,8 +50,13 @@ MOUNTS = {"client_permissions": "false", "fuse_default_permissions": "true"}
 
 def monitor_address(address: str) -> str:
     """Where a monitor listens, as Ceph writes it: the second version of the protocol alone."""
+    return f"[v2:{monitor_endpoint(address)}]"
+
+
+def monitor_endpoint(address: str) -> str:
+    """The same as "ceph mon add" takes it, to which the port says which version it is."""
     host = f"[{address}]" if ":" in address else address
-    return f"[v2:{host}:{PORT}]"
+    return f"{host}:{PORT}"
 
 
 def render(

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..core.command import Runner, run
 from ..core.errors import DroverError
 from .commands import Ceph, CephError
-from .conf import monitor_address
+from .conf import monitor_address, monitor_endpoint
 from .keys import ADMIN, clients, keyring
 
 __all__ = ["FORMED", "MonitorError", "formed", "make", "remember_formed", "store"]
@@ -115,9 +115,7 @@ def _learn(name: str, address: str, place: str, runner: Runner) -> None:
     """Have the majority know of this monitor, and write what it knows of all of them."""
     ceph = Ceph(runner=runner)
     try:
-        if name not in {one["name"] for one in ceph.ask("mon", "dump")["mons"]}:
-            ceph.tell("mon", "add", name, monitor_address(address).strip("[]") if ":" not in address else address)
-        ceph.tell("mon", "getmap", "-o", place, timeout=30)
+        known = {one["name"] for one in ceph.ask("mon", "dump")["mons"]}
     except CephError as error:
         raise MonitorError(
             f"CEPH_QUORUM: this node has no monitor's data, nodes know that Ceph has worked, and no majority of its "
@@ -125,3 +123,6 @@ def _learn(name: str, address: str, place: str, runner: Runner) -> None:
             remedy="Bring the other monitors back first: one that began with an empty memory could have the cluster "
             "forget where its data is.",
         ) from error
+    if name not in known:
+        ceph.tell("mon", "add", name, monitor_endpoint(address))
+    ceph.tell("mon", "getmap", "-o", place, timeout=30)

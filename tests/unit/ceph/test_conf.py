@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import configparser
 
-from ansible_collections.cspp.drover.plugins.module_utils.ceph.conf import render
+import pytest
+
+from ansible_collections.cspp.drover.plugins.module_utils.ceph.conf import monitor_address, monitor_endpoint, render
 
 
 def read(text: str) -> configparser.ConfigParser:
@@ -37,3 +39,15 @@ def test_the_users_settings_go_before_drovers() -> None:
     )
     assert "cluster_network" not in render("F", {"a": "192.0.2.1"}, networks={"cluster": ""})
     assert "cluster_network = 198.51.100.0/24" in render("F", {"a": "x"}, networks={"cluster": "198.51.100.0/24"})
+
+
+@pytest.mark.parametrize(
+    ("address", "added", "written"),
+    [
+        # What "ceph mon add" takes has no version in it (ceph_argparse.CephIPAddr).
+        ("10.0.0.4", "10.0.0.4:3300", "[v2:10.0.0.4:3300]"),
+        ("fd00::4", "[fd00::4]:3300", "[v2:[fd00::4]:3300]"),
+    ],
+)
+def test_where_a_monitor_is(address: str, added: str, written: str) -> None:
+    assert (monitor_endpoint(address), monitor_address(address)) == (added, written)

@@ -86,18 +86,18 @@ def test_a_new_node_gets_a_store(lab: Lab) -> None:
 
 
 def test_a_monitor_comes_and_another_goes(lab: Lab, instead: str) -> None:
-    refused = play("ceph_remove", instead, node=OLD, tasks=["mon"])
+    refused = play("ceph_remove", instead, node=OLD, daemons=["mon"])
     assert refused.rc != 0 and "CEPH_MON_LEFT" in " ".join(refused.failures)
     site(instead)
     assert monitors(lab) == {"node1", "node2", OLD, NEW}
-    succeed("ceph_remove", instead, node=OLD, tasks=["mon"])
+    succeed("ceph_remove", instead, node=OLD, daemons=["mon"])
     assert monitors(lab) == {"node1", "node2", NEW}
 
 
 def test_a_store_goes_once_its_data_are_elsewhere(lab: Lab, instead: str) -> None:
-    foretold = succeed("ceph_remove", "--check", instead, node=OLD, tasks=["osd"])
+    foretold = succeed("ceph_remove", "--check", instead, node=OLD, daemons=["osd"])
     assert stores(lab) == {"node1", "node2", OLD, NEW}, foretold.told
-    succeed("ceph_remove", instead, node=OLD, tasks=["osd"])
+    succeed("ceph_remove", instead, node=OLD, daemons=["osd"])
     whole(lab, 3)
     assert stores(lab) == {"node1", "node2", NEW}
     site(instead)
