@@ -101,10 +101,10 @@ class Operator:
         self._cookies = httpx.Cookies()
         self.ask("POST", "session", {"user": "operator", "password": password("operator")})
 
-    def ask(self, method: str, path: str, document: Any = None) -> Any:
+    def ask(self, method: str, path: str, document: Any = None, *, patience: float = 30) -> Any:
         """The answer, which has to be a good one. Raises httpx.HTTPError."""
         headers = {"Origin": self._page.rstrip("/"), "Idempotency-Key": uuid.uuid4().hex}
-        with httpx.Client(verify=False, timeout=2, cookies=self._cookies) as client:
+        with httpx.Client(verify=False, timeout=patience, cookies=self._cookies) as client:
             answer = client.request(method, f"{self._page}api/v1/{path}", json=document, headers=headers)
             self._cookies.update(client.cookies)
         return answer.raise_for_status().json()
@@ -112,9 +112,16 @@ class Operator:
     def answered(self) -> bool:
         """Whether the page knows them still."""
         try:
-            return bool(self.ask("GET", "session")["user"] == "operator")
+            return bool(self.ask("GET", "session", patience=2)["user"] == "operator")
         except httpx.TransportError:
             return False
+
+    def sees(self, operation: str) -> Any:
+        """The operation as the page shows it; None while it cannot tell."""
+        try:
+            return self.ask("GET", f"operations/{operation}", patience=5)["operation"]
+        except httpx.HTTPError:
+            return None
 
 
 def test_a_drain_outlives_the_node_that_was_asked_for_it(lab: Lab, on_its_way: str) -> None:
@@ -129,14 +136,16 @@ def test_a_drain_outlives_the_node_that_was_asked_for_it(lab: Lab, on_its_way: s
     print(f"answered {time.monotonic() - began:.1f} s after the power cut")
     assert served_by() != server
 
-    def shown() -> Any:
-        return operator.ask("GET", f"operations/{asked['id']}")["operation"]
-
-    found = shown()
+    found = wait_for(lambda: operator.sees(asked["id"]), bool, what="the drain on another node's page", timeout=10)
     assert (found["id"], found["verb"], found["subject"], found["since"]) == tuple(
         asked[key] for key in ("id", "verb", "subject", "since")
     )
-    ended = wait_for(shown, lambda it: it["state"] != "running", what="the end of the drain", timeout=180)
+    ended = wait_for(
+        lambda: operator.sees(asked["id"]),
+        lambda it: it is not None and it["state"] != "running",
+        what="the end of the drain",
+        timeout=180,
+    )
     assert ended["state"] == "done", ended
     assert lab.where_it_runs("game") != on_its_way
 
