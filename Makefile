@@ -107,14 +107,14 @@ fuzz: setup
 mutants: setup-dev $(VENV)/setup-mutants
 	$(BIN)/python -u -m tests.mutation $(MUTANTS)
 
+SCENARIOS := default ceph
 scenario: setup-dev
-	for name in default ceph; do $(BIN)/molecule test --scenario-name $$name || exit 1; done
+	for name in $(SCENARIOS); do $(BIN)/molecule test --scenario-name $$name || exit 1; done
 
 # Everything that make test takes a sample of, and the scenario with two nodes.
 WHOLE := default ceph pair
-test-whole: export DROVER_WHOLE := 1
-test-whole: setup-dev
-	for name in $(WHOLE); do $(BIN)/molecule test --scenario-name $$name || exit 1; done
+test-whole:
+	DROVER_WHOLE=1 $(MAKE) scenario SCENARIOS="$(WHOLE)"
 
 COUNT := 30
 drills: setup

@@ -140,7 +140,7 @@ class Declaration:
                     has = known.has(guest.name, volume["path"]) or (moved and volume["type"] == "disk")
                     lost = {"known": guest.name} if has else {}
                     parts[maker]["moved" if moved else "volumes"].append(volume | lost)
-        if refusals := list(KnownGuests.of(seen).refusals(wanted)):
+        if refusals := list(map(str, KnownGuests.of(seen).refusals(wanted))):
             raise InvalidValue("\n- ".join([f"{len(refusals)} problem(s) with guests the cluster knows:", *refusals]))
         if small:
             raise InvalidValue("\n- ".join([f"{len(small)} disk(s) have no room for their image:", *small]))

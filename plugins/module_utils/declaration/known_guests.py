@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.parse import Problem
 from ..guest.definition import Definition
 
 __all__ = ["KnownGuests", "identity"]
@@ -46,7 +47,7 @@ class KnownGuests:
             known |= its.get("guests") or {}
         return cls(known)
 
-    def refusals(self, declared: Mapping[str, Definition | None]) -> Iterator[str]:
+    def refusals(self, declared: Mapping[str, Definition | None]) -> Iterator[Problem]:
         """What of a declaration contradicts what there is, each with its remedy. Absent guests are None."""
         for name, definition in declared.items():
             if definition is None:
@@ -55,7 +56,7 @@ class KnownGuests:
                 yield from _itself(name, self.known[name], definition)
             yield from self._doubles(name, definition, [other for other in self.known if other not in declared])
 
-    def _doubles(self, name: str, definition: Definition, others: list[str]) -> Iterator[str]:
+    def _doubles(self, name: str, definition: Definition, others: list[str]) -> Iterator[Problem]:
         wanted = identity(definition)
         for other in others:
             known = self.known[other]
@@ -63,28 +64,31 @@ class KnownGuests:
             shared += [address for address in wanted["addresses"] if address in known["addresses"]]
             shared += [wanted["uuid"]] if wanted["uuid"] and wanted["uuid"] == known["uuid"] else []
             if shared:
-                yield (
-                    f"guests.{name}: {', '.join(shared)} is also that of {other}, which is in the cluster and not "
+                yield Problem(
+                    f"guests.{name}",
+                    f"{', '.join(shared)} is also that of {other}, which is in the cluster and not "
                     f"declared. A guest that is not mentioned is left alone, so both would run. If {name} is its new "
                     f"name, declare {other} with state: absent (its disks stay, under its name); else give {name} "
-                    "others"
+                    "others",
                 )
 
 
-def _itself(name: str, known: Mapping[str, Any], definition: Definition) -> Iterator[str]:
+def _itself(name: str, known: Mapping[str, Any], definition: Definition) -> Iterator[Problem]:
     if known["kind"] != definition["kind"]:
         words = {"vm": "VM"}
-        yield (
-            f"guests.{name}.kind: the cluster knows {name} as a {words.get(known['kind'], known['kind'])}, and a guest "
-            "of another kind is another guest: give it another name, or remove the old one first (state: absent)"
+        yield Problem(
+            f"guests.{name}.kind",
+            f"the cluster knows {name} as a {words.get(known['kind'], known['kind'])}, and a guest "
+            "of another kind is another guest: give it another name, or remove the old one first (state: absent)",
         )
         return
     for place, image in identity(definition)["images"].items():
         if image is not None and known["images"].get(place, image) != image:
             key = "rootfs.image" if place == "rootfs" else f"disks[{place}].image"
             made = f"was made from {known['images'][place]}" if known["images"][place] else "was made empty"
-            yield (
-                f"guests.{name}.{key}: it {made}, and no play makes it anew from {image}. Leave that as it was. To "
+            yield Problem(
+                f"guests.{name}.{key}",
+                f"it {made}, and no play makes it anew from {image}. Leave that as it was. To "
                 "begin anew: a guest of another name, or this one removed with its disks first (state: absent, "
-                "remove_disks: true)"
+                "remove_disks: true)",
             )

@@ -87,7 +87,7 @@ def _added(text: str, guest: str, declaration: Mapping[str, Any]) -> str:
         return _with(text, node, "guests", flow)
     if guests is None:
         # What stood there before may end without a line's end.
-        return f"{text}{'' if text.endswith(chr(10)) or not text else chr(10)}{fragment(guest, declaration)}"
+        return text + ("" if text.endswith("\n") or not text else "\n") + fragment(guest, declaration)
     if guests.id == "mapping" and guests.value and not guests.flow_style:
         column = guests.value[0][0].start_mark.column
         at = text.find("\n", _end(text, guests))

@@ -42,16 +42,16 @@ _WRITTEN = ("edit", "create")
 _PATIENCE = {"start": 300, "stop": 300, "drain": 1800, "return": 1800}
 
 
-#: Characters of an edit, which is a part of its plan's address, and lists and mappings in it; and of a declaration.
-_LONGEST, _NESTED = 2048, 64
-_DECLARATION, _NAME = (16384, 256), 256
+#: Characters, and lists and mappings, of an edit, which is a part of its plan's address, and of a declaration; and
+#: characters of its name.
+_EDIT, _DECLARATION, _NAME = (2048, 64), (16384, 256), 256
 
 
 def written(changes: Mapping[str, Any]) -> str:
     """The changes of an edit as an action has them. Raises Trouble."""
-    text = json.dumps(changes, sort_keys=True, separators=(",", ":"))
-    if not changes or len(text) > _LONGEST or text.count("{") + text.count("[") > _NESTED:
-        raise invalid(f"an edit is of one key and more, and of {_LONGEST} characters at most", "Make several edits.")
+    text = _within(_EDIT, changes)
+    if not changes or text is None:
+        raise invalid(f"an edit is of one key and more, and of {_EDIT[0]} characters at most", "Make several edits.")
     return text
 
 
@@ -61,13 +61,19 @@ def proposed(said: Mapping[str, Any]) -> Action:
         raise invalid("a proposal is of changes, or of a new guest's declaration", "Send one of the two.")
     if "changes" in said:
         return Action("edit", said["guest"], changes=written(said["changes"]))
-    longest, nested = _DECLARATION
-    text = json.dumps(without_nulls(said["declaration"]), sort_keys=True, separators=(",", ":"))
+    text = _within(_DECLARATION, without_nulls(said["declaration"]))
     name = said["called"] if "called" in said else said["guest"]
-    if len(name) > _NAME or len(text) > longest or text.count("{") + text.count("[") > nested:
-        remedy = "Add what is more to the YAML by hand."
-        raise invalid(f"a new guest's declaration is of {longest} characters at most, its name of {_NAME}", remedy)
+    if len(name) > _NAME or text is None:
+        why = f"a new guest's declaration is of {_DECLARATION[0]} characters at most, its name of {_NAME}"
+        raise invalid(why, "Add what is more to the YAML by hand.")
     return Action("create", name, changes=text)
+
+
+def _within(most: tuple[int, int], said: Mapping[str, Any]) -> str | None:
+    """Keys of the YAML as JSON; None if that has more characters, or more lists and mappings, than it may."""
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    longest, nested = most
+    return text if len(text) <= longest and text.count("{") + text.count("[") <= nested else None
 
 
 @dataclass(frozen=True)

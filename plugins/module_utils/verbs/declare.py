@@ -62,7 +62,7 @@ class Declare:
     def run(self, check: bool) -> dict[str, Any]:
         """What module guests returns. Raises ClusterError for what is refused, and for guests that are not as wanted
         at the end."""
-        before, applied = self.status, self.cluster.apply(self._whole, check=True, guard=self._guard)
+        before, applied = self.status, self.cluster.apply(self.wanted, check=True, guard=self._guard)
         needing = self._needing(read(applied.difference.live))
         undercounted, wished = self._plan(applied.difference.live).undercounted, read(applied.difference.xml)
         # To try a guest again that waits for its node would only fail again.
@@ -111,7 +111,8 @@ class Declare:
         }
         return self.restart_needed | stuck
 
-    def _whole(self, cib: str) -> Wanted:
+    def wanted(self, cib: str) -> Wanted:
+        """What is wanted of the cluster as it is."""
         return self._plan(cib).wanted
 
     def _guard(self, applied: Applied[Wanted]) -> None:
@@ -136,7 +137,7 @@ class Declare:
             self._recover(name)
         if first:
             self.status = self.cluster.status()
-        done = self.cluster.apply(self._whole, check=False, guard=self._guard)
+        done = self.cluster.apply(self.wanted, check=False, guard=self._guard)
         for name, way in repairs.items():
             if way == "retry":
                 self.cluster.retry(name)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cluster.cib import Configuration, read
-from ..cluster.guests import GuestSpec, guest_of, plan_guests
+from ..cluster.guests import GuestSpec, guest_of
 from ..cluster.pacemaker import Pacemaker
 from ..cluster.reconciliation import reconcile
 from ..cluster.status import ClusterStatus
@@ -52,8 +52,7 @@ def foretell(cluster: Pacemaker, guest: str, declaration: Mapping[str, Any], tol
     judged = judge(read(cib), guest, declaration, told)
     run = Declare(cluster, [judged.spec], restart_needed=frozenset(), may_restart=False, removed={}, timeout=_TIMEOUT)
     result = run.run(True)
-    plan = plan_guests([judged.spec], read(cib), run.status, restart_needed=frozenset(), may_restart=False)
-    after = read(reconcile(cib, plan.wanted).xml)
+    after = read(reconcile(cib, run.wanted(cib)).xml)
     found = list(_rooms(guest, after, run.status))
     notes = [*judged.warnings, *result["doubts"], *_short(guest, after, run.status, found)]
     return {**result, "rooms": found, "notes": notes}
@@ -82,9 +81,7 @@ def judge(live: Configuration, guest: str, declaration: Mapping[str, Any], told:
 def _shared(live: Configuration, its: Definition, judged: Collection[str]) -> Iterator[Problem]:
     """What a guest has in common with those of which too little is known to be judged with it."""
     known = {name: identity(guest_of(live.primitives[name]) or {}) for name in live.guests() if name not in judged}
-    for sentence in KnownGuests(known).refusals({its["name"]: its}):
-        path, _colon, message = sentence.partition(": ")
-        yield Problem(path, message)
+    yield from KnownGuests(known).refusals({its["name"]: its})
 
 
 def _taken(live: Configuration, guest: str, declaration: Mapping[str, Any]) -> Iterator[Problem]:

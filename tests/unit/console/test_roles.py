@@ -16,7 +16,7 @@ from ansible_collections.cspp.drover.plugins.module_utils.console.streams import
 from ansible_collections.cspp.drover.plugins.module_utils.steward.access import ROLES
 from ansible_collections.cspp.drover.plugins.module_utils.steward.consoles import KINDS
 from ansible_collections.cspp.drover.plugins.module_utils.steward.verbs import VERBS
-from ansible_collections.cspp.drover.tests.unit.console.operations import Operation, operations, with_names
+from ansible_collections.cspp.drover.tests.unit.console.operations import Operation, bodies, operations, with_names
 from ansible_collections.cspp.drover.tests.unit.console.page.stage import WWW
 from ansible_collections.cspp.drover.tests.unit.console.played import Played
 from ansible_collections.cspp.drover.tests.unit.console.played_steward import credential
@@ -32,18 +32,7 @@ CREDENTIALS = {
     "of another cluster": credential("other"),
 }
 NAMES = {"guests": "minecraft", "nodes": "node2", "operations": "OPERATION", "plans": "PLAN"}
-BODIES: dict[str, dict[str, Any]] = {
-    "/session": {"user": "viewer", "password": "viewer"},
-    "/session/oidc": {"url": "https://console"},
-    "/session/oidc/end": {"code": "a", "state": "b"},
-    "/plans": {"action": "drain", "subject": "node1"},
-    "/guests": {
-        "name": "new",
-        "declaration": {"kind": "container", "memory": "1GiB", "rootfs": {"image": "debian-13"}},
-    },
-    "/guests/minecraft/proposal": {"changes": {"memory": "3GiB"}},
-    "/guests/minecraft/merge-request": {"changes": {"memory": "3GiB"}},
-}
+BODIES = bodies("minecraft", "node1", "viewer")
 
 
 def cases() -> list[Operation]:

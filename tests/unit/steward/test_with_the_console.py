@@ -25,25 +25,14 @@ from ansible_collections.cspp.drover.plugins.module_utils.peer.channel import Pe
 from ansible_collections.cspp.drover.plugins.module_utils.steward import consoles, server, verbs
 from ansible_collections.cspp.drover.plugins.module_utils.steward.access import ROLES
 from ansible_collections.cspp.drover.tests.unit.agents.test_terminals import shell
-from ansible_collections.cspp.drover.tests.unit.console.operations import with_names
+from ansible_collections.cspp.drover.tests.unit.console.operations import bodies, with_names
 from ansible_collections.cspp.drover.tests.unit.peer.connections import Ends
 
 from .conftest import House
 from .test_roles import CALLERS, RANK, credential
 
 NAMES = {"guests": "mc", "nodes": "n2", "operations": "0" * 32, "plans": "drain~n2~~~0~x"}
-BODIES: dict[str, dict[str, Any]] = {
-    "/session": {"user": "viewer", "password": "secret of viewer"},
-    "/session/oidc": {"url": "https://console"},
-    "/session/oidc/end": {"code": "a", "state": "b"},
-    "/plans": {"action": "drain", "subject": "n2"},
-    "/guests": {
-        "name": "new",
-        "declaration": {"kind": "container", "memory": "1GiB", "rootfs": {"image": "debian-13"}},
-    },
-    "/guests/mc/proposal": {"changes": {"memory": "3GiB"}},
-    "/guests/mc/merge-request": {"changes": {"memory": "3GiB"}},
-}
+BODIES = bodies("mc", "n2", "secret of viewer")
 
 
 @asynccontextmanager
