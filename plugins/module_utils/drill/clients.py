@@ -8,7 +8,7 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -16,14 +16,25 @@ from typing import NamedTuple
 from ..core.errors import DroverError
 from .records import Record, blocks, parse
 
-__all__ = ["LEDGER_PORT", "Asker", "LedgerClient", "Outage", "Service", "find_service", "keeps_ledger", "read_ledger"]
+__all__ = [
+    "BRIEF",
+    "LEDGER_PORT",
+    "Asker",
+    "LedgerClient",
+    "Outage",
+    "Service",
+    "find_service",
+    "keeps_ledger",
+    "read_ledger",
+]
 
 LEDGER_PORT = 10
 #: Seconds between two questions, and how long each may take: while a guest is away, the next ones are on their way
 #: already, so that its return is seen within the interval.
 _INTERVAL, _PATIENCE = 0.1, 1.5
-#: Seconds between two answers that make an outage rather than a busy machine.
-_OUTAGE = 0.6
+#: Seconds between two answers that make an outage rather than a busy machine; and of one who was struck alone, whose
+#: machine is no busier than before, and may start it anew in half a second.
+_OUTAGE, BRIEF = 0.6, 0.25
 #: Seconds for a record. The first one after a start takes longest: an emulated VM has to find the ledger's end.
 _ACKNOWLEDGES_WITHIN = 5.0
 #: Records a second that a client asks for.
@@ -51,14 +62,15 @@ class Outage(NamedTuple):
 
 @dataclass
 class _Answers:
-    """When one guest answered."""
+    """When one guest answered, and each time without an answer that is longer than ``least`` seconds."""
 
+    least: float
     last: float | None = None
     outages: list[Outage] = field(default_factory=list)
 
     def note(self, now: float) -> None:
         """One more answer."""
-        if self.last is not None and now - self.last > _OUTAGE:
+        if self.last is not None and now - self.last > self.least:
             self.outages.append(Outage(self.last, now))
         self.last = now
 
@@ -77,12 +89,15 @@ def find_service(host: str, port: int | None = None) -> Service | None:
 
 
 class Asker(threading.Thread):
-    """Opens new connections to each guest's service from ``start()`` to ``stop()``, and notes when one is answered."""
+    """Opens new connections to each guest's service from ``start()`` to ``stop()``, and notes when one is answered.
 
-    def __init__(self, services: Mapping[str, Service]) -> None:
+    Of the guests ``briefly`` a time without an answer counts as an outage from BRIEF on.
+    """
+
+    def __init__(self, services: Mapping[str, Service], briefly: Collection[str] = ()) -> None:
         super().__init__(daemon=True)
         self._services = dict(services)
-        self._answers = {guest: _Answers() for guest in services}
+        self._answers = {guest: _Answers(BRIEF if guest in briefly else _OUTAGE) for guest in services}
         self._ending = threading.Event()
 
     def run(self) -> None:
@@ -107,7 +122,7 @@ class Asker(threading.Thread):
     def outages(self, guest: str) -> list[Outage]:
         """The outages so far."""
         seen = self._answers[guest]
-        if seen.last is not None and time.time() - seen.last > _OUTAGE:
+        if seen.last is not None and time.time() - seen.last > seen.least:
             return [*seen.outages, Outage(seen.last, None)]
         return list(seen.outages)
 

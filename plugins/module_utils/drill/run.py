@@ -209,7 +209,7 @@ def carry_out(ground: Ground, todo: Plan, tell: Tell = lambda _: None) -> Outcom
     """Strike, watch, mend, and judge."""
     begun = time.monotonic()
     outcome = Outcome(todo.drill.name, todo.variant.name, todo.node, todo.guest, 0.0)
-    asker = Asker({guest.name: guest.service for guest in todo.guests if guest.service})
+    asker = Asker({guest.name: guest.service for guest in todo.guests if guest.service}, briefly=[todo.guest])
     ledgers = {guest.name: LedgerClient(guest.address) for guest in todo.guests if guest.ledger}
     consoles = ground.consoles if isinstance(ground, LabGround) else {}
     watcher = Watcher([guest.name for guest in todo.guests], consoles)
@@ -327,7 +327,12 @@ def _wait_for_return(asker: Asker, outcome: Outcome, guests: Sequence[GuestSeen]
             interval=0.1,
         )
     except WaitTimeout as error:
-        outcome.wrong.append(f"after {_RECOVERS_WITHIN:.0f} s these did not answer again: {', '.join(error.last)}")
+        silent = [name for name in error.last if not asker.answers(name)]
+        unharmed = [name for name in error.last if name not in silent]
+        if silent:
+            outcome.wrong.append(f"after {_RECOVERS_WITHIN:.0f} s these did not answer again: {', '.join(silent)}")
+        if unharmed:
+            outcome.wrong.append(f"these answered all the while, as if not struck: {', '.join(unharmed)}")
 
 
 def _is_back(asker: Asker, guest: GuestSeen, strike: float) -> bool:

@@ -62,6 +62,21 @@ def test_an_outage_lasts_from_the_last_answer_to_the_next() -> None:
     assert outage.end is not None and abs(outage.end - came) < 0.3
 
 
+def test_a_short_outage_is_one_for_a_guest_that_is_struck_alone() -> None:
+    with server() as port:
+        service = {"web": Service("127.0.0.1", port)}
+        struck, beside = Asker(service, briefly=["web"]), Asker(service)
+        struck.start()
+        beside.start()
+        wait(0.4)
+    wait(0.35)
+    with server(port):
+        wait(0.4)
+        [outage] = struck.stop()["web"]
+        assert outage.end is not None and outage.end - outage.begin < 0.6
+        assert beside.stop()["web"] == []
+
+
 def test_a_server_that_says_nothing_does_not_answer_one_who_expects_a_greeting() -> None:
     with server() as silent, server(greeting=b"SSH-2.0") as speaking:
         services = {"a": Service("127.0.0.1", silent, True), "b": Service("127.0.0.1", speaking, True)}

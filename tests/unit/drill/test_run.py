@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.cspp.drover.plugins.module_utils.core.command import CommandResult, Runner
 from ansible_collections.cspp.drover.plugins.module_utils.drill import report, run
 from ansible_collections.cspp.drover.plugins.module_utils.drill.catalogue import find
-from ansible_collections.cspp.drover.plugins.module_utils.drill.clients import Outage, Service
+from ansible_collections.cspp.drover.plugins.module_utils.drill.clients import Asker, Outage, Service
 from ansible_collections.cspp.drover.plugins.module_utils.drill.run import (
     GuestOutcome,
     GuestSeen,
@@ -140,6 +140,31 @@ def test_times_are_those_of_the_first_return() -> None:
     events = [Event(102.0, "lost", "n1"), Event(104.0, "fenced", "n1"), Event(106.0, "started", "game")]
     run._times(one, planned("power"), 100.0, events, [Outage(90.0, 91.0), Outage(99.9, 107.5), Outage(110.0, 111.0)])
     assert (one.detected, one.fenced, one.started, one.answered, one.away) == (2.0, 4.0, 6.0, 7.5, 7.6)
+
+
+@pytest.mark.parametrize(
+    ("outages", "answers", "said"),
+    [
+        pytest.param([Outage(99.9, 100.4)], True, [], id="back"),
+        pytest.param([Outage(90.0, 91.0)], True, ["game", "answered all the while"], id="never away"),
+        pytest.param([Outage(99.9, None)], False, ["game", "did not answer again"], id="still away"),
+    ],
+)
+def test_who_did_not_come_back_is_not_who_never_went(
+    monkeypatch: pytest.MonkeyPatch, outages: list[Outage], answers: bool, said: list[str]
+) -> None:
+    class Seen(Asker):
+        def outages(self, guest: str) -> list[Outage]:
+            return outages
+
+        def answers(self, guest: str) -> bool:
+            return answers
+
+    monkeypatch.setattr(run, "_RECOVERS_WITHIN", 0.2)
+    outcome = Outcome("guest-crash", "killed", "n1", "game", 100.0)
+    run._wait_for_return(Seen({}), outcome, [GAME])
+    assert len(outcome.wrong) == bool(said)
+    assert all(part in outcome.wrong[0] for part in said)
 
 
 @pytest.mark.parametrize(
