@@ -227,6 +227,12 @@ class Lab:
         """Whether the node's own copy of the journal has the record."""
         return self.ssh(node)(["grep", "-qs", name, f"{JOURNAL}/moves.jsonl"], ok=None).rc == 0
 
+    def last_move(self, guest: str, node: str) -> dict[str, Any]:
+        """The newest record of a move of the guest that the node's own copy of the journal has."""
+        lines = self.ssh(node)(["cat", f"{JOURNAL}/moves.jsonl"]).stdout.splitlines()
+        moves: list[dict[str, Any]] = [entry for entry in map(json.loads, lines) if entry.get("from")]
+        return next(move for move in reversed(moves) if move.get("guest") == guest)
+
     def wait_for_members(self, timeout: float) -> ClusterStatus:
         """Until every node is a member and may run guests."""
         return wait_for(

@@ -23,6 +23,7 @@ from ..hypervisor.lxc_host import STOPPED, LxcError, LxcHost
 from ..journal import book
 from ..migration import progress
 from . import container_start, container_stop, glance, leaving, move_records, ocf
+from .giving_way import giving_way
 from .ocf import RECORD_RESERVE, AgentError, Code, Request
 
 if TYPE_CHECKING:
@@ -122,10 +123,14 @@ def _move(request: Request, host: LxcHost, switch: DeadMansSwitch, move: dict[st
     # Time has to remain to stop it, and to start it again.
     limit = min(policy.timeout or float("inf"), request.deadline.left(container_stop.patience(request) + 60.0))
     patience, since = Deadline(limit), time.time()
+    make_way, halting = giving_way(str(move["from"])), False
 
     def watch(sent: int, rate: float) -> None:
         if not patience.left():
             raise CopyError(f"after {limit:.0f} s it was not done with pass {len(copy.passes) + 1}")
+        if not halting and (reason := make_way()):
+            move["gave_way"] = True
+            raise CopyError(reason)
         # The first pass sends the whole, and nobody knows beforehand what the later ones will.
         whole = {"total": copy.size, "remaining": max(0, copy.size - sent)} if not copy.passes else {}
         percent = min(99, 100 * sent // max(1, copy.size)) if whole else 99
@@ -146,6 +151,7 @@ def _move(request: Request, host: LxcHost, switch: DeadMansSwitch, move: dict[st
                 while not settled(copy.passes) and patience.left():
                     _persistently(copy, copy.difference)
                 tell("last difference", percent=99, round=len(copy.passes) + 1)
+                halting = True
                 _switch_over(request, host, switch, copy, move)
             except BaseException:
                 with suppress(CopyError):

@@ -19,6 +19,7 @@ from ..hypervisor.vm_state import State
 from ..journal import book
 from ..migration import progress
 from . import filtering, glance, leaving, move_records, ocf
+from .giving_way import giving_way
 from .libvirt_daemon import answering
 from .ocf import RECORD_RESERVE, AgentError, Code, Request, house_keeping
 from .vm_recovery import claim_data, listen
@@ -53,7 +54,7 @@ def migrate_to(request: Request, connect: Callable[[], LibvirtHost]) -> Code:
         seen = host.seen(name)
         if seen.state is not State.RUNNING:
             raise AgentError(f"{name} cannot migrate: it {seen.predicate}")
-        migration = LiveMigration(request.definition_to_change(), source, target, host)
+        migration = LiveMigration(request.definition_to_change(), source, target, host, giving_way=giving_way(source))
     except DroverError as error:
         book.record(book.failure("vm", name, source, target, str(error)))
         raise

@@ -173,6 +173,10 @@ class Tools:
         except ClusterError as error:
             raise ClusterError(f"{target} could not take {guest} over from {source}: {error}") from error
 
+    def coordinator(self) -> str:
+        """The id of the node that decides what the cluster does; empty while there is none."""
+        return ET.fromstring(self._ask(["cibadmin", "--query", "--no-children"])).get("dc-uuid", "")
+
     def has_quorum(self) -> bool:
         """Whether this node has it, by its own word: what the CIB says of it, the coordinator wrote some time ago."""
         return self._ask(["crm_node", "--quorum"]).strip() == "1"

@@ -43,6 +43,8 @@ _NO_POST_COPY = re.compile(r"post-?copy is not supported", re.IGNORECASE)
 class LiveMigration:
     """One migration. ``run()`` returns when the VM runs at the target, and raises MigrationFailed otherwise.
 
+    ``giving_way`` is asked while it is copied, and says why it is to be given up; empty as long as it is not.
+
     ``record`` is what is known of it at the source, filled as it goes on. Of one that failed progress.py knows until
     who puts that on record says that it is done.
     """
@@ -54,6 +56,7 @@ class LiveMigration:
         target: str,
         host: LibvirtHost,
         *,
+        giving_way: Callable[[], str] = lambda: "",
         tick: float = _TICK,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -63,7 +66,9 @@ class LiveMigration:
         memory = int(definition.get("max_memory") or definition["memory"])
         self._phase: Machine[Phase, Step] = Machine(Phase.SETUP, PHASES)
         self._report = Report(definition, source, target, memory, clock)
-        self._watch = Watch(self.name, target, Policy.of(definition), memory, self._phase, self._report, tick, clock)
+        self._watch = Watch(
+            self.name, target, Policy.of(definition), memory, self._phase, self._report, giving_way, tick, clock
+        )
         self._switchover = Switchover(self.name, target, self._watch.say, tick, clock)
         self._disks = DiskHandOver(definition, source, target, self._watch.say)
         self._packets = Packets(definition, target, self._watch.say)

@@ -86,6 +86,10 @@ class Report:
         """What it took. To the ``path``, the same list, words may still be added."""
         self.record.update(seconds=round(seconds, 3), rounds=rounds, bytes=sent, path=path)
 
+    def gave_way(self) -> None:
+        """It was given up for others, and nothing is against its being tried again."""
+        self.record["gave_way"] = True
+
     def moved(self) -> None:
         """It runs at the target, or nobody can tell and it is not here."""
         self.record["result"] = "moved"

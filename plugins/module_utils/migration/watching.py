@@ -55,7 +55,7 @@ class Watch:
     """Looks, decides and acts for one migration, in the thread of whoever calls :meth:`accompany`.
 
     ``memory`` is the VM's in bytes, ``policy`` the one in force, ``bandwidth`` in bytes a second (None for any) and
-    ``channels`` what it begins with.
+    ``channels`` what it begins with. ``giving_way`` is LiveMigration's.
     """
 
     def __init__(
@@ -66,11 +66,13 @@ class Watch:
         memory: int,
         phase: Machine[Phase, Step],
         report: Report,
+        giving_way: Callable[[], str],
         tick: float,
         clock: Callable[[], float],
     ) -> None:
         self._name, self._target, self.policy, self._memory = name, target, policy, memory
         self._phase, self._report, self._tick, self._clock = phase, report, tick, clock
+        self._giving_way = giving_way
         self._controller = Controller(policy, memory)
         self._wire = speed(target)
         self.bandwidth: int | None = None
@@ -134,6 +136,11 @@ class Watch:
                 if self._clock() - begun > seconds:
                     host.abort(self._name)
                     why = f"Pacemaker's time for it was at an end after {seconds:.0f} s"
+                    continue
+                if not self._post_copy and (reason := self._giving_way()):
+                    host.abort(self._name)
+                    self._report.gave_way()
+                    why = reason
                     continue
                 # Before the first pass over memory it is disks that are copied.
                 order = self._controller.decide(sample) if progress.passes else None

@@ -69,9 +69,10 @@ class Maintenance:
         going = applied.plan
         changed = applied.difference.changed
         if not self.check:
-            last = self._settle(
+            last = self._settle_moves(
                 going.guests,
                 lambda _busy, now: f"{self.node} to be empty (still there: {', '.join(drain.left_behind(going, now))})",
+                lambda now: drain.left_behind(going, now),
             )
             stuck = drain.left_behind(going, last)
             if stuck:
@@ -98,9 +99,10 @@ class Maintenance:
         host, last = seen.status.node(self.node), None
         # The guests of a node that is away keep their home: they come when it does.
         if not self.check and host is not None and host.online:
-            last = self._settle(
+            last = self._settle_moves(
                 coming.guests,
                 lambda _busy, now: f"the return to {self.node} of {', '.join(drain.stayed_away(coming, now))}",
+                lambda now: drain.stayed_away(coming, now),
             )
             self._tidy(lambda _cib: coming.cleared, last)
             away = drain.stayed_away(coming, last)
@@ -192,6 +194,26 @@ class Maintenance:
                 "playbooks/journal.yml, and run this again"
             )
         self.cluster.sleep(1.0)
+
+    def _settle_moves(
+        self,
+        guests: Collection[str],
+        what: Callable[[set[str], Snapshot], str],
+        left: Callable[[Snapshot], Collection[str]],
+    ) -> Snapshot:
+        """Wait for the moves. Those that gave way to the guests of a node that was lost (agents/giving_way.py) are
+        made again; which guests did not get away, ``left`` says."""
+        seen, taken_up = self._settle(guests, what), set[str]()
+        while True:
+            ended = {record["guest"]: record for record in self._records(guests) if record.get("gave_way")}
+            again = {name: ended[name] for name in left(seen) if name in ended and ended[name]["id"] not in taken_up}
+            if not again:
+                return seen
+            for name, record in sorted(again.items()):
+                self.log.say(f"{name} moves again: {record['reason']}")
+                Recovery(self.cluster, name).run()
+                taken_up.add(record["id"])
+            seen = self._settle(guests, what)
 
     def _settle(self, guests: Collection[str], what: Callable[[set[str], Snapshot], str]) -> Snapshot:
         """Wait until the cluster has nothing to do with these guests; ``what`` says in words which of them are busy."""

@@ -166,7 +166,7 @@ def test_a_migration_that_took_the_daemon_along_asks_the_new_one(
     class Failing:
         record: ClassVar[dict[str, Any]] = {"path": []}
 
-        def __init__(self, _definition: object, _source: object, _target: object, host: Any) -> None:
+        def __init__(self, _definition: object, _source: object, _target: object, host: Any, **_more: Any) -> None:
             self.host = host
 
         def run(self, _left: float) -> None:

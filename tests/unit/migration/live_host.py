@@ -84,9 +84,11 @@ class Forwarder:
         return lambda *arguments: self.calls.append(" ".join([name, *(str(sorted(a)) for a in arguments)]))
 
 
-def migration(host: Any, disks: Sequence[dict[str, Any]] = (), **policy: Any) -> LiveMigration:
+def migration(
+    host: Any, disks: Sequence[dict[str, Any]] = (), giving_way: Callable[[], str] = lambda: "", **policy: Any
+) -> LiveMigration:
     definition = {"name": "web", "memory": 256 * MIB, "nics": [NIC], "disks": disks, "migration": policy}
-    return LiveMigration(definition, "n1", "n2", host, tick=0.005)
+    return LiveMigration(definition, "n1", "n2", host, giving_way=giving_way, tick=0.005)
 
 
 def looks(count: int) -> list[Progress]:

@@ -56,6 +56,15 @@ def test_one_that_takes_longer_than_the_cluster_waits_is_called_off() -> None:
     assert host.calls[-1] == "abort"
 
 
+def test_one_that_others_wait_for_is_called_off_and_may_be_tried_again() -> None:
+    host, asked = Host(*looks(5000)), iter(["", "", "n3 was lost"])
+    one = migration(host, giving_way=lambda: next(asked, "n3 was lost"))
+    with pytest.raises(MigrationFailed, match="n3 was lost"):
+        one.run(100)
+    assert host.calls[-1] == "abort" and host.calls.count("abort") == 1
+    assert (one.record["result"], one.record["gave_way"]) == ("failed", True)
+
+
 class Hung(Host):
     """Waits for the target's daemon until somebody hangs up."""
 

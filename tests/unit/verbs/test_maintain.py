@@ -74,6 +74,33 @@ def test_a_node_is_emptied_and_refilled(call: Call, on: Any, journals: list[list
     assert not call(node_maintenance, **off)["changed"]
 
 
+def test_a_move_that_gave_way_is_made_again(
+    call: Call, on: Any, journals: list[list[dict[str, Any]]], logged: list[str]
+) -> None:
+    cluster = on(
+        node_maintenance,
+        FakeCluster("migrate", statuses=(STATUS, transcript("crm_mon-migration-failed"), STATUS, ARRIVED)),
+    )
+    gave_way = {**RECORD, "id": "0", "result": "failed", "reason": "n1 was lost", "gave_way": True}
+    journals[:] = [[], [gave_way], [gave_way, RECORD]]
+    done = call(node_maintenance, node="n2", state="on")
+    assert not done.get("failed"), done["msg"]
+    assert "mc moves again: n1 was lost" in logged
+    assert "crm_resource --refresh" in " ".join(cluster.runs)
+    assert [move["result"] for move in done["moves"]] == ["failed", "moved"]
+
+
+def test_a_move_that_gave_way_twice_and_left_no_word_of_it_is_not_made_for_ever(
+    call: Call, on: Any, journals: list[list[dict[str, Any]]], logged: list[str]
+) -> None:
+    failed = transcript("crm_mon-migration-failed")
+    on(node_maintenance, FakeCluster("migrate", statuses=(STATUS, failed, STATUS, failed)))
+    journals[:] = [[], [{**RECORD, "id": "0", "result": "failed", "reason": "n1 was lost", "gave_way": True}]]
+    said = call(node_maintenance, node="n2", state="on")["msg"]
+    assert "n2 is not empty. These guests keep running there: mc (n1 was lost)" in said
+    assert logged.count("mc moves again: n1 was lost") == 1
+
+
 def test_a_dry_run_tells_what_live_moves_will_take(call: Call, on: Any) -> None:
     cluster = on(node_maintenance, FakeCluster("migrate", statuses=(STATUS, ARRIVED)))
     cluster.views = measured()
