@@ -97,7 +97,7 @@ class LiveMigration:
             self._host.set_max_downtime(self.name, self._watch.limit)
             self._watch.take_its_share(disks=self._disks.taken_along)
             moving = UnderWay(self._migrate)
-            why = self._accompany(moving, begun, seconds)
+            why = self._watch.accompany(moving, self._host, self._switchover, begun, seconds)
             moving = self._see_through(moving, begun, seconds)
             if moving.error is not None and not isinstance(moving.error, HostError):
                 raise moving.error
@@ -140,9 +140,6 @@ class LiveMigration:
         )
         self._arrived()
 
-    def _accompany(self, moving: UnderWay, begun: float, seconds: float) -> str:
-        return self._watch.accompany(moving, self._host, self._switchover, begun, seconds)
-
     def _see_through(self, moving: UnderWay, begun: float, seconds: float) -> UnderWay:
         """Take a post-copy up again that lost its connection: each node has a part of the VM's memory."""
         while self._post_copy and isinstance(moving.error, HostError) and not self._switchover.settled:
@@ -161,7 +158,7 @@ class LiveMigration:
                 if word not in self._watch.path:
                     self._watch.say(word)
                 moving = UnderWay(lambda: self._migrate(again=True))
-                self._accompany(moving, begun, seconds)
+                self._watch.accompany(moving, self._host, self._switchover, begun, seconds)
         return moving
 
     def _in_halves(self, error: HostError) -> bool:

@@ -70,15 +70,13 @@ class Maintenance:
         changed = applied.difference.changed
         if not self.check:
             last = self._settle_moves(
-                going.guests,
-                lambda _busy, now: f"{self.node} to be empty (still there: {', '.join(drain.left_behind(going, now))})",
-                lambda now: drain.left_behind(going, now),
+                going.guests, f"{self.node} to be empty (still there: %s)", lambda now: drain.left_behind(going, now)
             )
-            stuck = drain.left_behind(going, last)
-            if stuck:
+            if stuck := drain.left_behind(going, last):
+                why = _reasons(stuck, self._records(stuck))
                 raise ClusterError(
-                    f"{self.node} is not empty. These guests keep running there: {self._reasons(stuck)}. Cure the "
-                    "cause and run this again, or call the maintenance off (-e state=off)"
+                    f"{self.node} is not empty. These guests keep running there: {why}. Cure the cause and run "
+                    "this again, or call the maintenance off (-e state=off)"
                 )
             rest = self._tidy(lambda cib: drain.emptied(self.node, read(cib)), last)
             changed = changed or rest
@@ -100,15 +98,13 @@ class Maintenance:
         # The guests of a node that is away keep their home: they come when it does.
         if not self.check and host is not None and host.online:
             last = self._settle_moves(
-                coming.guests,
-                lambda _busy, now: f"the return to {self.node} of {', '.join(drain.stayed_away(coming, now))}",
-                lambda now: drain.stayed_away(coming, now),
+                coming.guests, f"the return to {self.node} of %s", lambda now: drain.stayed_away(coming, now)
             )
             self._tidy(lambda _cib: coming.cleared, last)
-            away = drain.stayed_away(coming, last)
-            if away:
+            if away := drain.stayed_away(coming, last):
+                why = _reasons(away, self._records(away))
                 raise ClusterError(
-                    f"{self.node} is in service again, but not all of its guests came back: {self._reasons(away)}. "
+                    f"{self.node} is in service again, but not all of its guests came back: {why}. "
                     "Cure the cause and move them one by one: playbooks/migrate.yml"
                 )
         return self._result(applied, applied.difference.changed or bool(coming.guests), [], last)
@@ -196,24 +192,15 @@ class Maintenance:
         self.cluster.sleep(1.0)
 
     def _settle_moves(
-        self,
-        guests: Collection[str],
-        what: Callable[[set[str], Snapshot], str],
-        left: Callable[[Snapshot], Collection[str]],
+        self, guests: Collection[str], what: str, left: Callable[[Snapshot], Collection[str]]
     ) -> Snapshot:
-        """Wait for the moves. Those that gave way to the guests of a node that was lost (agents/giving_way.py) are
-        made again; which guests did not get away, ``left`` says."""
-        seen, taken_up = self._settle(guests, what), set[str]()
+        """Wait for the moves; those that gave way (agents/giving_way.py) are made again. ``left`` are the guests that
+        did not get away, for the place in ``what``."""
+        taken_up = set[str]()
         while True:
-            ended = {record["guest"]: record for record in self._records(guests) if record.get("gave_way")}
-            again = {name: ended[name] for name in left(seen) if name in ended and ended[name]["id"] not in taken_up}
-            if not again:
+            seen = self._settle(guests, lambda _busy, now: what % ", ".join(left(now)))
+            if not (stuck := left(seen)) or not _take_up(self.cluster, self._records(stuck), taken_up, self.log):
                 return seen
-            for name, record in sorted(again.items()):
-                self.log.say(f"{name} moves again: {record['reason']}")
-                Recovery(self.cluster, name).run()
-                taken_up.add(record["id"])
-            seen = self._settle(guests, what)
 
     def _settle(self, guests: Collection[str], what: Callable[[set[str], Snapshot], str]) -> Snapshot:
         """Wait until the cluster has nothing to do with these guests; ``what`` says in words which of them are busy."""
@@ -230,11 +217,6 @@ class Maintenance:
     def _tidy(self, wanted: Callable[[str], Wanted], last: Snapshot) -> bool:
         """Tell the cluster what remains to be told. Returns whether there was anything."""
         return self.cluster.apply(wanted, check=False, live=last.cib, predict=False).difference.changed
-
-    def _reasons(self, guests: Mapping[str, str]) -> str:
-        """Why each guest is where it is: in the agent's own words, which the journal has, or in the cluster's."""
-        failed = {record["guest"]: record.get("reason") for record in self._records(guests)}
-        return "; ".join(f"{name} ({failed.get(name) or why})" for name, why in guests.items())
 
     def _records(self, guests: Collection[str]) -> list[book.Entry]:
         return self._recorded.entries(guests) if self._recorded else []
@@ -256,6 +238,22 @@ class Maintenance:
             "notes": notes,
             "seconds": round(self.cluster.clock() - self.started, 1),
         }
+
+
+def _take_up(cluster: Pacemaker, records: Sequence[book.Entry], taken_up: set[str], log: JobLog) -> bool:
+    """Put those guests in order again whose move gave way, once for each record. Returns whether there were any."""
+    again = [record for record in records if record.get("gave_way") and record["id"] not in taken_up]
+    for record in again:
+        log.say(f"{record['guest']} moves again: {record['reason']}")
+        Recovery(cluster, record["guest"]).run()
+        taken_up.add(record["id"])
+    return bool(again)
+
+
+def _reasons(guests: Mapping[str, str], records: Sequence[book.Entry]) -> str:
+    """Why each guest is where it is: in the agent's own words, which the journal has, or in the cluster's."""
+    failed = {record["guest"]: record.get("reason") for record in records}
+    return "; ".join(f"{name} ({failed.get(name) or why})" for name, why in guests.items())
 
 
 def _runs(name: str, seen: Snapshot) -> bool:
