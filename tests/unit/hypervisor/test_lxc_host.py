@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -115,8 +117,13 @@ def running(tmp_path: Path) -> Iterator[tuple[int, int]]:
         assert monitor.stdin is not None and monitor.stdout is not None
         monitor.stdin.write(script)
         monitor.stdin.flush()
-        yield monitor.pid, int(monitor.stdout.readline())
+        init = int(monitor.stdout.readline())
+        begun = born(init) or 0
+        yield monitor.pid, init
         monitor.kill()
+        # It does not go with its monitor.
+        if lives(init, begun):
+            os.kill(init, signal.SIGKILL)
 
 
 def test_the_processes_of_a_container_are_found_without_lxc(tmp_path: Path, running: tuple[int, int]) -> None:
