@@ -16,17 +16,7 @@ from typing import NamedTuple
 from ..core.errors import DroverError
 from .records import Record, blocks, parse
 
-__all__ = [
-    "BRIEF",
-    "LEDGER_PORT",
-    "Asker",
-    "LedgerClient",
-    "Outage",
-    "Service",
-    "find_service",
-    "keeps_ledger",
-    "read_ledger",
-]
+__all__ = ["LEDGER_PORT", "Asker", "LedgerClient", "Outage", "Service", "find_service", "keeps_ledger", "read_ledger"]
 
 LEDGER_PORT = 10
 #: Seconds between two questions, and how long each may take: while a guest is away, the next ones are on their way
@@ -34,7 +24,7 @@ LEDGER_PORT = 10
 _INTERVAL, _PATIENCE = 0.1, 1.5
 #: Seconds between two answers that make an outage rather than a busy machine; and of one who was struck alone, whose
 #: machine is no busier than before, and may start it anew in half a second.
-_OUTAGE, BRIEF = 0.6, 0.25
+_OUTAGE, _BRIEF = 0.6, 0.25
 #: Seconds for a record. The first one after a start takes longest: an emulated VM has to find the ledger's end.
 _ACKNOWLEDGES_WITHIN = 5.0
 #: Records a second that a client asks for.
@@ -91,13 +81,13 @@ def find_service(host: str, port: int | None = None) -> Service | None:
 class Asker(threading.Thread):
     """Opens new connections to each guest's service from ``start()`` to ``stop()``, and notes when one is answered.
 
-    Of the guests ``briefly`` a time without an answer counts as an outage from BRIEF on.
+    Of the guests ``briefly`` also a short time without an answer counts as an outage.
     """
 
     def __init__(self, services: Mapping[str, Service], briefly: Collection[str] = ()) -> None:
         super().__init__(daemon=True)
         self._services = dict(services)
-        self._answers = {guest: _Answers(BRIEF if guest in briefly else _OUTAGE) for guest in services}
+        self._answers = {guest: _Answers(_BRIEF if guest in briefly else _OUTAGE) for guest in services}
         self._ending = threading.Event()
 
     def run(self) -> None:

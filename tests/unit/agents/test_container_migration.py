@@ -60,23 +60,29 @@ def arrived(rootfs: Path, recorded: list[dict[str, Any]], monkeypatch: pytest.Mo
     return folder
 
 
-def test_one_that_others_wait_for_goes_on_here(
-    rootfs: Path, recorded: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def lose_a_node(monkeypatch: pytest.MonkeyPatch, during: str) -> None:
+    """A node is lost, and the copy's progress is looked at during this step."""
+
     class Watched(FakeCopy):
         def __init__(self, *arguments: Any, watch: Any, **options: Any) -> None:
             self.watch = watch
             super().__init__(*arguments, **options)
 
-        def difference(self) -> None:
-            self.watch(10, 1.0)
-            super().difference()
+        def _do(self, step: str) -> None:
+            if step == during:
+                self.watch(10, 1.0)
+            super()._do(step)
 
     monkeypatch.setattr(rootfs_sender, "Copy", Watched)
     monkeypatch.setattr(container_migration, "giving_way", lambda _source: lambda: "node3 was lost")
-    host = moving("RUNNING")
+
+
+def test_one_that_others_wait_for_goes_on_here(
+    rootfs: Path, recorded: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_a_node(monkeypatch, during="difference")
     with pytest.raises(AgentError, match="it goes on here: node3 was lost"):
-        container_migration.migrate_to(move_request(rootfs, "migrate_to"), host)
+        container_migration.migrate_to(move_request(rootfs, "migrate_to"), moving("RUNNING"))
     assert [(entry["result"], entry["gave_way"]) for entry in recorded] == [("failed", True)]
     assert "arm" not in FakeCopy.calls
 
@@ -84,18 +90,7 @@ def test_one_that_others_wait_for_goes_on_here(
 def test_one_that_is_stopped_for_the_rest_does_not_make_way(
     rootfs: Path, recorded: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Watched(FakeCopy):
-        def __init__(self, *arguments: Any, watch: Any, **options: Any) -> None:
-            self.watch = watch
-            super().__init__(*arguments, **options)
-
-        def _do(self, step: str) -> None:
-            if step == "last":
-                self.watch(10, 1.0)
-            super()._do(step)
-
-    monkeypatch.setattr(rootfs_sender, "Copy", Watched)
-    monkeypatch.setattr(container_migration, "giving_way", lambda _source: lambda: "node3 was lost")
+    lose_a_node(monkeypatch, during="last")
     host = moving("RUNNING", "STOPPED")
     assert container_migration.migrate_to(move_request(rootfs, "migrate_to"), host) is Code.SUCCESS
 

@@ -8,7 +8,7 @@ import http.client
 import ssl
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -51,12 +51,7 @@ def test_the_console_can_read_no_secret(lab: Lab) -> None:
 
 
 def test_a_console_that_does_not_answer_loses_the_address(lab: Lab) -> None:
-    server = served_by()
-    lab.ssh(server)(["systemctl", "stop", "drover-steward"])
-    try:
-        wait_for(served_by_another(server), bool, what="an answer from another node", timeout=20)
-    finally:
-        lab.ssh(server)(["systemctl", "start", "drover-steward"])
+    lose_the_address(lab)
 
 
 @pytest.fixture
@@ -69,12 +64,7 @@ def on_its_way(lab: Lab, declared: dict[str, dict[str, Any]]) -> Iterator[str]:
     """
     succeed("site", **DECLARED, cluster_timing="fast")
     if served_by() == lab.status().dc:
-        leader = lab.ssh(served_by())
-        leader(["systemctl", "stop", "drover-steward"])
-        try:
-            wait_for(served_by_another(str(lab.status().dc)), bool, what="another node that serves", timeout=20)
-        finally:
-            leader(["systemctl", "start", "drover-steward"])
+        lose_the_address(lab)
     server = served_by()
     node, other = (name for name in lab.nodes if name != server)
     # Towards the node that is lost no move would go on.
@@ -100,14 +90,19 @@ def served_by() -> str:
     return server
 
 
-def served_by_another(node: str) -> Callable[[], bool]:
-    """Whether a node other than this one answers at the address."""
+def lose_the_address(lab: Lab) -> None:
+    """Have the console of the node that serves stop answering, until another node serves."""
+    server = served_by()
+    lab.ssh(server)(["systemctl", "stop", "drover-steward"])
 
     def elsewhere() -> bool:
         status, look = ask(console_address(), "/cluster")
-        return status == 200 and look["cluster"]["served_by"] != node
+        return status == 200 and look["cluster"]["served_by"] != server
 
-    return elsewhere
+    try:
+        wait_for(elsewhere, bool, what="an answer from another node", timeout=20)
+    finally:
+        lab.ssh(server)(["systemctl", "start", "drover-steward"])
 
 
 class Operator:
