@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from fastapi import Header, WebSocket, WebSocketDisconnect
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from ..core import frames
 from .access import Known, anybody
@@ -36,15 +37,28 @@ _EVENTS: dict[int | str, Any] = {
 }
 
 
+class _Events(StreamingResponse):
+    """Events until the client leaves.
+
+    Since ASGI 2.4 a server is to fail when it sends to a client who has left, and Starlette counts on that. uvicorn
+    says that it is of 2.4 and drops what it is given: the stream would go on, for nobody and for ever. By the version
+    before, Starlette listens for the leaving itself.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        before = {**scope, "asgi": {**scope.get("asgi", {}), "spec_version": "2.3"}}
+        await super().__call__(before, receive, send)
+
+
 def streams(steward: Steward, collector: Collector) -> Operations:
     """The operations that go on."""
     api = Operations()
 
     @api.operation("GET", "/events", "viewer", None, also=_EVENTS)
-    async def events(caller: Known, last: LastEventId = None) -> StreamingResponse:
+    async def events(caller: Known, last: LastEventId = None) -> _Events:
         await steward.ask("whoami", caller)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(collector.watch(caller, last), media_type="text/event-stream", headers=headers)
+        return _Events(collector.watch(caller, last), media_type="text/event-stream", headers=headers)
 
     for path in WEBSOCKETS:
         api.add_api_websocket_route(path, _console(steward, path.rpartition("/")[2]))

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -26,23 +28,45 @@ def certify(certificate: Path, key: Path) -> None:
     certificate.write_text(signed)
 
 
-def test_it_is_served_to_both_families(www: Path, tmp_path: Path) -> None:
-    files = tmp_path / "tls.crt", tmp_path / "tls.key"
+@asynccontextmanager
+async def served(www: Path, folder: Path) -> AsyncIterator[tuple[httpx.AsyncClient, int]]:
+    """The console before a played cluster: a client who is a viewer, and the port."""
+    files = folder / "tls.crt", folder / "tls.key"
     certify(*files)
     believed = ssl.create_default_context(cadata=AUTHORITY[1])
-
-    async def story() -> None:
-        listener = service.everywhere(0)
-        port = listener.getsockname()[1]
-        async with PlayedSteward(tmp_path / "socket"):
-            app = console(www, Steward(tmp_path / "socket"))
-            serving = asyncio.create_task(service.serve(service.configuration(app, *files), listener))
-            headers = {"Authorization": f"Bearer {credential('viewer')}"}
-            async with httpx.AsyncClient(verify=believed, headers=headers) as client:
-                for host in ("127.0.0.1", "[::1]", "localhost"):
-                    assert (await client.get(f"https://{host}:{port}/api/v1/health")).status_code == 200
+    headers = {"Authorization": f"Bearer {credential('viewer')}"}
+    listener = service.everywhere(0)
+    async with PlayedSteward(folder / "socket"), httpx.AsyncClient(verify=believed, headers=headers) as client:
+        app = console(www, Steward(folder / "socket"))
+        serving = asyncio.create_task(service.serve(service.configuration(app, *files), listener))
+        try:
+            yield client, listener.getsockname()[1]
+        finally:
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
+
+
+def test_it_is_served_to_both_families(www: Path, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with served(www, tmp_path) as (client, port):
+            for host in ("127.0.0.1", "[::1]", "localhost"):
+                assert (await client.get(f"https://{host}:{port}/api/v1/health")).status_code == 200
+
+    asyncio.run(story())
+
+
+def test_nothing_goes_on_for_watchers_who_left(www: Path, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with served(www, tmp_path) as (client, port):
+            assert (await client.get(f"https://localhost:{port}/api/v1/health")).status_code == 200
+            before = asyncio.all_tasks()
+            for _ in range(3):
+                async with client.stream("GET", f"https://localhost:{port}/api/v1/events") as stream:
+                    assert "cluster" in await anext(stream.aiter_text())
+                    assert asyncio.all_tasks() - before
+            async with asyncio.timeout(5):
+                while asyncio.all_tasks() - before:
+                    await asyncio.sleep(0.02)
 
     asyncio.run(story())
 

@@ -41,10 +41,7 @@ class Stage:
         for file, text in zip((key, certificate), texts, strict=True):
             file.write_text(text)
         app = console(WWW, Steward(folder / "steward"))
-        config = configuration(app, certificate, key)
-        # Its watchers are browsers that are gone.
-        config.timeout_graceful_shutdown = 0
-        self._server = uvicorn.Server(config)
+        self._server = uvicorn.Server(configuration(app, certificate, key))
         self._listening = socket.create_server(("127.0.0.1", port))
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
