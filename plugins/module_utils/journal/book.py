@@ -195,8 +195,11 @@ def service(request: Mapping[str, Any], peer: Peer, book: Book | None = None) ->
     if not same:
         _say(peer, list(mine))
         theirs = _hear(peer)
-        _say(peer, _parsed(mine[wanted] for wanted in theirs["want"] if wanted in mine))
-        book.add(theirs["entries"])
+        try:
+            book.add(theirs["entries"])
+        finally:
+            # The last word: who has it knows that both have everything. A full disk here still tells what is known.
+            _say(peer, _parsed(mine[wanted] for wanted in theirs["want"] if wanted in mine))
 
 
 def members() -> list[str]:

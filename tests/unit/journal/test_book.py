@@ -7,7 +7,9 @@ from __future__ import annotations
 import errno
 import socket
 import threading
+import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,13 @@ def test_what_is_no_record_is_not_kept(tmp_path: Path, wrong: Any) -> None:
     assert book.entries() == []
 
 
+class Full(Book):
+    """A journal on a full disk."""
+
+    def _append(self, lines: Iterable[bytes]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
 @pytest.fixture
 def nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Book]:
     """The journals of three nodes that reach each other; one that is taken out of the dictionary does not answer."""
@@ -85,7 +94,7 @@ def nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Book]:
         here, there = (Peer(end) for end in socket.socketpair())  # type: ignore[arg-type]
 
         def answer() -> None:
-            with there:
+            with there, suppress(OSError):
                 journal.service(request, there, books[node])
 
         threading.Thread(target=answer, daemon=True).start()
@@ -112,6 +121,27 @@ def test_a_node_that_was_away_catches_up_and_tells_what_it_alone_knew(nodes: dic
     assert [move["id"] for move in found] == ids(nodes["n1"]) == ids(away)
 
 
+def test_when_an_exchange_has_ended_both_have_everything(nodes: dict[str, Book]) -> None:
+    class Slow(Book):
+        def _append(self, lines: Iterable[bytes]) -> None:
+            time.sleep(0.1)
+            super()._append(lines)
+
+    nodes["n2"] = Slow(nodes["n2"].path.parent)
+    nodes["n1"].add([entry(1)])
+    nodes["n2"].add([entry(2)])
+    found = journal.read(book=nodes["n1"], others=["n2"])
+    assert [move["id"] for move in found] == ids(nodes["n2"]) == ["id0001", "id0002"]
+
+
+def test_a_full_disk_keeps_nobody_from_being_told(nodes: dict[str, Book]) -> None:
+    nodes["n1"].add([entry(1)])
+    nodes["n2"].add([entry(2)])
+    nodes["n2"] = Full(nodes["n2"].path.parent)
+    found = journal.read(book=nodes["n1"], others=["n2"])
+    assert [move["id"] for move in found] == ["id0001", "id0002"]
+
+
 def test_reading_on_a_new_node_brings_it_all(nodes: dict[str, Book]) -> None:
     nodes["n1"].add([entry(number, guest="web" if number % 2 else "mc") for number in range(50)])
     found = journal.read("web", 3, book=nodes["n3"], others=["n1", "n2"])
@@ -135,10 +165,6 @@ def test_full_journals_settle(nodes: dict[str, Book]) -> None:
 
 
 def test_a_record_without_an_id_gets_one_and_a_full_disk_fails_no_move(nodes: dict[str, Book], tmp_path: Path) -> None:
-    class Full(Book):
-        def _append(self, lines: Iterable[bytes]) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
     journal.record({"guest": "mc", "started": "2026-11-24T00:00:00.000Z"}, Full(tmp_path), ["n2"])
     assert len(ids(nodes["n2"])) == 1
 
