@@ -22,17 +22,19 @@ from ansible_collections.cspp.drover.tests.unit.console.played_steward import Pl
 AUTHORITY = pki.new_authority("console-ca")
 
 
-def certify(certificate: Path, key: Path) -> None:
+def certify(folder: Path) -> tuple[Path, Path]:
+    """A new certificate and its key, in files that may be there already."""
+    certificate, key = folder / "tls.crt", folder / "tls.key"
     own, signed = pki.issue(AUTHORITY, "drover-console", ["localhost"], ["127.0.0.1", "::1"], 90)
     key.write_text(own)
     certificate.write_text(signed)
+    return certificate, key
 
 
 @asynccontextmanager
 async def served(www: Path, folder: Path) -> AsyncIterator[tuple[httpx.AsyncClient, int]]:
     """The console before a played cluster: a client who is a viewer, and the port."""
-    files = folder / "tls.crt", folder / "tls.key"
-    certify(*files)
+    files = certify(folder)
     believed = ssl.create_default_context(cadata=AUTHORITY[1])
     headers = {"Authorization": f"Bearer {credential('viewer')}"}
     listener = service.everywhere(0)
@@ -73,8 +75,6 @@ def test_nothing_goes_on_for_watchers_who_left(www: Path, tmp_path: Path) -> Non
 
 def test_a_renewed_certificate_is_shown(www: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "_RENEWED_EVERY", 0.05)
-    files = tmp_path / "tls.crt", tmp_path / "tls.key"
-    certify(*files)
 
     async def shown(port: int) -> str:
         context = ssl.create_default_context(cadata=AUTHORITY[1])
@@ -84,17 +84,12 @@ def test_a_renewed_certificate_is_shown(www: Path, tmp_path: Path, monkeypatch: 
         return str(found)
 
     async def story() -> None:
-        listener = service.everywhere(0)
-        port = listener.getsockname()[1]
-        app = console(www, Steward(tmp_path / "socket"))
-        serving = asyncio.create_task(service.serve(service.configuration(app, *files), listener))
-        await asyncio.sleep(0.2)
-        before = await shown(port)
-        certify(*files)
-        async with asyncio.timeout(5):
-            while await shown(port) == before:
-                await asyncio.sleep(0.05)
-        serving.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
+        async with served(www, tmp_path) as (_client, port):
+            await asyncio.sleep(0.2)
+            before = await shown(port)
+            certify(tmp_path)
+            async with asyncio.timeout(5):
+                while await shown(port) == before:
+                    await asyncio.sleep(0.05)
 
     asyncio.run(story())
